@@ -1,0 +1,189 @@
+"""
+The values that go into a merge and come out of it. No rule stands here.
+
+Fingerprints are short keyed hashes of normal forms, as text. A *unit* (see `shared.model.fields`) is what is decided
+together; for a unit of several fields one fingerprint covers its visible members.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NewType
+
+from pydantic import JsonValue
+
+from shared.model.enums import EntityType
+from shared.model.fields import Policy
+
+Fingerprint = NewType("Fingerprint", str)
+"""Of a value; `EMPTY` where the field is visible and holds nothing."""
+
+EMPTY = Fingerprint("")
+
+Elements = Mapping[Fingerprint, Fingerprint]
+"""Of a set: fingerprint of each element's identity → fingerprint of the whole element."""
+
+Print = Fingerprint | Elements
+"""What base keeps of a value: one fingerprint, or an element map for a set."""
+
+Hasher = Callable[[str, str], Fingerprint]
+"""(unit name, normal form) → fingerprint, keyed for one link."""
+
+
+class State(StrEnum):
+    """How the two sides stand in a unit."""
+
+    AGREED = "agreed"
+    DIVERGED = "diverged"
+
+
+@dataclass(frozen=True, slots=True)
+class UnitBase:
+    """What both sides last agreed on in one unit (DESIGN: two prints, never one)."""
+
+    ours: Print
+    theirs: Print
+    seen_at: datetime
+    """Moment of the observation (request sent) that last showed *theirs*."""
+    state: State = State.AGREED
+    norm: int = 1
+    """Version of the normal form that made the prints."""
+    intent: Print | None = None
+    """What we were about to send when we last called; committed before the call."""
+    blocked: Fingerprint | None = None
+    """Our value that the vendor refused."""
+    blocked_reason: str | None = None
+    bounces: int = 0
+    """How often the same vendor change was taken since a person's last edit."""
+    bounce: Fingerprint | None = None
+    """The vendor value that *bounces* counts."""
+
+
+Base = Mapping[str, UnitBase]
+"""By unit; a missing unit means that the two have never met in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Where a value of ours came from: enough to order it against another and to explain it."""
+
+    at: datetime
+    """Time of origin: for a value that vendor B gave, B's time."""
+    rank: int
+    """0 = portal, then integrations in the order of their creation."""
+    source: str
+    """`portal`, or an integration's id."""
+    rule: str = ""
+    job_id: str | None = None
+    resolution: timedelta = timedelta(microseconds=1)
+    """Of the clock that made *at*."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """The canonical record. Every field of the entity is visible here; a missing key is empty."""
+
+    values: Mapping[str, JsonValue]
+    stamps: Mapping[str, Stamp]
+    """By unit; a unit without one was never set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Theirs:
+    """One admitted observation of the vendor's record."""
+
+    values: Mapping[str, JsonValue]
+    """Visible fields alone; None is empty."""
+    observed_at: datetime
+    """When the request was sent (our clock)."""
+    updated_at: datetime | None = None
+    """The vendor's record time, corrected by the measured clock skew."""
+    field_times: Mapping[str, datetime] = field(default_factory=dict)
+    """By unit, where the vendor has times per field."""
+    rank: int = 1
+    source: str = ""
+    resolution: timedelta = timedelta(milliseconds=1)
+    is_fresh_fetch: bool = False
+    """A single fetch sent after any earlier attempt could no longer write; only such a one ends a crashed intent."""
+    cut: frozenset[str] = frozenset()
+    """Sets that the vendor shows in part: additions only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Writable:
+    """What may be written of one unit at this vendor."""
+
+    value: bool = False
+    add: bool = False
+    remove: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What governs a merge besides the values."""
+
+    entity: EntityType
+    hasher: Hasher
+    policies: Mapping[str, Policy] = field(default_factory=dict)
+    """By unit, where it is not the default."""
+    writable: Mapping[str, Writable] = field(default_factory=dict)
+    """By unit; a missing one can't be written."""
+    expected: Callable[[str, JsonValue], JsonValue] = lambda _name, value: value
+    """(field, value) → what the vendor is known to make of it."""
+    inbound: bool = True
+    """Values may come in."""
+    outbound: bool = False
+    """Values may go out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided for one unit, and by which rule; for log, history and explanation."""
+
+    unit: str
+    rule: str
+    """Stable name of the row of docs/merge.md."""
+    stamp: Stamp | None = None
+    """For a take: the stamp that our value gets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A unit that waits for a person. Values are JSON, by field."""
+
+    unit: str
+    ours: Mapping[str, JsonValue]
+    theirs: Mapping[str, JsonValue]
+    inputs: tuple[Print, Print]
+    """What the person is shown, as prints: the conflict's version."""
+    theirs_at: datetime
+    rule: str = "both_changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """
+    What a merge decided. Applying it and merging again decides nothing.
+
+    *take*: field → value to write into ours. *push*: field → value to write at the vendor. *base*: the whole new
+    base (units that did not change keep their entry), without the intents of *push*: those are in *intents*.
+    """
+
+    take: Mapping[str, JsonValue]
+    push: Mapping[str, JsonValue]
+    base: Base
+    intents: Mapping[str, Print]
+    decisions: tuple[Decision, ...]
+    held: tuple[Held, ...] = ()
+    settled: frozenset[str] = frozenset()
+    """Units in which no conflict with this link remains; an open one closes."""
+    issues: tuple[str, ...] = ()
+    """Units in which a value can't come to rest (oscillation, refusal): one issue each."""
+
+    @property
+    def is_quiet(self) -> bool:
+        """Nothing to write on either side and nothing for a person."""
+        return not (self.take or self.push or self.held)

@@ -1,0 +1,143 @@
+"""
+What each entity has, as data: kind and normal form of every field, and the units that a merge decides.
+
+A *unit* is what wins or loses together: one field, or several (`name` = first and last name). Policies here are
+the defaults; an integration may override them per unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from shared.model.enums import EntityType
+
+
+class Kind(StrEnum):
+    """How values of a field are compared and merged."""
+
+    SCALAR = "scalar"
+    SET = "set"
+    """A list in which the place means nothing; elements are matched by identity."""
+    REFERENCE = "reference"
+    """The id of another record. At a vendor it is that vendor's id, here it is ours."""
+
+
+class NormalForm(StrEnum):
+    """The form in which two values are compared; what is written is the person's spelling."""
+
+    TEXT = "text"
+    NAME = "name"
+    EMAIL = "email"
+    PHONE = "phone"
+    URL = "url"
+    WORD = "word"
+    MOMENT = "moment"
+    DATE = "date"
+    EXACT = "exact"
+
+
+class Policy(StrEnum):
+    """Who wins when both sides changed (docs/merge.md)."""
+
+    LWW = "lww"
+    CRITICAL = "critical"
+    UNION = "union"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of an entity."""
+
+    name: str
+    kind: Kind = Kind.SCALAR
+    normal: NormalForm = NormalForm.TEXT
+    identity: str | None = None
+    """For sets of objects: the member that tells elements apart (`value`). None for sets of plain values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What is decided together. *members* are field names in a fixed order."""
+
+    name: str
+    members: tuple[str, ...]
+    policy: Policy = Policy.LWW
+
+
+_F = Field
+_N = NormalForm
+
+FIELDS: Mapping[EntityType, Mapping[str, Field]] = {
+    entity: {field.name: field for field in fields}
+    for entity, fields in {
+        EntityType.CANDIDATE: (
+            _F("first_name", normal=_N.NAME),
+            _F("last_name", normal=_N.NAME),
+            _F("preferred_name", normal=_N.NAME),
+            _F("email", normal=_N.EMAIL),
+            _F("further_emails", Kind.SET, _N.EMAIL, identity="value"),
+            _F("phone", normal=_N.PHONE),
+            _F("further_phones", Kind.SET, _N.PHONE, identity="value"),
+            _F("addresses", Kind.SET, _N.TEXT, identity="value"),
+            _F("linkedin_url", normal=_N.URL),
+            _F("links", Kind.SET, _N.URL, identity="value"),
+            _F("current_company"),
+            _F("current_title"),
+            _F("tags", Kind.SET, _N.TEXT),
+            _F("time_zone"),
+            _F("restricted", normal=_N.EXACT),
+            _F("can_email", normal=_N.EXACT),
+        ),
+        EntityType.APPLICATION: (
+            _F("candidate_id", Kind.REFERENCE, _N.EXACT),
+            _F("job_id", Kind.REFERENCE, _N.EXACT),
+            _F("stage"),
+            _F("status", normal=_N.WORD),
+            _F("rejection_reason"),
+            _F("source"),
+            _F("applied_at", normal=_N.MOMENT),
+            _F("prospect", normal=_N.EXACT),
+        ),
+        EntityType.JOB: (
+            _F("title"),
+            _F("requisition_id"),
+            _F("status", normal=_N.WORD),
+            _F("department"),
+            _F("location"),
+            _F("description"),
+            _F("created_date", normal=_N.DATE),
+            _F("stages", normal=_N.EXACT),
+        ),
+    }.items()
+}
+"""Every field by entity, in the order in which it is shown."""
+
+_CRITICAL = frozenset({"preferred_name", "email", "phone"})
+_GROUPS: Mapping[EntityType, tuple[Unit, ...]] = {
+    EntityType.CANDIDATE: (Unit("name", ("first_name", "last_name"), Policy.CRITICAL),),
+}
+
+
+def units_of(entity: EntityType) -> tuple[Unit, ...]:
+    """Return the units of *entity*: its groups first, then every other field as a unit of its own."""
+    groups = _GROUPS.get(entity, ())
+    grouped = {member for unit in groups for member in unit.members}
+    return groups + tuple(
+        Unit(field.name, (field.name,), _default_policy(field))
+        for field in FIELDS[entity].values()
+        if field.name not in grouped
+    )
+
+
+def _default_policy(field: Field) -> Policy:
+    if field.kind is Kind.SET:
+        return Policy.UNION
+    return Policy.CRITICAL if field.name in _CRITICAL else Policy.LWW
+
+
+UNITS: Mapping[EntityType, Mapping[str, Unit]] = {
+    entity: {unit.name: unit for unit in units_of(entity)} for entity in FIELDS
+}
+"""Every unit by entity and name."""

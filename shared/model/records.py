@@ -1,0 +1,157 @@
+"""
+Canonical records.
+
+A field has three states: a value, empty (`None`, set explicitly), or *not visible* (never set). Which one it is stands
+in pydantic's `model_fields_set`, so a reader maps only what the payload really carried:
+
+    Candidate(external_id="7", email="a@example.org", phone=None)  # e-mail: a value; phone: empty; the rest: unseen
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, ClassVar, NotRequired
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue
+from typing_extensions import TypedDict
+
+from shared.model.enums import EntityType
+
+JsonObject = dict[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Another record as the vendor names it."""
+
+    entity: EntityType
+    external_id: str
+
+
+class Contact(TypedDict):
+    """An e-mail address, a phone number, a postal address or a link, with the vendor's word for its type."""
+
+    value: str
+    type: NotRequired[str | None]
+
+
+class PipelineStage(TypedDict):
+    """A stage of a job's pipeline. *id* is the vendor's."""
+
+    id: str
+    name: str
+    order: int
+    active: bool
+
+
+class Record(BaseModel):
+    """
+    One record as one side shows it.
+
+    Everything declared here is about the record; what the subclasses declare is what is kept in step.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    entity: ClassVar[EntityType]
+
+    external_id: str
+    updated_at: AwareDatetime | None = None
+    """The vendor's own time of its last change."""
+    vendor_version: str | None = None
+    """What the vendor counts its changes by, where it does; compared as text of equal length."""
+    references: dict[str, Reference] = {}
+    """Fields of kind REFERENCE, as the vendor names them."""
+    anonymized: bool = False
+    """The vendor has erased this person."""
+    warnings: tuple[str, ...] = ()
+    """What could not be mapped, by path and reason; never a value."""
+    raw: Mapping[str, Any] = {}
+    """The vendor's payload, for building whole-list writes. Never stored, never logged."""
+
+    def visible(self) -> dict[str, JsonValue]:
+        """Return the fields that this side really showed, as JSON values; `None` is empty."""
+        names = self.model_fields_set - _ABOUT
+        return self.model_dump(mode="json", include=names) if names else {}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(external_id={self.external_id!r})"
+
+    __str__ = __repr__
+
+
+_ABOUT = frozenset(Record.model_fields)
+
+
+class CandidateFields(BaseModel):
+    """What of a candidate is kept in step; also what the portal may send."""
+
+    first_name: str | None = None
+    last_name: str | None = None
+    preferred_name: str | None = None
+    email: str | None = None
+    further_emails: list[Contact] | None = None
+    phone: str | None = None
+    further_phones: list[Contact] | None = None
+    addresses: list[Contact] | None = None
+    linkedin_url: str | None = None
+    links: list[Contact] | None = None
+    current_company: str | None = None
+    current_title: str | None = None
+    tags: list[str] | None = None
+    time_zone: str | None = None
+    restricted: bool | None = None
+    can_email: bool | None = None
+
+
+class ApplicationFields(BaseModel):
+    """What of an application is kept in step. *candidate_id* and *job_id* are ours."""
+
+    candidate_id: str | None = None
+    job_id: str | None = None
+    stage: str | None = None
+    status: str | None = None
+    rejection_reason: str | None = None
+    source: str | None = None
+    applied_at: AwareDatetime | None = None
+    prospect: bool | None = None
+
+
+class JobFields(BaseModel):
+    """What of a requisition is kept in step."""
+
+    title: str | None = None
+    requisition_id: str | None = None
+    status: str | None = None
+    department: str | None = None
+    location: str | None = None
+    description: str | None = None
+    created_date: date | None = None
+    stages: list[PipelineStage] | None = None
+
+
+class Candidate(CandidateFields, Record):
+    """A person who may be hired."""
+
+    entity: ClassVar[EntityType] = EntityType.CANDIDATE
+
+
+class Application(ApplicationFields, Record):
+    """One candidate's bid for one job."""
+
+    entity: ClassVar[EntityType] = EntityType.APPLICATION
+
+
+class Job(JobFields, Record):
+    """A requisition with the stages of its pipeline."""
+
+    entity: ClassVar[EntityType] = EntityType.JOB
+
+
+_TYPES: Mapping[EntityType, type[Record]] = {cls.entity: cls for cls in (Job, Candidate, Application)}
+
+
+def record_type(entity: EntityType) -> type[Record]:
+    """Return the class of *entity*."""
+    return _TYPES[entity]
