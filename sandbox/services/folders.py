@@ -1,0 +1,101 @@
+"""
+Where services keep their files, and the sweep of what a killed owner left.
+
+Everything lies in `.local/services/` of the clone, or, where the services' account cannot
+reach that (a clone in a root-only folder), in a folder of the system's temporary folder.
+A service's folder is named after its owner, `postgres.<pid>-<start>-<boot>.<random>`, so
+that whoever comes next can tell a living owner's folder from a dead one's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+import subprocess
+import tempfile
+from pathlib import Path
+
+from sandbox.services.account import Account, may_enter, unprivileged
+from sandbox.services.identity import ProcessIdentity
+
+CLONE = Path(__file__).resolve().parents[2]
+
+
+def reachable_base(clone: Path = CLONE, account: Account | None = None) -> Path:
+    """Return the folder for service folders that *account* can reach, made if missing."""
+    inside = clone / ".local" / "services"
+    inside.mkdir(parents=True, exist_ok=True)
+    if may_enter(account or unprivileged(), inside):
+        return inside
+    return _outside(clone, make=True)
+
+
+def make_service_folder(service: str, base: Path) -> Path:
+    """Make an empty folder for one *service* of this process, below *base*."""
+    prefix = f"{service}.{ProcessIdentity.own()}."
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=base))
+    folder.chmod(0o711)  # the account passes through, to files that are its own
+    return folder
+
+
+def record_process(folder: Path, pid: int) -> None:
+    """Write down that process *pid* works for *folder*, so that a sweep can end it."""
+    if identity := ProcessIdentity.of(pid):
+        with (folder / "processes").open("a", encoding="ascii") as record:
+            record.write(f"{identity}\n")
+
+
+def sweep(clone: Path = CLONE) -> list[str]:
+    """
+    End the processes and remove the folders of owners that are gone; return their names.
+
+    Folders of living owners, other sandboxes and test runs of this clone, are left alone.
+    """
+    removed = []
+    for base in (clone / ".local" / "services", _outside(clone, make=False)):
+        for folder in sorted(base.glob("*.*-*-*.*")) if base.is_dir() else ():
+            owner = ProcessIdentity.parse(folder.name.split(".")[1])
+            if not owner.alive():
+                _end_processes(folder)
+                release_shared_memory(folder / "data")
+                shutil.rmtree(folder, ignore_errors=True)
+                removed.append(folder.name)
+    return removed
+
+
+def release_shared_memory(data: Path) -> None:
+    """Remove the System V segment of a PostgreSQL that was killed; its data folder names it."""
+    try:
+        lines = (data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return
+    if len(lines) > SHARED_MEMORY_LINE and (words := lines[SHARED_MEMORY_LINE].split()):
+        # A segment that is gone already is as good: the answer does not matter.
+        command = ["/usr/bin/ipcrm", "--shmem-id", words[-1]]
+        subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - a number
+
+
+SHARED_MEMORY_LINE = 6  # "key id", counted from 0; PostgreSQL's miscadmin.h
+
+
+def _end_processes(folder: Path) -> None:
+    record = folder / "processes"
+    if record.exists():
+        # The newest first: the service before its guardian would remove the folder itself.
+        for line in reversed(record.read_text(encoding="ascii").split()):
+            ProcessIdentity.parse(line).kill()
+
+
+def _outside(clone: Path, *, make: bool) -> Path:
+    """Return this clone's folder in the temporary folder; refuse one that others made."""
+    mark = hashlib.sha256(str(clone).encode()).hexdigest()[:12]
+    folder = Path(tempfile.gettempdir()) / f"liaison-{os.geteuid()}-{mark}"
+    if make:
+        folder.mkdir(mode=0o711, exist_ok=True)
+    if folder.exists():
+        status = folder.lstat()
+        if status.st_uid != os.geteuid() or not stat.S_ISDIR(status.st_mode):
+            raise PermissionError(f"{folder} is not ours: remove it, or set TMPDIR to another folder")
+    return folder
