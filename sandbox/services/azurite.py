@@ -21,6 +21,7 @@ from typing import Self
 from sandbox.services import folders
 from sandbox.services.account import BARE_ENVIRONMENT
 from sandbox.services.process import ServiceFailed, ServiceProcess, answers, free_ports
+from sandbox.services.settings import ServiceSettings
 
 PACKAGE = Path(__file__).with_name("azurite")
 ACCOUNT = "devstoreaccount1"
@@ -101,7 +102,21 @@ class AzuriteServer:
     def remove(self) -> None:
         """Stop it and remove its folder; a location elsewhere stays."""
         self.stop()
-        shutil.rmtree(self.folder)
+        folders.remove_service_folder(self.folder)
+
+
+@contextmanager
+def chosen_storage(*, location: Path | None = None) -> Iterator[str]:
+    """
+    Give a connection string to the block: of `SANDBOX_STORAGE_CONNECTION`, or of our own.
+
+    Our own keeps its data in *location*, or in memory.
+    """
+    if connection := ServiceSettings().storage_connection:
+        yield connection
+        return
+    with running_azurite(location=location) as server:
+        yield server.connection_string
 
 
 @contextmanager

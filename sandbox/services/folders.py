@@ -3,12 +3,14 @@ Where services keep their files, and the sweep of what a killed owner left.
 
 Everything lies in `.local/services/` of the clone, or, where the services' account cannot
 reach that (a clone in a root-only folder), in a folder of the system's temporary folder.
+Databases that may be lost, those of tests, lie in memory where there is room.
 A service's folder is named after its owner, `postgres.<pid>-<start>-<boot>.<random>`, so
 that whoever comes next can tell a living owner's folder from a dead one's.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -21,6 +23,8 @@ from sandbox.services.account import Account, may_enter, unprivileged
 from sandbox.services.identity import ProcessIdentity
 
 CLONE = Path(__file__).resolve().parents[2]
+MEMORY = Path("/dev/shm")  # noqa: S108 - our folder in it is checked to be ours
+MEMORY_NEEDED = 2 * 1024**3
 
 
 def reachable_base(clone: Path = CLONE, account: Account | None = None) -> Path:
@@ -29,15 +33,43 @@ def reachable_base(clone: Path = CLONE, account: Account | None = None) -> Path:
     inside.mkdir(parents=True, exist_ok=True)
     if may_enter(account or unprivileged(), inside):
         return inside
-    return _outside(clone, make=True)
+    return _made(_outside(clone))
+
+
+def memory_base(clone: Path = CLONE) -> Path | None:
+    """Return a folder in memory for data that may be lost; None where there is no room."""
+    if not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < MEMORY_NEEDED:
+        return None
+    return _made(_outside(clone, MEMORY))
 
 
 def make_service_folder(service: str, base: Path) -> Path:
-    """Make an empty folder for one *service* of this process, below *base*."""
+    """
+    Make an empty folder for one *service* of this process, below *base*.
+
+    Each start sweeps first, so nobody has to remember it.
+    """
+    sweep()
     prefix = f"{service}.{ProcessIdentity.own()}."
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=base))
+    while True:
+        try:
+            folder = Path(tempfile.mkdtemp(prefix=prefix, dir=_made(base)))
+            break
+        except FileNotFoundError:  # a sweep found the base empty, this very moment
+            continue
     folder.chmod(0o711)  # the account passes through, to files that are its own
     return folder
+
+
+def lasting_folder(name: str, clone: Path = CLONE) -> Path:
+    """Return the folder *name* for data that outlive this process, reachable by services."""
+    return reachable_base(clone) / name
+
+
+def remove_service_folder(folder: Path) -> None:
+    """Remove *folder* and all that lies in it, and its base if that was the last one there."""
+    shutil.rmtree(folder)
+    _remove_if_empty(folder.parent)
 
 
 def record_process(folder: Path, pid: int) -> None:
@@ -54,7 +86,8 @@ def sweep(clone: Path = CLONE) -> list[str]:
     Folders of living owners, other sandboxes and test runs of this clone, are left alone.
     """
     removed = []
-    for base in (clone / ".local" / "services", _outside(clone, make=False)):
+    bases = (clone / ".local" / "services", _outside(clone), _outside(clone, MEMORY))
+    for base in bases:
         for folder in sorted(base.glob("*.*-*-*.*")) if base.is_dir() else ():
             owner = ProcessIdentity.parse(folder.name.split(".")[1])
             if not owner.alive():
@@ -62,6 +95,7 @@ def sweep(clone: Path = CLONE) -> list[str]:
                 release_shared_memory(folder / "data")
                 shutil.rmtree(folder, ignore_errors=True)
                 removed.append(folder.name)
+        _remove_if_empty(base)
     return removed
 
 
@@ -88,12 +122,21 @@ def _end_processes(folder: Path) -> None:
             ProcessIdentity.parse(line).kill()
 
 
-def _outside(clone: Path, *, make: bool) -> Path:
-    """Return this clone's folder in the temporary folder; refuse one that others made."""
+def _made(base: Path) -> Path:
+    base.mkdir(exist_ok=True)
+    base.chmod(0o711)  # whatever the umask: accounts pass through, nobody lists
+    return base
+
+
+def _remove_if_empty(base: Path) -> None:
+    with contextlib.suppress(OSError):  # not empty, or not there
+        base.rmdir()
+
+
+def _outside(clone: Path, parent: Path | None = None) -> Path:
+    """Return this clone's place in *parent*, the temporary folder; refuse one others made."""
     mark = hashlib.sha256(str(clone).encode()).hexdigest()[:12]
-    folder = Path(tempfile.gettempdir()) / f"liaison-{os.geteuid()}-{mark}"
-    if make:
-        folder.mkdir(mode=0o711, exist_ok=True)
+    folder = (parent or Path(tempfile.gettempdir())) / f"liaison-{os.geteuid()}-{mark}"
     if folder.exists():
         status = folder.lstat()
         if status.st_uid != os.geteuid() or not stat.S_ISDIR(status.st_mode):

@@ -96,7 +96,7 @@ class PgBouncer:
     def remove(self) -> None:
         """Stop it and remove its folder."""
         self.process.stop()
-        shutil.rmtree(self.folder)
+        folders.remove_service_folder(self.folder)
 
 
 @contextmanager

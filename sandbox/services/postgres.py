@@ -89,7 +89,7 @@ class PostgresServer:
                 _initialise(home, binaries, account, password_file)
             password = password_file.read_text(encoding="ascii")
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            folders.remove_service_folder(folder)
             raise
         return cls(folder, home, binaries, account, password, durable)
 
@@ -159,7 +159,7 @@ class PostgresServer:
         """Stop the server and remove its folder; a data folder that lasts stays."""
         self.stop()
         folders.release_shared_memory(self.data)
-        shutil.rmtree(self.folder)
+        folders.remove_service_folder(self.folder)
 
 
 @dataclass(frozen=True)
@@ -176,12 +176,18 @@ class ExistingPostgres:
 
 
 @contextmanager
-def chosen_postgres(*, durable: bool = False) -> Iterator[PostgresServer | ExistingPostgres]:
-    """Give the server of `SANDBOX_POSTGRES_DSN` to the block, or run one of our own."""
+def chosen_postgres(*, data: Path | None = None, durable: bool = False) -> Iterator[PostgresServer | ExistingPostgres]:
+    """
+    Give the server of `SANDBOX_POSTGRES_DSN` to the block, or run one of our own.
+
+    For our own: *data* and *durable* as in `PostgresServer.make`; one with neither lies
+    in memory, where there is room.
+    """
     if dsn := ServiceSettings().postgres_dsn:
         yield ExistingPostgres(dsn)
         return
-    with running_postgres(durable=durable) as server:
+    base = None if data or durable else folders.memory_base()
+    with running_postgres(data=data, durable=durable, base=base) as server:
         yield server
 
 
@@ -207,13 +213,13 @@ def usable_binaries(folder: Path, account: Account | None) -> Path:
     original = ServiceSettings().postgres_bin or wheel_binaries()
     if may_run(account, original / "postgres"):
         return original
-    install = original.parent
-    copy = folder / "server" / "postgres" / install.name
+    install, package = original.parent, original.parent.parent
+    copy = folder / "server" / package.name / install.name
     shutil.copytree(install, copy, symlinks=True, ignore=shutil.ignore_patterns("include", "doc"))
     # The wheel keeps shared libraries beside its package; programs find them relatively.
-    libraries = install.parent.with_name(f"{install.parent.name}.libs")
+    libraries = package.with_name(f"{package.name}.libs")
     if libraries.is_dir():
-        shutil.copytree(libraries, copy.parent.with_name(f"{copy.parent.name}.libs"))
+        shutil.copytree(libraries, folder / "server" / libraries.name)
     if not may_run(account, copy / "bin" / "postgres"):
         raise ServiceFailed(f"PostgreSQL of {original} cannot be run, nor a copy of it in {copy}")
     return copy / "bin"

@@ -56,14 +56,16 @@ class ServiceProcess:
             "stop_signal": stop_signal.value,
             "grace_seconds": grace_seconds,
         }
-        self._guardian = subprocess.Popen(  # noqa: S603 - commands of this package
-            # -I and -S: the guardian needs the standard library only, and starts in 20 ms.
-            [sys.executable, "-I", "-S", guardian.__file__, json.dumps(spec)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-            text=True,
-        )
+        with self._log.open("ab") as log:
+            self._guardian = subprocess.Popen(  # noqa: S603 - commands of this package
+                # -I and -S: it needs the standard library only, and starts in 20 ms.
+                [sys.executable, "-I", "-S", guardian.__file__, json.dumps(spec)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+                text=True,
+            )
         record_process(folder, self._guardian.pid)
         self.pid = self._read_pid()
         record_process(folder, self.pid)
