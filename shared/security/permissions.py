@@ -1,0 +1,58 @@
+"""Who may call what: one table from endpoint to roles. An endpoint that is not in it can be called by nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from shared.security.identity import Forbidden, Principal, Role
+
+EVERYONE = frozenset(Role)
+READS_RECORDS = EVERYONE - {Role.OPS}
+EDITS_RECORDS = frozenset({Role.RECRUITER, Role.DATA_MANAGER, Role.ADMIN})
+DECIDES = frozenset({Role.DATA_MANAGER, Role.ADMIN})
+SYNCS = frozenset({Role.DATA_MANAGER, Role.ADMIN, Role.OPS})
+OPERATES = frozenset({Role.ADMIN, Role.OPS})
+ADMINISTERS = frozenset({Role.ADMIN})
+
+PUBLIC: frozenset[str] = frozenset({"health", "api_health", "webhook_in"})
+"""Open by design: health tells no data, and a webhook is signed."""
+
+PERMISSIONS: Mapping[str, frozenset[Role]] = MappingProxyType(
+    {
+        "list_platforms": EVERYONE,
+        "list_integrations": EVERYONE,
+        "get_integration": EVERYONE,
+        "create_integration": ADMINISTERS,
+        "update_integration": ADMINISTERS,
+        "delete_integration": ADMINISTERS,
+        "test_integration": OPERATES,
+        "sync_integration": SYNCS,
+        "list_integration_logs": EVERYONE,
+        "get_integration_stats": EVERYONE,
+        "list_integration_runs": EVERYONE,
+        "get_run": EVERYONE,
+        "cancel_run": SYNCS,
+        "list_dead_letters": OPERATES,
+        "redrive_dead_letter": OPERATES,
+        "list_candidates": READS_RECORDS,
+        "get_candidate": READS_RECORDS,
+        "create_candidate": EDITS_RECORDS,
+        "update_candidate": EDITS_RECORDS,
+        "list_applications": READS_RECORDS,
+        "get_application": READS_RECORDS,
+        "create_application": EDITS_RECORDS,
+        "update_application": EDITS_RECORDS,
+        "list_jobs": READS_RECORDS,
+        "get_job": READS_RECORDS,
+        "list_conflicts": READS_RECORDS,
+        "resolve_conflict": DECIDES,
+    }
+)
+"""Endpoint, by its function's name → roles that may call it (S-027)."""
+
+
+def require(principal: Principal, permission: str) -> None:
+    """Return when *principal* may use *permission*. Raises Forbidden; KeyError for a permission nobody declared."""
+    if principal.role not in PERMISSIONS[permission]:
+        raise Forbidden(f"the role {principal.role.value} may not call {permission}")
