@@ -1,0 +1,378 @@
+"""
+The ledger of jobs: every statement on `sync_queue`, and nothing that decides.
+
+A job is one row per (integration, action, entity, record key); open requests for the same key coalesce. Claiming is a
+lease with a token; every later statement of the worker carries that token and finds no row once another worker has it.
+States and guards: docs/ledger.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, LiteralString
+from uuid import UUID, uuid4
+
+from pydantic import JsonValue
+
+from shared.errors import LeaseLost
+from shared.model import Direction, EntityType
+from shared.store.database import Transaction, as_json
+
+MAX_CRASHES = 5
+"""A job whose worker died this often is dead-lettered (`crash_loop`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """A wish that a job should run: it says which record may differ, never what changed."""
+
+    integration_id: UUID
+    action: str
+    entity: EntityType
+    record_key: str
+    direction: Direction
+    priority: int
+    payload: Mapping[str, JsonValue] = field(default_factory=dict)
+    """Parameters of the job; never personal data."""
+    due_at: datetime | None = None
+    """None = at once (the database's clock)."""
+    hold_reason: str | None = None
+    """Waits, without a date, for the event of this name."""
+    run_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Knock:
+    """What a message needs to make a worker look: ids, and the epoch that ends with a redrive."""
+
+    company_id: UUID
+    job_id: UUID
+    epoch: int
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job that is ours until its lease ends."""
+
+    job_id: UUID
+    company_id: UUID
+    token: int
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A claimed job as its worker reads it."""
+
+    id: UUID
+    company_id: UUID
+    integration_id: UUID
+    action: str
+    entity: EntityType
+    record_key: str
+    direction: Direction
+    priority: int
+    payload: Mapping[str, JsonValue]
+    retry_count: int
+    max_retries: int
+    crashes: int
+    epoch: int
+    run_id: UUID | None
+    token: int
+
+
+_ENQUEUE: LiteralString = """
+INSERT INTO sync_queue AS q (id, company_id, integration_id, entity_type, direction, action, priority, scheduled_at,
+    payload, record_key, hold_reason, run_id, max_retries)
+SELECT r.id, %(company)s, r.integration_id, r.entity_type, r.direction, r.action, r.priority,
+    CASE WHEN r.hold_reason IS NOT NULL THEN 'infinity' ELSE coalesce(r.due_at, clock_timestamp()) END,
+    r.payload, r.record_key, r.hold_reason, r.run_id, i.max_retries
+FROM jsonb_to_recordset(%(requests)s) AS r (id uuid, integration_id uuid, entity_type text, direction text,
+    action text, priority integer, due_at timestamptz, payload jsonb, record_key text, hold_reason text, run_id uuid)
+JOIN integrations i ON i.id = r.integration_id
+ORDER BY r.integration_id, r.action, r.entity_type, r.record_key
+ON CONFLICT (integration_id, action, entity_type, record_key) WHERE status IN ('pending', 'processing') DO UPDATE SET
+    requested_seq = q.requested_seq + 1,
+    priority = least(q.priority, excluded.priority),
+    payload = q.payload || excluded.payload || (CASE
+        WHEN 'full' IN (q.payload ->> 'mode', excluded.payload ->> 'mode') THEN '{"mode": "full"}' ELSE '{}' END)::jsonb,
+    run_id = coalesce(q.run_id, excluded.run_id),
+    scheduled_at = CASE WHEN q.status = 'pending' AND q.hold_reason IS NULL
+        THEN least(q.scheduled_at, excluded.scheduled_at) ELSE q.scheduled_at END
+RETURNING id, company_id, epoch, priority, status = 'pending' AND scheduled_at <= clock_timestamp() AS is_due
+"""
+
+_CLAIM: LiteralString = "SELECT * FROM claim_job(%(job)s, %(low)s, %(high)s, %(ttl)s * interval '1 s', %(cap)s)"
+
+_LOAD: LiteralString = (
+    "SELECT * FROM sync_queue WHERE id = %(job)s AND lease_token = %(token)s AND status = 'processing'"
+)
+
+_GUARD: LiteralString = """
+SELECT 1 FROM sync_queue WHERE id = %(job)s AND lease_token = %(token)s AND status = 'processing' FOR UPDATE
+"""
+
+_EXTEND: LiteralString = """
+UPDATE sync_queue SET lease_until = clock_timestamp() + %(ttl)s * interval '1 s'
+WHERE id = %(job)s AND lease_token = %(token)s AND status = 'processing'
+"""
+
+_LEASE_LEFT: LiteralString = """
+SELECT extract(epoch FROM lease_until - clock_timestamp())::double precision AS seconds FROM sync_queue
+WHERE id = %(job)s AND lease_token = %(token)s AND status = 'processing'
+"""
+
+# One statement decides between completed and "again", so that no request can fall between the two.
+_FINISH: LiteralString = """
+UPDATE sync_queue SET
+    status = CASE WHEN requested_seq > claimed_seq THEN 'pending' ELSE 'completed' END,
+    scheduled_at = CASE WHEN requested_seq > claimed_seq THEN clock_timestamp() ELSE scheduled_at END,
+    completed_at = CASE WHEN requested_seq > claimed_seq THEN NULL ELSE clock_timestamp() END,
+    retry_count = 0, crashes = 0, lease_until = NULL, lease_token = NULL, error_message = NULL, error_code = NULL
+WHERE id = %(job)s AND lease_token = %(token)s AND status = 'processing'
+RETURNING status, epoch, priority
+"""
+
+_POSTPONE: LiteralString = """
+UPDATE sync_queue SET status = 'pending', lease_until = NULL, lease_token = NULL,
+    scheduled_at = CASE WHEN %(hold)s::text IS NOT NULL AND requested_seq = claimed_seq THEN 'infinity'
+        WHEN %(hold)s::text IS NOT NULL THEN clock_timestamp()
+        ELSE clock_timestamp() + %(wait_s)s * interval '1 s' END,
+    hold_reason = CASE WHEN requested_seq = claimed_seq THEN %(hold)s END,
+    retry_count = retry_count + %(attempts)s, error_message = %(message)s, error_code = %(code)s,
+    payload = payload || %(payload)s
+WHERE id = %(job)s AND lease_token = %(token)s AND status = 'processing'
+RETURNING epoch, priority, scheduled_at
+"""
+
+_FAIL: LiteralString = """
+WITH failed AS (
+    UPDATE sync_queue SET status = 'failed', completed_at = clock_timestamp(), lease_until = NULL, lease_token = NULL,
+        error_message = %(message)s, error_code = %(code)s
+    WHERE id = %(job)s AND status IN ('pending', 'processing')
+        AND (lease_token = %(token)s OR (%(token)s::bigint IS NULL AND epoch = %(epoch)s
+            AND NOT (status = 'processing' AND lease_until > clock_timestamp())))
+    RETURNING *
+)
+INSERT INTO dead_letters (id, company_id, integration_id, job_id, queue, action, entity_type, code, cause, attempts)
+SELECT %(id)s, company_id, integration_id, id, %(queue)s, action, entity_type, %(code)s, %(message)s, retry_count + 1
+FROM failed
+ON CONFLICT (job_id) WHERE state = 'open' DO UPDATE SET cause = excluded.cause, code = excluded.code
+RETURNING id
+"""
+
+_STATE: LiteralString = """
+SELECT status, epoch, error_message, status = 'processing' AND lease_until > clock_timestamp() AS is_leased
+FROM sync_queue WHERE id = %(job)s
+"""
+
+_REDRIVE: LiteralString = """
+WITH letter AS (
+    UPDATE dead_letters SET state = 'redriven', ended_at = clock_timestamp()
+    WHERE id = %(letter)s AND state = 'open' RETURNING job_id
+), bumped AS (
+    UPDATE sync_queue q SET requested_seq = q.requested_seq + 1,
+        scheduled_at = CASE WHEN q.status = 'pending' THEN clock_timestamp() ELSE q.scheduled_at END
+    FROM sync_queue f, letter
+    WHERE f.id = letter.job_id AND q.id <> f.id AND q.status IN ('pending', 'processing')
+        AND (q.integration_id, q.action, q.entity_type, q.record_key)
+            = (f.integration_id, f.action, f.entity_type, f.record_key)
+    RETURNING q.id, q.company_id, q.epoch, q.priority, f.id AS replaced
+), revived AS (
+    UPDATE sync_queue q SET status = 'pending', epoch = q.epoch + 1, retry_count = 0, crashes = 0,
+        scheduled_at = clock_timestamp(), completed_at = NULL, hold_reason = NULL, error_message = NULL, error_code = NULL
+    FROM letter WHERE q.id = letter.job_id AND q.status = 'failed' AND NOT EXISTS (SELECT FROM bumped)
+    RETURNING q.id, q.company_id, q.epoch, q.priority
+), gone AS (
+    DELETE FROM sync_queue q USING bumped WHERE q.id = bumped.replaced
+)
+SELECT id, company_id, epoch, priority FROM bumped UNION ALL SELECT id, company_id, epoch, priority FROM revived
+"""
+
+_RELEASE_HELD: LiteralString = """
+UPDATE sync_queue SET scheduled_at = clock_timestamp(), hold_reason = NULL
+WHERE status = 'pending' AND hold_reason = ANY(%(reasons)s)
+RETURNING id, company_id, epoch, priority
+"""
+
+_CANCEL: LiteralString = """
+DELETE FROM sync_queue WHERE integration_id = %(integration)s AND status = 'pending'
+    AND (%(entities)s::text[] IS NULL OR entity_type = ANY(%(entities)s)) AND action = ANY(%(actions)s)
+RETURNING id, entity_type, direction, record_key, action, run_id
+"""
+
+
+class Ledger:
+    """Statements on `sync_queue`. Each takes the transaction it belongs to."""
+
+    async def enqueue(self, tx: Transaction, requests: Sequence[JobRequest]) -> list[Knock]:
+        """Ask for jobs, in the caller's own transaction; return a knock for each that is due now."""
+        by_key: dict[tuple[UUID, str, str, str], dict[str, Any]] = {}
+        for request in requests:
+            key = (request.integration_id, request.action, request.entity.value, request.record_key)
+            row = _request_row(request)
+            known = by_key.get(key)
+            if known is not None:
+                row["priority"] = min(row["priority"], known["priority"])
+                row["payload"] = {**known["payload"], **row["payload"]}
+            by_key[key] = row
+        if not by_key:
+            return []
+        rows = await tx.rows(_ENQUEUE, company=tx.company, requests=as_json(list(by_key.values())))
+        return [_knock(row) for row in rows if row["is_due"]]
+
+    async def claim(
+        self, tx: Transaction, job_id: UUID | None, *, low: int, high: int, ttl_s: float, per_integration: int
+    ) -> Claim | None:
+        """Lease the named job if it is due, else the fairest due one of priorities *low* to *high*; None if none."""
+        row = await tx.row(_CLAIM, job=job_id, low=low, high=high, ttl=ttl_s, cap=per_integration)
+        if row is None:
+            return None
+        return Claim(row["job_id"], row["company"], row["token"], row["job_priority"])
+
+    async def load(self, tx: Transaction, claim: Claim) -> Job:
+        """Read the claimed job. Raises LeaseLost if it is another worker's by now."""
+        row = await tx.row(_LOAD, job=claim.job_id, token=claim.token)
+        if row is None:
+            raise LeaseLost
+        return Job(
+            id=row["id"],
+            company_id=row["company_id"],
+            integration_id=row["integration_id"],
+            action=row["action"],
+            entity=EntityType(row["entity_type"]),
+            record_key=row["record_key"],
+            direction=Direction(row["direction"]),
+            priority=row["priority"],
+            payload=row["payload"],
+            retry_count=row["retry_count"],
+            max_retries=row["max_retries"],
+            crashes=row["crashes"],
+            epoch=row["epoch"],
+            run_id=row["run_id"],
+            token=row["lease_token"],
+        )
+
+    async def guard(self, tx: Transaction, job: Job) -> None:
+        """Lock the job's row for this transaction. Raises LeaseLost: whatever was to be written must not be."""
+        if await tx.row(_GUARD, job=job.id, token=job.token) is None:
+            raise LeaseLost
+
+    async def extend(self, tx: Transaction, job: Job, ttl_s: float) -> None:
+        """Lengthen the lease to *ttl_s* from now. Raises LeaseLost."""
+        if await tx.run(_EXTEND, job=job.id, token=job.token, ttl=ttl_s) == 0:
+            raise LeaseLost
+
+    async def lease_left_s(self, tx: Transaction, job: Job) -> float:
+        """Return the seconds that the lease still lasts, by the database's clock. Raises LeaseLost."""
+        row = await tx.row(_LEASE_LEFT, job=job.id, token=job.token)
+        if row is None:
+            raise LeaseLost
+        return float(row["seconds"])
+
+    async def finish(self, tx: Transaction, job: Job) -> Knock | None:
+        """End the job; return a knock if somebody asked again meanwhile and it is pending once more."""
+        row = await tx.row(_FINISH, job=job.id, token=job.token)
+        if row is None:
+            raise LeaseLost
+        return Knock(job.company_id, job.id, row["epoch"], row["priority"]) if row["status"] == "pending" else None
+
+    async def postpone(
+        self,
+        tx: Transaction,
+        job: Job,
+        *,
+        wait_s: float = 0.0,
+        hold_reason: str | None = None,
+        attempts: int = 0,
+        code: str | None = None,
+        message: str | None = None,
+        payload: Mapping[str, JsonValue] | None = None,
+    ) -> Knock:
+        """
+        Give the job back to run after *wait_s*, or when the event *hold_reason* comes.
+
+        *attempts* 1 spends one. *payload* is added to the job's own.
+        """
+        row = await tx.row(
+            _POSTPONE,
+            job=job.id,
+            token=job.token,
+            wait_s=wait_s,
+            hold=hold_reason,
+            attempts=attempts,
+            code=code,
+            message=message,
+            payload=as_json(dict(payload or {})),
+        )
+        if row is None:
+            raise LeaseLost
+        return Knock(job.company_id, job.id, row["epoch"], row["priority"])
+
+    async def fail(self, tx: Transaction, job: Job, *, queue: str, code: str, message: str) -> UUID:
+        """End the job as failed with its dead letter; return the letter's id."""
+        row = await tx.row(
+            _FAIL, id=uuid4(), job=job.id, token=job.token, epoch=job.epoch, queue=queue, code=code, message=message
+        )
+        if row is None:
+            raise LeaseLost
+        letter: UUID = row["id"]
+        return letter
+
+    async def bury(
+        self, tx: Transaction, job_id: UUID, *, epoch: int, queue: str, code: str, message: str
+    ) -> UUID | None:
+        """Dead-letter a job that poisoned its queue; None if it was redriven, is leased, or ended meanwhile."""
+        row = await tx.row(
+            _FAIL, id=uuid4(), job=job_id, token=None, epoch=epoch, queue=queue, code=code, message=message
+        )
+        return row["id"] if row else None
+
+    async def state(self, tx: Transaction, job_id: UUID) -> Mapping[str, Any] | None:
+        """Return `status`, `epoch`, `error_message` and `is_leased` of a job, or None."""
+        return await tx.row(_STATE, job=job_id)
+
+    async def redrive(self, tx: Transaction, letter_id: UUID) -> Knock | None:
+        """Run a dead letter's job again from its first attempt; None if the letter is not open."""
+        row = await tx.row(_REDRIVE, letter=letter_id)
+        return _knock(row) if row else None
+
+    async def release_held(self, tx: Transaction, reasons: Sequence[str]) -> list[Knock]:
+        """Wake the jobs that wait for one of *reasons*."""
+        if not reasons:
+            return []
+        return [_knock(row) for row in await tx.rows(_RELEASE_HELD, reasons=list(reasons))]
+
+    async def cancel(
+        self,
+        tx: Transaction,
+        integration_id: UUID,
+        actions: Sequence[str],
+        entities: Sequence[EntityType] | None = None,
+    ) -> list[Mapping[str, Any]]:
+        """Take pending jobs off the queue; return what they were, for their log rows."""
+        names = None if entities is None else [entity.value for entity in entities]
+        return list(await tx.rows(_CANCEL, integration=integration_id, actions=list(actions), entities=names))
+
+
+def _request_row(request: JobRequest) -> dict[str, Any]:
+    return {
+        "id": uuid4(),
+        "integration_id": request.integration_id,
+        "entity_type": request.entity.value,
+        "direction": request.direction.value,
+        "action": request.action,
+        "priority": request.priority,
+        "due_at": request.due_at,
+        "payload": dict(request.payload),
+        "record_key": request.record_key,
+        "hold_reason": request.hold_reason,
+        "run_id": request.run_id,
+    }
+
+
+def _knock(row: Mapping[str, Any]) -> Knock:
+    return Knock(row["company_id"], row["id"], row["epoch"], row["priority"])

@@ -1,0 +1,146 @@
+"""Storage queues: knocks for workers, and events on their way in. Messages are base64, as host.json says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
+from azure.storage.queue import TextBase64EncodePolicy
+from azure.storage.queue.aio import QueueClient, QueueServiceClient
+
+from shared.errors import Unavailable
+from shared.store.ledger import Knock
+
+QUEUE_BY_PRIORITY: Mapping[range, str] = {
+    range(1, 4): "sync-urgent",
+    range(4, 8): "sync-normal",
+    range(8, 11): "sync-bulk",
+}
+"""Priority 1 (highest) to 10, as docs/ledger.md lists it."""
+
+NEVER = -1
+"""Time to live of every message of ours: the service's own default would lose it after seven days."""
+
+
+def queue_for(priority: int) -> str:
+    """Return the queue that carries jobs of *priority*."""
+    for span, queue in QUEUE_BY_PRIORITY.items():
+        if priority in span:
+            return queue
+    raise ValueError(f"priority {priority} is not in 1..10")
+
+
+class Queues:
+    """
+    Sends to the storage account's queues and creates those that are missing.
+
+    Clients belong to the event loop that made them; another loop gets its own.
+    """
+
+    def __init__(self, connection_string: str) -> None:
+        self._connection_string = connection_string
+        self._service: QueueServiceClient | None = None
+        self._clients: dict[str, QueueClient] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def _client(self, queue: str) -> QueueClient:
+        loop = asyncio.get_running_loop()
+        if self._service is None or self._loop is not loop:
+            self._service = QueueServiceClient.from_connection_string(
+                self._connection_string,
+                retry_total=2,
+                retry_backoff_factor=0.2,
+                initial_backoff=0.2,
+                increment_base=2,
+                connection_timeout=3,
+                read_timeout=10,
+            )
+            self._clients, self._loop = {}, loop
+        client = self._clients.get(queue)
+        if client is None:
+            client = self._service.get_queue_client(queue, message_encode_policy=TextBase64EncodePolicy())
+            self._clients[queue] = client
+        return client
+
+    async def send(self, queue: str, body: bytes | str, *, delay_s: int = 0) -> None:
+        """Put one message on *queue*, visible after *delay_s*. Raises Unavailable."""
+        text = body if isinstance(body, str) else body.decode()
+        client = self._client(queue)
+        try:
+            try:
+                await client.send_message(text, visibility_timeout=delay_s, time_to_live=NEVER)
+            except ResourceNotFoundError:
+                await self.ensure(queue)
+                await client.send_message(text, visibility_timeout=delay_s, time_to_live=NEVER)
+        except AzureError as error:
+            raise Unavailable(f"queue {queue} can't be reached") from error
+
+    async def ensure(self, queue: str) -> None:
+        """Create *queue* unless it exists."""
+        try:
+            await self._client(queue).create_queue()
+        except ResourceExistsError:
+            return
+
+    async def count(self, queue: str) -> int:
+        """Return about how many messages *queue* holds, hidden ones included; 0 if there is no such queue."""
+        try:
+            properties = await self._client(queue).get_queue_properties()
+        except ResourceNotFoundError:
+            return 0
+        except AzureError as error:
+            raise Unavailable(f"queue {queue} can't be reached") from error
+        return int(properties.approximate_message_count or 0)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        if self._service is not None:
+            for client in self._clients.values():
+                await client.close()
+            await self._service.close()
+            self._service = None
+            self._clients = {}
+
+
+def knock_body(knock: Knock, traceparent: str | None) -> bytes:
+    """Return the message of *knock*: `{"v": 1, "company_id", "job_id", "epoch", "traceparent"}`."""
+    return orjson.dumps(
+        {
+            "v": 1,
+            "company_id": knock.company_id,
+            "job_id": knock.job_id,
+            "epoch": knock.epoch,
+            "traceparent": traceparent,
+        }
+    )
+
+
+class Knocker:
+    """Sends knocks after a commit. A knock that gets lost costs time only: the sweep knocks again."""
+
+    def __init__(self, queues: Queues, log: Any) -> None:
+        self._queues = queues
+        self._log = log
+
+    async def send(self, knocks: Sequence[Knock], *, traceparent: str | None = None, most: int = 16) -> int:
+        """
+        Knock for *knocks*, at most *most* a queue; return how many were sent.
+
+        A worker that is knocked for takes the fairest due job, so one knock for each of ten thousand jobs would only
+        stand in the way. Storage that can't be reached is logged and left to the sweep.
+        """
+        sent: dict[str, int] = {}
+        for knock in knocks:
+            queue = queue_for(knock.priority)
+            if sent.get(queue, 0) >= most:
+                continue
+            try:
+                await self._queues.send(queue, knock_body(knock, traceparent))
+            except Unavailable as error:
+                self._log.warning("knock_not_sent", queue=queue, code=error.code)
+                break
+            sent[queue] = sent.get(queue, 0) + 1
+        return sum(sent.values())
