@@ -1,0 +1,81 @@
+"""What Greenhouse lets us do, field by field. Printed into docs/adapters.md; sections are those of docs/vendors."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from shared.adapters.protocol import Capabilities, EntityCapability, FieldCapability
+from shared.model import EntityType
+
+_BOTH = FieldCapability(writable=True)
+_SET = FieldCapability(writable=True, note="the whole list is replaced; other entries are sent along as they were")
+
+
+def _both(note: str) -> FieldCapability:
+    return FieldCapability(writable=True, note=note)
+
+
+def _read(note: str) -> FieldCapability:
+    return FieldCapability(writable=False, note=note)
+
+
+_V3 = "not shown by Harvest v1"
+_OURS = "requisitions belong to Greenhouse; they are read only"
+_RENAMED = f"{_OURS}; a new name in its dictionary doesn't touch the job"
+
+CANDIDATE = EntityCapability(
+    fields={
+        "first_name": _BOTH,
+        "last_name": _BOTH,
+        "preferred_name": _both(_V3),
+        "email": _both("no entry is marked primary: the first personal, else work, else other one"),
+        "further_emails": _SET,
+        "phone": _both("no entry is marked primary: the first mobile, else home, else work, else other one"),
+        "further_phones": FieldCapability(writable=True, note="Skype handles are left alone"),
+        "addresses": _SET,
+        "linkedin_url": _both("the first link whose host is LinkedIn's"),
+        "links": _SET,
+        "current_company": _BOTH,
+        "current_title": _BOTH,
+        "tags": _SET,
+        "time_zone": _both(f"a Rails zone name; {_V3}"),
+        "restricted": _both("read as private, written as is_private"),
+        "can_email": _BOTH,
+    },
+    create=True,
+    update=True,
+    search_lag=timedelta(minutes=1),
+)
+APPLICATION = EntityCapability(
+    fields={
+        "candidate_id": _read("set when it is created; a merge of candidates moves it"),
+        "job_id": _read("set when it is created"),
+        "stage": _both("moved by name within the job; empty for prospects and ended applications"),
+        "status": _both("active, rejected, withdrawn and hired; a hire can't be undone by the API"),
+        "rejection_reason": _both("by name; only while rejected; needs the dictionary of reasons"),
+        "source": _read("set when it is created; needs the dictionary of sources"),
+        "applied_at": _read("the vendor's time of creation"),
+        "prospect": _read("a prospect is converted by a person"),
+    },
+    create=True,
+    update=True,
+    search_lag=timedelta(minutes=1),
+)
+JOB = EntityCapability(
+    fields={
+        "title": _read(_OURS),
+        "requisition_id": _read(_OURS),
+        "status": _read(_OURS),
+        "department": _read(_RENAMED),
+        "location": _read(_RENAMED),
+        "description": _read(f"{_OURS}; HTML without scripts and styles"),
+        "created_date": _read(_OURS),
+        "stages": _read(f"{_OURS}; pulled by the stages' own times, for a stage's change doesn't touch its job"),
+    },
+)
+CAPABILITIES = Capabilities(
+    entities={EntityType.JOB: JOB, EntityType.CANDIDATE: CANDIDATE, EntityType.APPLICATION: APPLICATION},
+    time_resolution=timedelta(milliseconds=1),
+    webhook_api=False,
+    page_size=500,
+)
