@@ -9,6 +9,7 @@ are known stay good for a day.
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -122,11 +123,16 @@ def _signing_key(entry: Mapping[str, Any]) -> RSAKey | ECKey | None:
     """Import one key; None when it is too weak or not readable, which costs the others nothing."""
     try:
         if entry["kty"] == "EC":
-            return ECKey.import_key(_public(entry)) if entry.get("crv") == "P-256" else None
-        key = RSAKey.import_key(_public(entry))
-    except (JoseError, ValueError, KeyError):
+            return ECKey.import_key(_public(entry)) if entry["crv"] == "P-256" else None
+        # Before the import, which would only warn of a weak key.
+        return RSAKey.import_key(_public(entry)) if _bits(entry["n"]) >= MIN_RSA_BITS else None
+    except (JoseError, ValueError, KeyError, TypeError):
         return None
-    return key if key.public_key.key_size >= MIN_RSA_BITS else None
+
+
+def _bits(modulus: str) -> int:
+    padded = modulus + "=" * (-len(modulus) % 4)
+    return int.from_bytes(base64.urlsafe_b64decode(padded), "big").bit_length()
 
 
 def _public(entry: Mapping[str, Any]) -> dict[str, str | list[str]]:

@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from shared.settings import Settings
 
-KEY_ID_BYTES = 9  # twelve characters of base64url
+KEY_ID_BYTES = 9
+KEY_ID_LENGTH = 12  # the same in characters of base64url
 MIN_SECRET_BYTES = 32
 
 
