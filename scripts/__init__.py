@@ -1,0 +1,1 @@
+"""Commands of the tool chain: `make help` lists what they are for."""

@@ -1,0 +1,107 @@
+"""
+Mutation testing of pure code: change it a little, and see whether a test notices.
+
+`python -m scripts.mutation merge` works in `.local/mutation/merge`, a copy of the sources,
+so that the tree stays as it is. Stopped, it goes on where it was; changed sources start it
+anew. Exits 0 if at least `SHARE` of the mutants were killed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.verify import fingerprint_of_sources
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARE = 0.80
+
+
+@dataclass(frozen=True)
+class Target:
+    """Code to mutate, as globs, and the tests that must notice."""
+
+    mutate: tuple[str, ...]
+    tests: tuple[str, ...]
+
+
+TARGETS = {
+    "merge": Target(("shared/merge/*",), ("tests/unit/merge", "tests/property")),
+    "ledger": Target(("shared/sync/decisions.py",), ("tests/unit/sync",)),
+}
+
+CONFIGURATION = """\
+[mutmut]
+source_paths=shared
+only_mutate=
+{mutate}
+pytest_add_cli_args=
+    -p
+    no:randomly
+    -q
+pytest_add_cli_args_test_selection=
+{tests}
+also_copy=
+    functions
+    sandbox
+    host.json
+use_git_change_detection=false
+"""
+
+
+def prepare(name: str) -> Path:
+    """Return the folder for *name*, with a fresh copy of the sources if they have changed."""
+    folder = ROOT / ".local" / "mutation" / name
+    mark, sources = folder / "sources", fingerprint_of_sources()
+    if mark.exists() and mark.read_text(encoding="ascii") == sources:
+        return folder
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    ignored = shutil.ignore_patterns("__pycache__")
+    for each in ("shared", "functions", "sandbox", "tests"):
+        if (ROOT / each).is_dir():
+            shutil.copytree(ROOT / each, folder / each, ignore=ignored)
+    for each in ("pyproject.toml", "host.json", "function_app.py"):
+        if (ROOT / each).exists():
+            shutil.copy(ROOT / each, folder)
+    target = TARGETS[name]
+    present = [each for each in target.tests if (ROOT / each).exists()]
+    (folder / "setup.cfg").write_text(
+        CONFIGURATION.format(
+            mutate="\n".join(f"    {each}" for each in target.mutate),
+            tests="\n".join(f"    {each}" for each in present),
+        ),
+        encoding="utf-8",
+    )
+    mark.write_text(sources, encoding="ascii")
+    return folder
+
+
+def main() -> int:
+    """Run one target; print the survivors and, last, the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("target", choices=sorted(TARGETS))
+    folder = prepare(parser.parse_args().target)
+    mutmut = str(Path(sys.executable).with_name("mutmut"))
+    run = subprocess.run([mutmut, "run"], cwd=folder, check=False)  # noqa: S603 - our own tool
+    if run.returncode != 0:
+        print(f"mutmut ended with {run.returncode}")
+        return 1
+    subprocess.run([mutmut, "results"], cwd=folder, check=True)  # noqa: S603
+    subprocess.run([mutmut, "export-cicd-stats"], cwd=folder, check=True, capture_output=True)  # noqa: S603
+    stats = json.loads((folder / "mutants" / "mutmut-cicd-stats.json").read_text(encoding="utf-8"))
+    # A mutant that hangs or crashes the tests was noticed, too.
+    killed = stats["killed"] + stats["timeout"] + stats["segfault"]
+    total = stats["total"] - stats["skipped"]
+    share = killed / total if total else 0.0
+    print(f"{killed} of {total} mutants killed, {share:.1%} (at least {SHARE:.0%} wanted)")
+    return 0 if total and share >= SHARE else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,185 @@
+"""
+Run the checks that are too long for CI, piece by piece, and keep the results in a document.
+
+docs/verification.md is both result and memory: a piece that passed on these very sources
+is not run again, so `make verify` may be stopped and started until all is done. A piece
+ends within ten minutes; one that can go on where it stopped says so (`resumes`) and gets
+its next ten minutes from the next `make verify`. One alone takes longer, because it cannot
+be cut: the intake, whose load lasts ten minutes without a break.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENT = ROOT / "docs" / "verification.md"
+LIMIT_SECONDS = 570
+
+HEADER = """\
+# Verification
+
+The last result of each long check; `make verify` runs those that have none on the present sources, and writes this
+page. *Sources* is a fingerprint of every file but the documents: rows with the same one were checked together.
+
+| piece | result | figures | minutes | date | sources |
+| --- | --- | --- | --- | --- | --- |
+"""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One check: a command that exits 0 if all is well and prints its figures last."""
+
+    name: str
+    command: tuple[str, ...]
+    resumes: bool = False
+    limit_seconds: int = LIMIT_SECONDS
+
+
+PYTHON = sys.executable
+
+PIECES = (
+    Piece("mutants of the merge", (PYTHON, "-m", "scripts.mutation", "merge"), resumes=True),
+    Piece("mutants of the ledger", (PYTHON, "-m", "scripts.mutation", "ledger"), resumes=True),
+    Piece("unit and property on 3.12", ("scripts/test_on", "3.12", "tests/unit", "tests/property")),
+    Piece("unit and property on 3.13", ("scripts/test_on", "3.13", "tests/unit", "tests/property")),
+    Piece("20 kill points", (PYTHON, "-m", "tests.acceptance.kill_points", "--points", "20"), resumes=True),
+    Piece("ten minutes of intake", (PYTHON, "-m", "tests.acceptance.intake", "--seconds", "600"), limit_seconds=900),
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the document."""
+
+    piece: str
+    result: str  # passed, failed, unfinished
+    figures: str
+    minutes: str
+    date: str
+    sources: str
+
+    def line(self) -> str:
+        """Return it as Markdown."""
+        cells = (self.piece, self.result, self.figures, self.minutes, self.date, self.sources)
+        return "| " + " | ".join(cells) + " |\n"
+
+
+def read_rows() -> dict[str, Row]:
+    """Return the document's rows by piece."""
+    if not DOCUMENT.exists():
+        return {}
+    lines = DOCUMENT.read_text(encoding="utf-8").split("| --- |", 1)[-1].splitlines()[1:]
+    rows = (Row(*(cell.strip() for cell in line.strip("| ").split(" | "))) for line in lines if line)
+    return {row.piece: row for row in rows}
+
+
+def write_rows(rows: Mapping[str, Row]) -> None:
+    """Write the document; a piece without a row is shown as not yet run."""
+    never = {piece.name: Row(piece.name, "not yet run", "-", "-", "-", "-") for piece in PIECES}
+    lines = [rows.get(name, row).line() for name, row in never.items()]
+    DOCUMENT.write_text(HEADER + "".join(lines), encoding="utf-8")
+
+
+def fingerprint_of_sources() -> str:
+    """Return a fingerprint of all files that git would keep, but the documents."""
+    listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", "--", ":!docs", ":!*.md"]
+    names = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True, text=True).stdout  # noqa: S603
+    digest = hashlib.sha256()
+    for name in sorted(filter(None, names.split("\0"))):
+        if (path := ROOT / name).is_file():
+            digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\0".encode())
+    return digest.hexdigest()[:12]
+
+
+def run_piece(piece: Piece, sources: str) -> Row:
+    """Run *piece* for at most its limit; its output is shown, its last line kept."""
+    print(f"\n=== {piece.name}", flush=True)
+    started = time.monotonic()
+    figures, code = _run(piece.command, piece.limit_seconds)
+    minutes = f"{(time.monotonic() - started) / 60:.1f}"
+    result = {0: "passed", None: "unfinished" if piece.resumes else "failed"}.get(code, "failed")
+    if code is None:
+        figures = f"stopped after {piece.limit_seconds} s; {figures}"
+    date = datetime.now(UTC).date().isoformat()
+    return Row(piece.name, result, figures.replace("|", "/"), minutes, date, sources)
+
+
+def _run(command: tuple[str, ...], limit_seconds: int) -> tuple[str, int | None]:
+    """Run *command*; return its last line of output, and its exit code or None if out of time."""
+    with subprocess.Popen(  # noqa: S603 - the table above
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    ) as process:
+        # A timer ends the whole session, so that no test's child outlives its piece.
+        alarm = _Alarm(process.pid, limit_seconds)
+        last = ""
+        with alarm:
+            for line in process.stdout or ():
+                print(line, end="", flush=True)
+                last = line.strip() or last
+        code = process.wait()
+    return last, None if alarm.rang else code
+
+
+class _Alarm:
+    """Interrupt the session *leader* after *seconds*, unless the block ends before."""
+
+    def __init__(self, leader: int, seconds: int) -> None:
+        self._leader = leader
+        self._seconds = seconds
+        self.rang = False
+
+    def __enter__(self) -> None:
+        signal.signal(signal.SIGALRM, self._ring)
+        signal.alarm(self._seconds)
+
+    def __exit__(self, *_: object) -> None:
+        signal.alarm(0)
+
+    def _ring(self, _signal: int, _frame: object) -> None:
+        # The first time politely, so that results are saved; then for good.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._leader, signal.SIGKILL if self.rang else signal.SIGINT)
+        if not self.rang:
+            signal.alarm(15)
+        self.rang = True
+
+
+def main() -> int:
+    """Run what has not passed on these sources; return 0 once everything has."""
+    parser = argparse.ArgumentParser(description=__doc__, prog="make verify")
+    parser.add_argument("--only", choices=[piece.name for piece in PIECES], action="append")
+    parser.add_argument("--again", action="store_true", help="also what has passed")
+    parser.add_argument("--list", action="store_true", help="show the results and run nothing")
+    arguments = parser.parse_args()
+
+    sources = fingerprint_of_sources()
+    rows = read_rows()
+    for piece in () if arguments.list else PIECES:
+        known = rows.get(piece.name)
+        done = known is not None and known.result == "passed" and known.sources == sources
+        if (arguments.only and piece.name not in arguments.only) or (done and not arguments.again):
+            continue
+        rows[piece.name] = run_piece(piece, sources)
+        write_rows(rows)
+    failed = [piece.name for piece in PIECES if (row := rows.get(piece.name)) is None or row.result != "passed"]
+    for piece in PIECES:
+        row = rows.get(piece.name)
+        print(f"{piece.name:<28} {row.result if row else 'not yet run':<12} {row.figures if row else ''}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
