@@ -183,7 +183,8 @@ WITH letter AS (
     RETURNING q.id, q.company_id, q.epoch, q.priority, f.id AS replaced
 ), revived AS (
     UPDATE sync_queue q SET status = 'pending', epoch = q.epoch + 1, retry_count = 0, crashes = 0,
-        scheduled_at = clock_timestamp(), completed_at = NULL, hold_reason = NULL, error_message = NULL, error_code = NULL
+        scheduled_at = clock_timestamp(), completed_at = NULL, hold_reason = NULL, error_message = NULL,
+        error_code = NULL
     FROM letter WHERE q.id = letter.job_id AND q.status = 'failed' AND NOT EXISTS (SELECT FROM bumped)
     RETURNING q.id, q.company_id, q.epoch, q.priority
 ), gone AS (

@@ -105,6 +105,7 @@ CREATE TABLE external_entity_map (
     is_primary boolean NOT NULL DEFAULT true,
     fence bigint NOT NULL DEFAULT 0,              -- ticket taken after our last write
     vendor_version text,                          -- of the answer to our last write
+    written_at timestamptz,                       -- our last write; a list may lag behind it
     digest bytea,                                 -- of the vendor's record as last merged
     base jsonb NOT NULL DEFAULT '{}',             -- per unit: pair of fingerprints, state, intent (shared/merge/base_codec)
     changed_at timestamptz,                       -- when the state changed to gone or tombstone

@@ -1,0 +1,98 @@
+"""What people should see of an integration: quarantined records and issues, one open row per subject."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import LiteralString
+from uuid import UUID, uuid4
+
+from shared.model import EntityType
+from shared.store.database import Transaction, as_json
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A record that could not be taken in, with its cause: path and rule, never a value."""
+
+    external_id: str | None
+    code: str
+    reason: str
+
+
+_QUARANTINE: LiteralString = """
+INSERT INTO quarantine AS q (id, company_id, integration_id, entity_type, external_id, run_id, code, reason)
+SELECT r.id, %(company)s, %(integration)s, %(entity)s, r.external_id, %(run)s, r.code, r.reason
+FROM jsonb_to_recordset(%(rows)s) AS r (id uuid, external_id text, code text, reason text)
+ON CONFLICT (integration_id, entity_type, external_id) WHERE ended_at IS NULL AND external_id IS NOT NULL
+DO UPDATE SET tries = q.tries + 1, last_seen_at = clock_timestamp(), code = excluded.code, reason = excluded.reason,
+    run_id = excluded.run_id
+"""
+_RECOVER: LiteralString = """
+UPDATE quarantine SET ended_at = clock_timestamp()
+WHERE integration_id = %(integration)s AND entity_type = %(entity)s AND external_id = ANY(%(ids)s) AND ended_at IS NULL
+"""
+_RAISE: LiteralString = """
+INSERT INTO issues AS i (id, company_id, integration_id, kind, subject, detail)
+VALUES (%(id)s, %(company)s, %(integration)s, %(kind)s, %(subject)s, %(detail)s)
+ON CONFLICT (integration_id, kind, subject) WHERE ended_at IS NULL
+DO UPDATE SET times = i.times + 1, last_seen_at = clock_timestamp(), detail = excluded.detail
+RETURNING times
+"""
+_SETTLE: LiteralString = """
+UPDATE issues SET ended_at = clock_timestamp()
+WHERE integration_id = %(integration)s AND kind = %(kind)s AND subject = %(subject)s AND ended_at IS NULL
+"""
+
+
+class Attention:
+    """Statements on `quarantine` and `issues`."""
+
+    async def quarantine(
+        self,
+        tx: Transaction,
+        integration_id: UUID,
+        entity: EntityType,
+        rows: Sequence[Quarantined],
+        run_id: UUID | None,
+    ) -> None:
+        """Set records aside; one that is already aside counts one try more."""
+        if rows:
+            content = [
+                {"id": uuid4(), "external_id": row.external_id, "code": row.code, "reason": row.reason} for row in rows
+            ]
+            await tx.run(
+                _QUARANTINE,
+                company=tx.company,
+                integration=integration_id,
+                entity=entity.value,
+                run=run_id,
+                rows=as_json(content),
+            )
+
+    async def recover(
+        self, tx: Transaction, integration_id: UUID, entity: EntityType, external_ids: Sequence[str]
+    ) -> int:
+        """Take records out of quarantine that came in after all."""
+        if not external_ids:
+            return 0
+        return await tx.run(_RECOVER, integration=integration_id, entity=entity.value, ids=list(external_ids))
+
+    async def raise_issue(
+        self, tx: Transaction, integration_id: UUID | None, *, kind: str, subject: str, detail: str
+    ) -> bool:
+        """Open an issue, or count it once more; return whether it is new."""
+        row = await tx.one(
+            _RAISE,
+            id=uuid4(),
+            company=tx.company,
+            integration=integration_id,
+            kind=kind,
+            subject=subject,
+            detail=detail,
+        )
+        return bool(row["times"] == 1)
+
+    async def settle_issue(self, tx: Transaction, integration_id: UUID, *, kind: str, subject: str) -> None:
+        """Close an issue that no longer holds."""
+        await tx.run(_SETTLE, integration=integration_id, kind=kind, subject=subject)

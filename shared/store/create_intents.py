@@ -1,0 +1,79 @@
+"""Create intents: what may have been created at a vendor, written down before the call that may do it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import LiteralString
+from uuid import UUID, uuid4
+
+from shared.model import EntityType
+from shared.store.database import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class CreateIntent:
+    """An open intent. *sent_at* says that the record may exist at the vendor."""
+
+    id: UUID
+    sent_at: datetime | None
+    age_s: float
+    """Seconds since *sent_at*, by the database's clock; 0 before."""
+
+
+_OPEN: LiteralString = """
+INSERT INTO create_intents AS c (id, company_id, integration_id, entity_type, record_id, identity_key, lease_token)
+VALUES (%(id)s, %(company)s, %(integration)s, %(entity)s, %(record)s, %(key)s, %(token)s)
+ON CONFLICT (integration_id, entity_type, record_id) WHERE state = 'open'
+DO UPDATE SET lease_token = excluded.lease_token, identity_key = coalesce(excluded.identity_key, c.identity_key)
+RETURNING id, sent_at, coalesce(extract(epoch FROM clock_timestamp() - sent_at), 0)::double precision AS age_s
+"""
+_SENT: LiteralString = "UPDATE create_intents SET sent_at = clock_timestamp() WHERE id = %(id)s AND state = 'open'"
+_END: LiteralString = """
+UPDATE create_intents SET state = %(state)s, ended_at = clock_timestamp() WHERE id = %(id)s AND state = 'open'
+"""
+_HOLDS: LiteralString = """
+SELECT identity_key FROM create_intents
+WHERE integration_id = %(integration)s AND identity_key = ANY(%(keys)s) AND state = 'open' AND sent_at IS NOT NULL
+"""
+
+
+class CreateIntents:
+    """Statements on `create_intents`."""
+
+    async def open(
+        self,
+        tx: Transaction,
+        integration_id: UUID,
+        entity: EntityType,
+        record_id: UUID,
+        *,
+        identity_key: str | None,
+        lease_token: int,
+    ) -> CreateIntent:
+        """Open the intent, or take over the one that an earlier attempt left."""
+        row = await tx.one(
+            _OPEN,
+            id=uuid4(),
+            company=tx.company,
+            integration=integration_id,
+            entity=entity.value,
+            record=record_id,
+            key=identity_key,
+            token=lease_token,
+        )
+        return CreateIntent(row["id"], row["sent_at"], row["age_s"])
+
+    async def mark_sent(self, tx: Transaction, intent_id: UUID) -> None:
+        """Say that the call is about to be made."""
+        await tx.run(_SENT, id=intent_id)
+
+    async def end(self, tx: Transaction, intent_id: UUID, state: str) -> None:
+        """End an intent as `linked` or `review`."""
+        await tx.run(_END, id=intent_id, state=state)
+
+    async def open_identities(self, tx: Transaction, integration_id: UUID, keys: list[str]) -> set[str]:
+        """Return those of *keys* for which a create may be under way at the vendor."""
+        if not keys:
+            return set()
+        return {row["identity_key"] for row in await tx.rows(_HOLDS, integration=integration_id, keys=keys)}

@@ -1,0 +1,255 @@
+"""Runs with their evidence, and the cursors that say where the next pull starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, LiteralString
+from uuid import UUID, uuid4
+
+from pydantic import JsonValue
+
+from shared.model import Direction, EntityType, RunStatus
+from shared.store.database import Transaction, as_json
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What one page, or a whole run, came to."""
+
+    pages: int = 0
+    requests: int = 0
+    read: int = 0
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    skipped: int = 0
+    """Parked: a parent is missing, or a match is ambiguous."""
+    quarantined: int = 0
+    held: int = 0
+    """Fields that wait for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A row of `runs`."""
+
+    id: UUID
+    integration_id: UUID
+    parent_id: UUID | None
+    entity: EntityType | None
+    direction: Direction
+    mode: str
+    trigger: str
+    status: RunStatus
+    started_at: datetime
+    ended_at: datetime | None
+    counts: Counts
+    coverage: Mapping[str, int]
+    evidence: Mapping[str, JsonValue] | None
+    error: str | None
+    is_cancel_requested: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CursorState:
+    """Where pulls of one entity stand."""
+
+    watermark: datetime | None
+    run_id: UUID | None
+    position: str | None
+
+
+_CREATE: LiteralString = """
+INSERT INTO runs (id, company_id, integration_id, parent_id, entity_type, direction, mode, trigger)
+VALUES (%(id)s, %(company)s, %(integration)s, %(parent)s, %(entity)s, %(direction)s, %(mode)s, %(trigger)s)
+"""
+_GET: LiteralString = "SELECT * FROM runs WHERE id = %(id)s"
+_CHILDREN: LiteralString = "SELECT * FROM runs WHERE parent_id = %(id)s ORDER BY started_at, id"
+_ADD: LiteralString = """
+UPDATE runs SET pages = pages + %(pages)s, requests = requests + %(requests)s, records_read = records_read + %(read)s,
+    records_created = records_created + %(created)s, records_updated = records_updated + %(updated)s,
+    records_unchanged = records_unchanged + %(unchanged)s, records_skipped = records_skipped + %(skipped)s,
+    records_quarantined = records_quarantined + %(quarantined)s, records_held = records_held + %(held)s,
+    coverage = (
+        SELECT coalesce(jsonb_object_agg(k, coalesce((coverage ->> k)::integer, 0)
+            + coalesce((%(coverage)s::jsonb ->> k)::integer, 0)), '{}')
+        FROM (SELECT jsonb_object_keys(coverage) AS k UNION SELECT jsonb_object_keys(%(coverage)s::jsonb)) keys)
+WHERE id = %(id)s RETURNING cancel_requested_at IS NOT NULL AS is_cancel_requested
+"""
+_END: LiteralString = """
+UPDATE runs SET status = %(status)s, ended_at = clock_timestamp(), evidence = %(evidence)s, error = %(error)s
+WHERE id = %(id)s AND status = 'running'
+"""
+_END_PARENT: LiteralString = """
+UPDATE runs p SET ended_at = clock_timestamp(), status = CASE
+        WHEN c.all_complete THEN 'complete' WHEN c.all_failed THEN 'failed' WHEN c.any_cancelled THEN 'cancelled'
+        ELSE 'partial' END,
+    evidence = CASE WHEN c.all_complete THEN jsonb_build_object('runs', c.runs) END,
+    pages = c.pages, requests = c.requests, records_read = c.read, records_created = c.created,
+    records_updated = c.updated, records_unchanged = c.unchanged, records_skipped = c.skipped,
+    records_quarantined = c.quarantined, records_held = c.held
+FROM (
+    SELECT bool_and(status = 'complete') AS all_complete, bool_and(status = 'failed') AS all_failed,
+        bool_or(status = 'cancelled') AS any_cancelled, bool_or(status = 'running') AS any_running,
+        jsonb_agg(id) AS runs, sum(pages) AS pages, sum(requests) AS requests, sum(records_read) AS read,
+        sum(records_created) AS created, sum(records_updated) AS updated, sum(records_unchanged) AS unchanged,
+        sum(records_skipped) AS skipped, sum(records_quarantined) AS quarantined, sum(records_held) AS held
+    FROM runs WHERE parent_id = %(id)s
+) c
+WHERE p.id = %(id)s AND p.status = 'running' AND NOT c.any_running
+"""
+_REQUEST_CANCEL: LiteralString = """
+UPDATE runs SET cancel_requested_at = clock_timestamp()
+WHERE (id = %(id)s OR parent_id = %(id)s) AND status = 'running'
+"""
+_LOCK_CURSOR: LiteralString = """
+INSERT INTO cursors (integration_id, entity_type, company_id) VALUES (%(integration)s, %(entity)s, %(company)s)
+ON CONFLICT (integration_id, entity_type) DO UPDATE SET updated_at = cursors.updated_at
+RETURNING watermark, run_id, position
+"""
+_MOVE_CURSOR: LiteralString = """
+UPDATE cursors SET run_id = %(run)s, position = %(position)s, updated_at = clock_timestamp()
+WHERE integration_id = %(integration)s AND entity_type = %(entity)s
+"""
+_ADVANCE: LiteralString = """
+UPDATE cursors SET watermark = greatest(watermark, %(watermark)s), run_id = NULL, position = NULL,
+    updated_at = clock_timestamp()
+WHERE integration_id = %(integration)s AND entity_type = %(entity)s
+"""
+_SYNCED: LiteralString = """
+UPDATE integrations SET last_synced_at = greatest(last_synced_at, %(at)s) WHERE id = %(integration)s
+"""
+_LAST_COVERAGE: LiteralString = """
+SELECT coverage, records_read FROM runs
+WHERE integration_id = %(integration)s AND entity_type = %(entity)s AND status IN ('complete', 'partial')
+    AND records_read >= 20 AND id <> %(run)s
+ORDER BY started_at DESC LIMIT 1
+"""
+
+
+class Runs:
+    """Statements on `runs` and `cursors`."""
+
+    async def create(
+        self,
+        tx: Transaction,
+        integration_id: UUID,
+        *,
+        entity: EntityType | None,
+        direction: Direction,
+        mode: str,
+        trigger: str,
+        parent_id: UUID | None = None,
+    ) -> UUID:
+        """Add a running run; return its id. *entity* None makes a parent."""
+        run_id = uuid4()
+        await tx.run(
+            _CREATE,
+            id=run_id,
+            company=tx.company,
+            integration=integration_id,
+            parent=parent_id,
+            entity=entity.value if entity else None,
+            direction=direction.value,
+            mode=mode,
+            trigger=trigger,
+        )
+        return run_id
+
+    async def get(self, tx: Transaction, run_id: UUID) -> Run | None:
+        """Return a run, or None."""
+        row = await tx.row(_GET, id=run_id)
+        return _run(row) if row else None
+
+    async def children(self, tx: Transaction, run_id: UUID) -> list[Run]:
+        """Return the runs under a parent."""
+        return [_run(row) for row in await tx.rows(_CHILDREN, id=run_id)]
+
+    async def add(self, tx: Transaction, run_id: UUID, counts: Counts, coverage: Mapping[str, int]) -> bool:
+        """Add a page's figures; return whether somebody asked to cancel."""
+        row = await tx.one(
+            _ADD,
+            id=run_id,
+            coverage=as_json(dict(coverage)),
+            **{name: getattr(counts, name) for name in Counts.__dataclass_fields__},
+        )
+        return bool(row["is_cancel_requested"])
+
+    async def end(
+        self,
+        tx: Transaction,
+        run: Run,
+        status: RunStatus,
+        *,
+        evidence: Mapping[str, JsonValue] | None = None,
+        error: str | None = None,
+    ) -> None:
+        """End a run, and its parent with the last of its children. `complete` without evidence is refused by the table."""
+        await tx.run(
+            _END,
+            id=run.id,
+            status=status.value,
+            evidence=None if evidence is None else as_json(dict(evidence)),
+            error=error,
+        )
+        if run.parent_id is not None:
+            await tx.run(_END_PARENT, id=run.parent_id)
+
+    async def request_cancel(self, tx: Transaction, run_id: UUID) -> bool:
+        """Ask a running run, or a parent's, to stop at its next page; False if none runs."""
+        return await tx.run(_REQUEST_CANCEL, id=run_id) > 0
+
+    async def lock_cursor(self, tx: Transaction, integration_id: UUID, entity: EntityType) -> CursorState:
+        """Return the cursor, made if missing and locked until the transaction ends."""
+        row = await tx.one(_LOCK_CURSOR, integration=integration_id, entity=entity.value, company=tx.company)
+        return CursorState(row["watermark"], row["run_id"], row["position"])
+
+    async def move_cursor(
+        self, tx: Transaction, integration_id: UUID, entity: EntityType, run_id: UUID, position: str | None
+    ) -> None:
+        """Remember where the run's next page starts."""
+        await tx.run(_MOVE_CURSOR, integration=integration_id, entity=entity.value, run=run_id, position=position)
+
+    async def advance(self, tx: Transaction, integration_id: UUID, entity: EntityType, watermark: datetime) -> None:
+        """After a complete run: the next incremental one starts from *watermark* (less the adapter's overlap)."""
+        await tx.run(_ADVANCE, integration=integration_id, entity=entity.value, watermark=watermark)
+        await tx.run(_SYNCED, integration=integration_id, at=watermark)
+
+    async def last_coverage(
+        self, tx: Transaction, integration_id: UUID, entity: EntityType, run_id: UUID
+    ) -> tuple[Mapping[str, int], int] | None:
+        """Return coverage and size of the last large enough run before *run_id*, or None."""
+        row = await tx.row(_LAST_COVERAGE, integration=integration_id, entity=entity.value, run=run_id)
+        return (row["coverage"], row["records_read"]) if row else None
+
+
+def _run(row: Mapping[str, Any]) -> Run:
+    return Run(
+        id=row["id"],
+        integration_id=row["integration_id"],
+        parent_id=row["parent_id"],
+        entity=EntityType(row["entity_type"]) if row["entity_type"] else None,
+        direction=Direction(row["direction"]),
+        mode=row["mode"],
+        trigger=row["trigger"],
+        status=RunStatus(row["status"]),
+        started_at=row["started_at"],
+        ended_at=row["ended_at"],
+        counts=Counts(
+            row["pages"],
+            row["requests"],
+            row["records_read"],
+            row["records_created"],
+            row["records_updated"],
+            row["records_unchanged"],
+            row["records_skipped"],
+            row["records_quarantined"],
+            row["records_held"],
+        ),
+        coverage=row["coverage"],
+        evidence=row["evidence"],
+        error=row["error"],
+        is_cancel_requested=row["cancel_requested_at"] is not None,
+    )
