@@ -23,6 +23,9 @@ Fingerprint = NewType("Fingerprint", str)
 
 EMPTY = Fingerprint("")
 
+NEVER = Fingerprint("!")
+"""Stands in a base for a value that is yet to be agreed on: equal to no print, so that side counts as changed."""
+
 Elements = Mapping[Fingerprint, Fingerprint]
 """Of a set: fingerprint of each element's identity → fingerprint of the whole element."""
 
@@ -59,11 +62,33 @@ class UnitBase:
     bounces: int = 0
     """How often the same vendor change was taken since a person's last edit."""
     bounce: Fingerprint | None = None
-    """The vendor value that *bounces* counts."""
+    """The change (our value to theirs) that *bounces* counts."""
+    expects: Print | None = None
+    """What the vendor is known to make of *ours*, where it is neither *ours* nor *theirs*; shown later, no change."""
+    intent_expects: Print | None = None
+    """What the vendor is known to make of *intent*, where it differs."""
+    aliases: Mapping[Fingerprint, Fingerprint] | None = None
+    """Of a set: identity of an element as the vendor shows it → as we hold it, where `expected` makes them differ."""
+    decided: bool = False
+    """*ours* is a person's decision on a conflict that this link has not agreed on yet."""
+    key_id: int = 1
+    """Which key made the prints (`Rules.key_id`)."""
+    extra: Mapping[str, JsonValue] | None = None
+    """Stored keys that this release does not know; they survive a round trip."""
 
 
 Base = Mapping[str, UnitBase]
 """By unit; a missing unit means that the two have never met in it."""
+
+
+class StoredBase(dict[str, UnitBase]):
+    """A base as read from its row; *extra* holds stored keys that this release does not know."""
+
+    __slots__ = ("extra",)
+
+    def __init__(self, units: Base | None = None, extra: Mapping[str, JsonValue] | None = None) -> None:
+        super().__init__(units or {})
+        self.extra: Mapping[str, JsonValue] = extra if extra is not None else getattr(units, "extra", {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +142,11 @@ class Writable:
     """What may be written of one unit at this vendor."""
 
     value: bool = False
+    """The value itself; of a set, the details of its elements."""
     add: bool = False
     remove: bool = False
+    blind: bool = False
+    """Write-only: never shown, so it is pushed without having been read (not for sets)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +165,10 @@ class Rules:
     """Values may come in."""
     outbound: bool = False
     """Values may go out."""
+    key_id: int = 1
+    """Of the key behind *hasher*; stored with each print."""
+    retired: Mapping[int, Hasher] = field(default_factory=dict)
+    """Hashers of earlier keys by id, to compare prints that they made before these are made anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +213,9 @@ class Outcome:
     settled: frozenset[str] = frozenset()
     """Units in which no conflict with this link remains; an open one closes."""
     issues: tuple[str, ...] = ()
-    """Units in which a value can't come to rest (oscillation, refusal): one issue each."""
+    """Units in which a value can't come to rest (oscillation): one issue each. Refusals are known to who called."""
+    expects: Mapping[str, Print] = field(default_factory=dict)
+    """What the vendor is known to make of *intents*, where it differs; goes with them into `with_intents`."""
 
     @property
     def is_quiet(self) -> bool:

@@ -1,0 +1,242 @@
+"""
+Fields of one value, references and groups: the decision table of docs/merge.md.
+
+    o, t    prints of what the two sides hold now
+    co, ct  whether that differs from what they last agreed on
+
+The first row that fits wins. Sets whose policy is not `union` are decided here too, as one value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from shared.merge.draft import Draft
+from shared.merge.fingerprints import (
+    HIDDEN,
+    alike,
+    covers,
+    is_empty,
+    mark_of,
+    narrowed,
+    norm_of,
+    parts_of,
+    print_of,
+)
+from shared.merge.rows import Row
+from shared.merge.state import EMPTY, NEVER, Fingerprint, Held, Print, State, UnitBase
+from shared.merge.times import ours_is_later, theirs_at
+from shared.model.fields import Policy, Unit
+
+OSCILLATION_AFTER = 2
+"""So often one change of the vendor's is taken since a person's last edit; the next time it is stopped."""
+
+Shown = tuple[str, ...]
+
+
+def merge_value(draft: Draft, unit: Unit, shown: Shown, base: UnitBase | None) -> None:
+    """Decide *unit*, of which the vendor shows the members *shown*."""
+    o = print_of(draft.rules, unit, draft.ours.values, shown)
+    t = print_of(draft.rules, unit, draft.theirs.values, shown)
+    if base is not None:
+        base = _forgiven(draft, unit, _answered(draft, unit, base, t))
+    expects = None if is_empty(o) else draft.expected(unit, draft.ours, shown)
+    if t in (o, expects):
+        _agree(draft, unit, base, o, t, expects)
+    elif base is None or not _has_met(unit, base, t):
+        _first_meeting(draft, unit, shown, base, o, t)
+    else:
+        _three_way(draft, unit, shown, base, o, t)
+
+
+def push_blind(draft: Draft, unit: Unit, base: UnitBase | None) -> None:
+    """Row 1 for a write-only field: push what differs from what was last sent."""
+    members = unit.members
+    o = print_of(draft.rules, unit, draft.ours.values, members)
+    known: Print = EMPTY if base is None else base.ours
+    if o == known or (base is not None and base.blocked == mark_of(o)):
+        return
+    pending = NEVER if base is None else base.ours
+    draft.keep(unit, replace(_based(draft, unit, base, pending, EMPTY), intent=None))
+    draft.pushed(unit, {name: draft.ours.values.get(name) for name in members}, o, None)
+    draft.decided(unit, Row.WRITE_ONLY)
+
+
+def _answered(draft: Draft, unit: Unit, base: UnitBase, t: Print) -> UnitBase:
+    """Row 2: a fresh fetch tells whether the write whose answer was lost has landed; either way the intent ends."""
+    intent = base.intent
+    if intent is None:
+        return base
+    landed = alike(t, intent, unit) or alike(t, base.intent_expects, unit)
+    base = replace(base, intent=None, intent_expects=None)
+    if landed:
+        base = _based(draft, unit, base, intent, t)
+        draft.decided(unit, Row.OWN_WRITE)
+    draft.keep(unit, base)
+    return draft.base[unit.name]
+
+
+def _forgiven(draft: Draft, unit: Unit, base: UnitBase) -> UnitBase:
+    """A person's edit ends the count of bounces."""
+    if not base.bounces:
+        return base
+    stamp = draft.ours.stamps.get(unit.name)
+    if stamp is None or stamp.rank:
+        return base
+    base = replace(base, bounces=0, bounce=None)
+    draft.base[unit.name] = base
+    return base
+
+
+def _has_met(unit: Unit, base: UnitBase, t: Print) -> bool:
+    """Tell whether the base covers all that the vendor shows of a group; a member newly visible has never been met."""
+    return len(unit.members) == 1 or NEVER in (base.ours, base.theirs) or covers(base.theirs, t, unit)
+
+
+def _agree(draft: Draft, unit: Unit, base: UnitBase | None, o: Print, t: Print, expects: Print | None) -> None:
+    """Row 3: both hold the same, or theirs is what the vendor makes of ours."""
+    if base is None or not (alike(base.ours, o, unit) and alike(base.theirs, t, unit)):
+        draft.decided(unit, Row.EQUAL)
+    draft.keep(unit, _based(draft, unit, base, o, t, expects=None if expects == t else expects))
+    draft.settled.append(unit.name)
+
+
+def _first_meeting(draft: Draft, unit: Unit, shown: Shown, base: UnitBase | None, o: Print, t: Print) -> None:
+    """Rows 4 and 5: a first meeting never clears; where both are filled, the policy decides."""
+    if _fills(unit, t, o):
+        _take(draft, unit, shown, base, t, Row.FIRST_VALUE)
+    elif _fills(unit, o, t):
+        _push(draft, unit, shown, base, o, t, Row.FIRST_VALUE)
+    else:
+        _policy(draft, unit, shown, base, o, t, Row.FIRST_MEETING)
+
+
+def _three_way(draft: Draft, unit: Unit, shown: Shown, base: UnitBase, o: Print, t: Print) -> None:
+    """Rows 6 and 9 to 15."""
+    our_change = narrowed(base.ours, o, unit) != o
+    their_change = narrowed(base.theirs, t, unit) != t and not alike(t, base.expects, unit)
+    if not their_change and not our_change:
+        _unchanged(draft, unit, base)
+    elif their_change and (our_change or base.state is State.DIVERGED):
+        _policy(draft, unit, shown, base, o, t, Row.BOTH_CHANGED)
+    elif their_change:
+        _take_change(draft, unit, shown, base, o, t)
+    else:
+        _push(draft, unit, shown, base, o, t, Row.OUR_CHANGE)
+
+
+def _unchanged(draft: Draft, unit: Unit, base: UnitBase) -> None:
+    """Row 6: nothing to do, even where the two differ; the agreed value was seen once more."""
+    if base.seen_at < draft.theirs.observed_at:
+        draft.base[unit.name] = replace(base, seen_at=draft.theirs.observed_at)
+    draft.settled.append(unit.name)
+
+
+def _policy(draft: Draft, unit: Unit, shown: Shown, base: UnitBase | None, o: Print, t: Print, row: Row) -> None:
+    """Rows 5, 13 and 15: both sides have something to say."""
+    at = theirs_at(unit.name, draft.theirs, base)
+    if draft.policy(unit) is Policy.CRITICAL:
+        _hold(draft, unit, shown, o, t, row)
+    elif ours_is_later(draft.ours.stamps.get(unit.name), at, draft.theirs):
+        _push(draft, unit, shown, base, o, t, row)
+    else:
+        _take(draft, unit, shown, base, t, row)
+
+
+def _hold(draft: Draft, unit: Unit, shown: Shown, o: Print, t: Print, row: Row) -> None:
+    """Row 13: a person decides; neither side is written meanwhile and the base stays."""
+    draft.held.append(
+        Held(
+            unit=unit.name,
+            ours={name: draft.ours.values.get(name) for name in shown},
+            theirs={name: draft.theirs.values[name] for name in shown},
+            inputs=(o, t),
+            theirs_at=theirs_at(unit.name, draft.theirs, draft.base.get(unit.name)),
+            rule=row,
+        )
+    )
+    draft.decided(unit, row)
+
+
+def _take_change(draft: Draft, unit: Unit, shown: Shown, base: UnitBase, o: Print, t: Print) -> None:
+    """Row 10: their change alone is taken, unless it is the same one a third time."""
+    change = Fingerprint(draft.rules.hasher("bounce", f"{mark_of(o)}>{mark_of(t)}"))
+    bounces = base.bounces if base.bounce == change else 0
+    if bounces < OSCILLATION_AFTER:
+        counted = replace(base, bounces=bounces + 1, bounce=change)
+        _take(draft, unit, shown, counted, t, Row.THEIR_CHANGE)
+        return
+    draft.keep(unit, _based(draft, unit, base, o, t, State.DIVERGED))
+    draft.issues.append(unit.name)
+    draft.settled.append(unit.name)
+    draft.decided(unit, Row.OSCILLATION)
+
+
+def _take(draft: Draft, unit: Unit, shown: Shown, base: UnitBase | None, t: Print, row: Row) -> None:
+    draft.settled.append(unit.name)
+    if not draft.rules.inbound:
+        draft.decided(unit, Row.NOT_INBOUND)
+        return
+    for name in shown:
+        draft.take[name] = draft.theirs.values[name]
+    draft.decided(unit, row, theirs_at(unit.name, draft.theirs, base))
+    expects = None if is_empty(t) else draft.expected(unit, draft.theirs, shown)
+    draft.keep(unit, _based(draft, unit, base, t, t, expects=None if expects == t else expects))
+
+
+def _push(draft: Draft, unit: Unit, shown: Shown, base: UnitBase | None, o: Print, t: Print, row: Row) -> None:
+    """Row 11, or row 12 where the vendor can't take ours."""
+    draft.settled.append(unit.name)
+    if not draft.rules.outbound:
+        draft.decided(unit, Row.NOT_OUTBOUND)
+        return
+    is_refused = base is not None and base.blocked == mark_of(o)
+    if is_refused or not draft.writable(unit).value:
+        draft.keep(unit, _based(draft, unit, base, o, t, State.DIVERGED))
+        draft.decided(unit, Row.REFUSED if is_refused else Row.CANNOT_WRITE)
+        return
+    # Until the vendor answers, ours stays a change: a crash before the call must find it to be one.
+    pending = NEVER if base is None or alike(base.ours, o, unit) else base.ours
+    state = State.AGREED if base is None else base.state
+    expects = None if base is None else base.expects
+    draft.keep(unit, _based(draft, unit, base, pending, t, state, expects=expects))
+    values = {name: draft.ours.values.get(name) for name in shown}
+    draft.pushed(unit, values, o, draft.expected(unit, draft.ours, shown))
+    draft.decided(unit, row)
+
+
+def _based(
+    draft: Draft,
+    unit: Unit,
+    base: UnitBase | None,
+    o: Print,
+    t: Print,
+    state: State = State.AGREED,
+    *,
+    expects: Print | None = None,
+) -> UnitBase:
+    """Return the base (o, t) as this observation shows it; what else is known of the unit stays."""
+    seen_at = draft.theirs.observed_at
+    norm, key_id = norm_of(draft.rules, unit), draft.rules.key_id
+    if base is None:
+        return UnitBase(o, t, seen_at, state, norm, expects=expects, key_id=key_id)
+    seen_at = max(seen_at, base.seen_at)
+    return replace(
+        base,
+        ours=o,
+        theirs=t,
+        seen_at=seen_at,
+        state=state,
+        norm=norm,
+        key_id=key_id,
+        expects=expects,
+        decided=base.decided and o == NEVER,
+    )
+
+
+def _fills(unit: Unit, fuller: Print, other: Print) -> bool:
+    """Tell whether *fuller* holds all that *other* holds, and more."""
+    if len(unit.members) == 1:
+        return is_empty(other)
+    pairs = zip(parts_of(fuller, unit), parts_of(other, unit), strict=True)
+    return all(mine == theirs or theirs in (EMPTY, HIDDEN) for mine, theirs in pairs)

@@ -1,0 +1,185 @@
+"""
+What a vendor's answer to a write changes in the base, and the intents round the call.
+
+An answer settles the fields that were sent and nothing else; whatever more it shows is just a new observation. Taking
+the whole answer for the new base would swallow what a person changed at the vendor meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from pydantic import JsonValue
+
+from shared.merge.draft import expected_print
+from shared.merge.fingerprints import (
+    alike,
+    elements_of,
+    is_set,
+    listed,
+    mark_of,
+    narrowed,
+    norm_of,
+    overlaid,
+    print_of,
+)
+from shared.merge.sets import aliases_of, translated
+from shared.merge.state import EMPTY, Base, Elements, Print, Rules, State, StoredBase, Theirs, UnitBase
+from shared.model.fields import FIELDS, UNITS, Unit
+
+
+def open_intents(base: Base) -> frozenset[str]:
+    """Return the units of which a write may be under way or has lost its answer."""
+    return frozenset(name for name, unit in base.items() if unit.intent is not None)
+
+
+def with_intents(base: Base, intents: Mapping[str, Print], expects: Mapping[str, Print] | None = None) -> StoredBase:
+    """Return *base* with an outcome's *intents* and *expects*; commit it before the vendor is called."""
+    known = StoredBase(base)
+    for name, intent in intents.items():
+        known[name] = replace(known[name], intent=intent, intent_expects=(expects or {}).get(name))
+    return known
+
+
+def settle(
+    base: Base,
+    sent: Mapping[str, Print],
+    values: Mapping[str, JsonValue],
+    answer: Theirs | None,
+    rules: Rules,
+) -> StoredBase:
+    """
+    Return *base* after the vendor has answered a call that sent the units *sent* (by unit: its intent).
+
+    *values* are the fields as they were sent. A unit that *answer* does not show keeps its intent: only a fresh fetch
+    ends it (a write-only one is agreed on by any answer; None = the answer showed nothing).
+    """
+    known = StoredBase(base)
+    for name, print_ in sent.items():
+        unit = UNITS[rules.entity][name]
+        writable = rules.writable.get(name)
+        shown = () if answer is None else tuple(each for each in unit.members if each in answer.values)
+        if answer is not None and shown:
+            known[name] = _settled(known[name], unit, print_, values, answer, rules, shown)
+        elif writable is not None and writable.blind:
+            known[name] = _answered(known[name], unit, rules, print_, EMPTY)
+    return known
+
+
+def refuse(base: Base, units: Collection[str], prints: Mapping[str, Print], reason: str) -> StoredBase:
+    """
+    Return *base* after the vendor has refused to take *units*, whose intents are *prints*.
+
+    The two sides are apart, knowingly: the same value is not sent again, and an edit of the vendor's side now counts
+    as a change of both. *reason* is the vendor's word for it and holds no value.
+    """
+    known = StoredBase(base)
+    for name in units:
+        unit, print_ = known[name], prints[name]
+        ours, theirs = unit.ours, unit.theirs
+        if isinstance(print_, Mapping) and isinstance(theirs, Mapping) and isinstance(ours, Mapping):
+            ours = _ours_after(ours, theirs, print_)
+        else:
+            ours = print_
+        known[name] = replace(
+            unit,
+            ours=ours,
+            state=State.DIVERGED,
+            intent=None,
+            intent_expects=None,
+            blocked=mark_of(print_),
+            blocked_reason=reason,
+        )
+    return known
+
+
+def _settled(
+    base: UnitBase,
+    unit: Unit,
+    sent: Print,
+    values: Mapping[str, JsonValue],
+    answer: Theirs,
+    rules: Rules,
+    shown: tuple[str, ...],
+) -> UnitBase:
+    if is_set(rules, unit) and isinstance(sent, Mapping) and isinstance(base.theirs, Mapping):
+        return _settled_set(base, unit, sent, values, answer, rules)
+    answered = print_of(rules, unit, answer.values, shown)
+    expects = expected_print(rules, unit, {name: values.get(name) for name in unit.members if name in values})
+    is_kept = alike(answered, sent, unit) or alike(answered, expects, unit)
+    # An answer that still shows the value of before has ignored the write: that is no agreement.
+    is_ignored = not is_kept and narrowed(base.theirs, answered, unit) == answered
+    return _answered(
+        base,
+        unit,
+        rules,
+        sent,
+        answered,
+        seen_at=answer.observed_at,
+        state=State.DIVERGED if is_ignored else State.AGREED,
+        expects=None if expects is None or alike(expects, answered, unit) else expects,
+    )
+
+
+def _settled_set(
+    base: UnitBase,
+    unit: Unit,
+    sent: Elements,
+    values: Mapping[str, JsonValue],
+    answer: Theirs,
+    rules: Rules,
+) -> UnitBase:
+    """Base of theirs := (T | A) & T'. An element that was sent and is absent from A was refused: no second try."""
+    what = FIELDS[rules.entity][unit.name]
+    aliases = aliases_of(rules, what, listed(what, values.get(unit.name), rules.hasher), base)
+    shown = elements_of(translated(listed(what, answer.values[unit.name], rules.hasher), aliases))
+    then = base.theirs if isinstance(base.theirs, Mapping) else {}
+    theirs = {
+        each: shown.get(each, then.get(each, whole)) for each, whole in sent.items() if each in shown or each in then
+    }
+    ours = base.ours if isinstance(base.ours, Mapping) else {}
+    return replace(
+        base,
+        ours=_ours_after(ours, then, sent),
+        theirs=theirs,
+        seen_at=max(base.seen_at, answer.observed_at),
+        state=State.AGREED,
+        intent=None,
+        intent_expects=None,
+        aliases={shown_: ours_ for shown_, ours_ in aliases.items() if ours_ in theirs} or None,
+    )
+
+
+def _ours_after(ours: Elements, theirs: Elements, sent: Elements) -> Elements:
+    """Return our half of a set's base once *sent* has been tried: with all that was added, without what was removed."""
+    removed = {each for each in ours if each in theirs and each not in sent}
+    tried = {each: whole for each, whole in sent.items() if each not in theirs or each in ours}
+    return {each: whole for each, whole in {**ours, **tried}.items() if each not in removed}
+
+
+def _answered(
+    base: UnitBase,
+    unit: Unit,
+    rules: Rules,
+    ours: Print,
+    theirs: Print,
+    *,
+    seen_at: datetime | None = None,
+    state: State = State.AGREED,
+    expects: Print | None = None,
+) -> UnitBase:
+    return replace(
+        base,
+        ours=overlaid(ours, base.ours, unit),
+        theirs=overlaid(theirs, base.theirs, unit),
+        seen_at=base.seen_at if seen_at is None else max(base.seen_at, seen_at),
+        state=state,
+        norm=norm_of(rules, unit),
+        key_id=rules.key_id,
+        intent=None,
+        intent_expects=None,
+        expects=expects,
+        decided=False,
+    )
