@@ -1,0 +1,1 @@
+"""Simulators of the vendors. They import nothing of `shared` or `functions`."""
