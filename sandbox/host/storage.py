@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import contextlib
 import json
 from collections.abc import Mapping
@@ -33,7 +32,7 @@ def decode_body(text: str, *, is_base64: bool) -> str:
         return text
     try:
         return base64.b64decode("".join(text.split()), validate=True).decode("utf-8", "replace")
-    except binascii.Error as exc:
+    except ValueError as exc:
         raise NotBase64(str(exc)) from exc
 
 

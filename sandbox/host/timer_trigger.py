@@ -68,7 +68,7 @@ class TimerListener:
 
     async def fire_by_hand(self, _given: str) -> None:
         """Run the function once, outside its schedule. Raises what the function raised."""
-        await self._invoker.invoke(self.function, self._datum(past_due=False), {})
+        await invoke_with_retries(self._invoker, self.function, self._datum(past_due=False))
 
     async def _reaches(self, due: datetime, stop: asyncio.Event) -> bool:
         """Wait for *due*; False when *stop* was set before."""
