@@ -114,7 +114,7 @@ class Running:
     outcome: asyncio.Future[dict[str, Datum]]
     task: asyncio.Task[dict[str, Datum]]
 
-    def abandon(self, reason: Exception) -> None:
+    def abandon(self, reason: BaseException) -> None:
         """Fail the invocation towards its caller; the user's code is left running."""
         if not self.outcome.done():
             self.outcome.set_exception(reason)
@@ -124,7 +124,7 @@ class Running:
         if task.cancelled():
             self.abandon(WorkerEnding("cancelled"))
         elif (error := task.exception()) is not None:
-            self.abandon(_as_exception(error))
+            self.abandon(error)
         elif not self.outcome.done():
             self.outcome.set_result(task.result())
 
@@ -198,14 +198,20 @@ class Invoker:
         _thread_local.invocation_id = context.invocation_id
         if function.wants_context:
             arguments["context"] = context
-        if function.is_async:
-            result = await function.call(**arguments)
-        else:
-            loop = asyncio.get_running_loop()
-            result = await loop.run_in_executor(self._pool, _call_in_thread, function, arguments, context.invocation_id)
+        try:
+            result = await self._call(function, arguments, context.invocation_id)
+        except (SystemExit, KeyboardInterrupt) as exc:  # which would end the event loop
+            raise RuntimeError(f"the function raised {exc!r}") from exc
         if result is not None and function.returns is None:
             raise RuntimeError(f"function {function.name!r} without a $return binding returned a non-None value")
         return _encoded(function, outs, result)
+
+    async def _call(self, function: Function, arguments: Mapping[str, Any], invocation_id: str) -> Any:
+        if function.is_async:
+            return await function.call(**arguments)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._pool, _call_in_thread, function, arguments, invocation_id
+        )
 
 
 def decode(converter: str, data: Datum, metadata: Mapping[str, Datum]) -> Any:
@@ -266,12 +272,3 @@ def _call_in_thread(function: Function, arguments: Mapping[str, Any], invocation
         return function.call(**arguments)
     finally:
         _thread_local.invocation_id = None
-
-
-def _as_exception(error: BaseException) -> Exception:
-    """A function that raised SystemExit or the like has failed; the worker has not."""
-    if isinstance(error, Exception):
-        return error
-    failure = RuntimeError(f"the function raised {error!r}")
-    failure.__cause__ = error
-    return failure

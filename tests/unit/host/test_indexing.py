@@ -15,7 +15,7 @@ import pytest
 from sandbox.host.indexing import Function, IndexingError, index, read_function
 
 Declare = Callable[[func.FunctionApp], Any]
-QUEUE = {"queue_name": "q", "connection": "C"}
+QUEUE: dict[str, Any] = {"queue_name": "q", "connection": "C"}
 
 
 def indexed(declare: Declare) -> Function:

@@ -18,7 +18,7 @@ from sandbox.host.invocation import FunctionTimeout, Invoker, TraceContext
 from sandbox.host.keys import Keys
 from sandbox.host.timer_trigger import invoke_with_retries, retry_delay
 
-QUEUE = {"queue_name": "q", "connection": "C"}
+QUEUE: dict[str, Any] = {"queue_name": "q", "connection": "C"}
 
 
 class Written:
@@ -28,13 +28,13 @@ class Written:
         self.outputs: list[dict[str, Any]] = []
         self._failure = failure
 
-    async def __call__(self, function: Function, outputs: Any) -> None:
+    async def __call__(self, _function: Function, outputs: Any) -> None:
         if self._failure is not None:
             raise self._failure
         self.outputs.append({name: datum.value for name, datum in outputs.items()})
 
 
-def declared(body: Callable[..., Any], **retry: str) -> Function:
+def declared(body: Callable[..., Any], **retry: Any) -> Function:
     app = func.FunctionApp()
     decorated = app.timer_trigger(arg_name="timer", schedule="0 0 0 * * *")(
         app.queue_output(arg_name="out", **QUEUE)(body)
@@ -102,17 +102,17 @@ async def test_sync_functions_run_side_by_side_in_threads() -> None:
 
 
 async def test_an_abandoned_invocation_fails_while_its_code_runs_on() -> None:
-    go_on, ended = asyncio.Event(), asyncio.Event()
+    begun, go_on, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def lingers(timer: func.TimerRequest, out: func.Out[str]) -> None:
+        begun.set()
         await go_on.wait()
         ended.set()
 
     written = Written()
     invoker = Invoker(written)
     call = asyncio.create_task(invoker.invoke(declared(lingers), TIMER, {}))
-    while not invoker.running:
-        await asyncio.sleep(0)
+    await begun.wait()
     (running,) = invoker.running.values()
     running.abandon(FunctionTimeout("late"))
     with pytest.raises(FunctionTimeout):
