@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 REPORT_LINES = 60
 
@@ -19,11 +19,11 @@ class Gate:
     """At least *share* of the *measure* of files below *folder*."""
 
     folder: str
-    measure: str  # "line" or "branch"
+    measure: Literal["lines", "branches"]
     share: float
 
 
-GATES = (Gate("shared/", "line", 0.90), Gate("shared/merge/", "branch", 1.0))
+GATES = (Gate("shared/", "lines", 0.90), Gate("shared/merge/", "branches", 1.0))
 
 
 def check(root: Path) -> list[str]:
@@ -46,16 +46,16 @@ def check(root: Path) -> list[str]:
 def faults(gate: Gate, files: Mapping[str, Any]) -> list[str]:
     """Return what *gate* finds wrong: nothing, or one sentence."""
     covered, of = "covered_lines", "num_statements"
-    if gate.measure == "branch":
+    if gate.measure == "branches":
         covered, of = "covered_branches", "num_branches"
     chosen = [each["summary"] for path, each in files.items() if path.startswith(gate.folder)]
     total = sum(summary[of] for summary in chosen)
     reached = sum(summary[covered] for summary in chosen)
     if total == 0:
         return [f"coverage: nothing measured in {gate.folder}"]
-    print(f"coverage of {gate.folder}: {reached / total:.2%} of {gate.measure}s ({reached}/{total})")
+    print(f"coverage of {gate.folder}: {reached / total:.2%} of {gate.measure} ({reached}/{total})")
     if reached < gate.share * total:
-        return [f"coverage: {reached / total:.2%} of {gate.measure}s of {gate.folder}"]
+        return [f"coverage: {reached / total:.2%} of {gate.measure} of {gate.folder}"]
     return []
 
 

@@ -32,7 +32,7 @@ class Target:
 
 TARGETS = {
     "merge": Target(("shared/merge/*",), ("tests/unit/merge", "tests/property")),
-    "ledger": Target(("shared/sync/decisions.py",), ("tests/unit/sync",)),
+    "ledger": Target(("shared/sync/next_step.py", "shared/sync/priorities.py"), ("tests/unit/sync",)),
 }
 
 CONFIGURATION = """\
@@ -88,8 +88,11 @@ def main() -> int:
     parser.add_argument("target", choices=sorted(TARGETS))
     folder = prepare(parser.parse_args().target)
     mutmut = str(Path(sys.executable).with_name("mutmut"))
-    run = subprocess.run([mutmut, "run"], cwd=folder, check=False)  # noqa: S603 - our own tool
+    log = folder / "mutmut.log"
+    with log.open("w", encoding="utf-8") as output:  # its spinner fills screens
+        run = subprocess.run([mutmut, "run"], cwd=folder, check=False, stdout=output, stderr=output)  # noqa: S603
     if run.returncode != 0:
+        print(log.read_text(encoding="utf-8", errors="replace")[-3000:])
         print(f"mutmut ended with {run.returncode}")
         return 1
     subprocess.run([mutmut, "results"], cwd=folder, check=True)  # noqa: S603

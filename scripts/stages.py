@@ -161,7 +161,7 @@ def main() -> int:
     outcomes = [Outcome("set-up", SET_UP_MINUTES, arguments.set_up_seconds)]
     outcomes += [run_stage(stage) for stage in STAGES if stage.name in (arguments.only or names)]
     if not arguments.only:
-        gates = Outcome("gates", 0.5, 0)
+        gates = Outcome("gates", 1, 0)
         started = time.monotonic()
         gates.failures = [f"tests/{name} is in no stage" for name in unnamed_folders()]
         gates.failures += coverage_gates.check(ROOT)

@@ -18,9 +18,9 @@ from sandbox.services.postgres import PostgresServer, running_postgres
 from sandbox.services.process import ServiceFailed, answers
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server() -> Iterator[PostgresServer]:
-    """A server of this test's own, which it may stop."""
+    """A server of this module's own; who stops it starts it again."""
     with running_postgres() as started:
         yield started
 

@@ -1,0 +1,120 @@
+"""The commands of the tool chain count, gate and remember as they say."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from scripts import coverage_gates, stages, verify
+from scripts.reports import Tally, read_report
+
+ROOT = stages.ROOT
+
+
+def test_every_folder_of_tests_is_run_by_a_stage() -> None:
+    assert stages.unnamed_folders() == []
+
+
+def test_a_folder_that_no_stage_names_is_found() -> None:
+    assert "integration" in stages.unnamed_folders([each for each in stages.STAGES if each.name != "integration"])
+
+
+def test_the_stages_budgets_are_the_total() -> None:
+    assert stages.SET_UP_MINUTES + sum(stage.minutes for stage in stages.STAGES) == stages.TOTAL_MINUTES
+
+
+def test_errors_count_as_failed(tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    report.write_text(
+        '<testsuites><testsuite tests="9" failures="2" errors="1" skipped="1"/></testsuites>', encoding="utf-8"
+    )
+    assert read_report(report) + Tally(passed=1) == Tally(passed=6, failed=3, skipped=1)
+
+
+MEASURED = {
+    "shared/merge/rules.py": {
+        "summary": {"covered_lines": 50, "num_statements": 50, "covered_branches": 9, "num_branches": 10}
+    },
+    "shared/errors.py": {
+        "summary": {"covered_lines": 40, "num_statements": 50, "covered_branches": 0, "num_branches": 0}
+    },
+    "functions/health.py": {
+        "summary": {"covered_lines": 0, "num_statements": 99, "covered_branches": 0, "num_branches": 0}
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("gate", "faults"),
+    [
+        (coverage_gates.Gate("shared/", "lines", 0.90), []),
+        (coverage_gates.Gate("shared/", "lines", 0.91), ["coverage: 90.00% of lines of shared/"]),
+        (coverage_gates.Gate("shared/merge/", "branches", 1.0), ["coverage: 90.00% of branches of shared/merge/"]),
+        (coverage_gates.Gate("shared/gone/", "lines", 0.0), ["coverage: nothing measured in shared/gone/"]),
+    ],
+)
+def test_a_gate_counts_only_its_folder(gate: coverage_gates.Gate, faults: list[str]) -> None:
+    assert coverage_gates.faults(gate, MEASURED) == faults
+
+
+def test_lines_are_shown_as_spans() -> None:
+    assert coverage_gates.spans([3, 7, 8, 9, 11]) == "3, 7-9, 11"
+
+
+def test_results_survive_the_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verify, "DOCUMENT", tmp_path / "verification.md")
+    row = verify.Row(verify.PIECES[0].name, "passed", "9 of 9 killed", "0.1", "2026-11-01", "abcdef012345")
+    verify.write_rows({row.piece: row})
+    rows = verify.read_rows()
+    assert rows[row.piece] == row
+    assert {each.name for each in verify.PIECES} == set(rows)
+    assert {rows[each.name].result for each in verify.PIECES[1:]} == {"not yet run"}
+
+
+def test_a_piece_keeps_its_last_line_and_its_end() -> None:
+    row = verify.run_piece(verify.Piece("sample", ("/bin/sh", "-c", "echo first; echo '3 | 4'; exit 1")), "0")
+    assert (row.result, row.figures) == ("failed", "3 / 4")
+
+
+@pytest.mark.parametrize(("resumes", "result"), [(True, "unfinished"), (False, "failed")])
+def test_a_piece_out_of_time_is_stopped(resumes: bool, result: str) -> None:
+    command = ("/bin/sh", "-c", "echo begun; sleep 600; echo woken")
+    row = verify.run_piece(verify.Piece("sample", command, resumes=resumes, limit_seconds=1), "0")
+    assert row.result == result
+    assert "begun" in row.figures
+
+
+def find_python(version: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run scripts/find_python where only *folder* and the system's commands are on PATH."""
+    bash = shutil.which("bash")
+    assert bash is not None
+    return subprocess.run(  # noqa: S603 - our own script
+        [bash, str(ROOT / "scripts" / "find_python"), version],
+        env={"PATH": f"{folder}:/usr/bin:/bin", "HOME": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def test_a_python_that_is_only_a_name_is_not_taken(tmp_path: Path) -> None:
+    shim = tmp_path / "python3.99"
+    shim.write_text("#!/bin/sh\necho 'version 3.99 is not installed' >&2\nexit 127\n", encoding="utf-8")
+    shim.chmod(0o755)
+    found = find_python("3.99", tmp_path)
+    assert found.returncode == 1
+    assert "PYTHON" in found.stderr
+    assert found.stdout == ""
+
+
+def test_a_python_that_runs_is_taken(tmp_path: Path) -> None:
+    wrapped = tmp_path / "python3.99"
+    wrapped.write_text(
+        "#!/bin/sh\ncase $2 in *version_info*) exit 0 ;; *) echo /opt/python3.99 ;; esac\n", encoding="utf-8"
+    )
+    wrapped.chmod(0o755)
+    assert find_python("3.99", tmp_path).stdout == "/opt/python3.99\n"
