@@ -10,6 +10,8 @@ class Row(StrEnum):
 
     INTENT_OPEN = "intent_open"
     """A write is under way or its answer was lost; only a fresh fetch says how it ended."""
+    OUTDATED = "outdated"
+    """What is shown differs and was asked for before what we last saw; only a new fetch says what holds."""
     OWN_WRITE = "own_write"
     """What the vendor shows is our own write whose answer was lost."""
     EQUAL = "equal"

@@ -39,6 +39,9 @@ def merge_value(draft: Draft, unit: Unit, shown: Shown, base: UnitBase | None) -
     o = print_of(draft.rules, unit, draft.ours.values, shown)
     t = print_of(draft.rules, unit, draft.theirs.values, shown)
     if base is not None:
+        if draft.theirs.observed_at < base.seen_at and _their_change(unit, base, t):
+            draft.decided(unit, Row.OUTDATED)
+            return
         base = _forgiven(draft, unit, _answered(draft, unit, base, t))
     expects = None if is_empty(o) else draft.expected(unit, draft.ours, shown)
     if t in (o, expects):
@@ -88,6 +91,10 @@ def _forgiven(draft: Draft, unit: Unit, base: UnitBase) -> UnitBase:
     return base
 
 
+def _their_change(unit: Unit, base: UnitBase, t: Print) -> bool:
+    return narrowed(base.theirs, t, unit) != t and not alike(t, base.expects, unit)
+
+
 def _has_met(unit: Unit, base: UnitBase, t: Print) -> bool:
     """Tell whether the base covers all that the vendor shows of a group; a member newly visible has never been met."""
     return len(unit.members) == 1 or NEVER in (base.ours, base.theirs) or covers(base.theirs, t, unit)
@@ -114,7 +121,7 @@ def _first_meeting(draft: Draft, unit: Unit, shown: Shown, base: UnitBase | None
 def _three_way(draft: Draft, unit: Unit, shown: Shown, base: UnitBase, o: Print, t: Print) -> None:
     """Rows 6 and 9 to 15."""
     our_change = narrowed(base.ours, o, unit) != o
-    their_change = narrowed(base.theirs, t, unit) != t and not alike(t, base.expects, unit)
+    their_change = _their_change(unit, base, t)
     if not their_change and not our_change:
         _unchanged(draft, unit, base)
     elif their_change and (our_change or base.state is State.DIVERGED):
@@ -196,7 +203,9 @@ def _push(draft: Draft, unit: Unit, shown: Shown, base: UnitBase | None, o: Prin
         draft.decided(unit, Row.REFUSED if is_refused else Row.CANNOT_WRITE)
         return
     # Until the vendor answers, ours stays a change: a crash before the call must find it to be one.
-    pending = NEVER if base is None or alike(base.ours, o, unit) else base.ours
+    # Where theirs moved as well, going back to the old agreed value must be a change too.
+    is_new = base is None or alike(base.ours, o, unit) or _their_change(unit, base, t)
+    pending = NEVER if base is None or is_new else base.ours
     state = State.AGREED if base is None else base.state
     expects = None if base is None else base.expects
     draft.keep(unit, _based(draft, unit, base, pending, t, state, expects=expects))

@@ -18,7 +18,7 @@ from pydantic import JsonValue
 from shared.merge.draft import Draft
 from shared.merge.fingerprints import Listed, elements_of, has_details, listed, norm_of
 from shared.merge.rows import Row
-from shared.merge.state import Elements, Fingerprint, Rules, UnitBase
+from shared.merge.state import NEVER, Elements, Fingerprint, Rules, UnitBase
 from shared.merge.times import ours_is_later, theirs_at
 from shared.model.fields import FIELDS, Field, Unit
 
@@ -43,6 +43,9 @@ def merge_set(draft: Draft, unit: Unit, base: UnitBase | None) -> None:
     ours = listed(what, draft.ours.values.get(unit.name), rules.hasher)
     aliases = aliases_of(rules, what, ours, base)
     theirs = translated(listed(what, draft.theirs.values[unit.name], rules.hasher), aliases)
+    if base is not None and draft.theirs.observed_at < base.seen_at and elements_of(theirs) != base.theirs:
+        draft.decided(unit, Row.OUTDATED)
+        return
     base_ours, base_theirs = _answered(draft, unit, base, elements_of(theirs))
     sides = _Sides(ours, theirs, base_ours, base_theirs)
     _unite(draft, unit, sides)
@@ -191,14 +194,10 @@ def _merge_details(
             if draft.writable(unit).value:
                 sides.next_theirs[each] = sides.ours[each]
                 new_theirs[each] = t
-                _still_ours_to_send(sides, new_ours, each)
+                # Until the vendor has answered, ours stays a change: a crash before the call must find one.
+                new_ours[each] = NEVER
             else:
                 new_ours[each], new_theirs[each] = o, t
-
-
-def _still_ours_to_send(sides: _Sides, new_ours: dict[Fingerprint, Fingerprint], each: Fingerprint) -> None:
-    """Keep the old print of ours (or none that could be) until the vendor has answered: a crash must find a change."""
-    new_ours[each] = sides.base_ours.get(each, Fingerprint("!"))
 
 
 def _ours_stays(draft: Draft, unit: Unit, what: Field, sides: _Sides, each: Fingerprint) -> bool:

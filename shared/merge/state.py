@@ -221,3 +221,12 @@ class Outcome:
     def is_quiet(self) -> bool:
         """Nothing to write on either side and nothing for a person."""
         return not (self.take or self.push or self.held)
+
+    @property
+    def wants_fetch(self) -> bool:
+        """
+        Some unit could not be decided by this observation (rows `intent_open` and `outdated`): fetch the record.
+
+        Do not remember the observation as seen (its digest), or what it showed would never be looked at again.
+        """
+        return any(decision.rule in ("intent_open", "outdated") for decision in self.decisions)
