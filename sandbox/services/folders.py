@@ -105,10 +105,13 @@ def release_shared_memory(data: Path) -> None:
         lines = (data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         return
-    if len(lines) > SHARED_MEMORY_LINE and (words := lines[SHARED_MEMORY_LINE].split()):
-        # A segment that is gone already is as good: the answer does not matter.
-        command = ["/usr/bin/ipcrm", "--shmem-id", words[-1]]
-        subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - a number
+    if len(lines) > SHARED_MEMORY_LINE and (named := lines[SHARED_MEMORY_LINE].split()):
+        segments = Path("/proc/sysvipc/shm").read_text(encoding="ascii").splitlines()[1:]
+        for key, identifier, *others in map(str.split, segments):
+            # Numbers are reused: key and number must match, and nobody may be attached.
+            if [key, identifier] == named and others[4] == "0":
+                command = ["/usr/bin/ipcrm", "--shmem-id", identifier]
+                subprocess.run(command, capture_output=True, check=True)  # noqa: S603 - a number
 
 
 SHARED_MEMORY_LINE = 6  # "key id", counted from 0; PostgreSQL's miscadmin.h

@@ -34,6 +34,8 @@ PORT_TRIES = 5
 SERVER_SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
+    # In files of the data folder: a killed server's segments would stay in /dev/shm for good.
+    "dynamic_shared_memory_type": "mmap",
     "max_connections": "100",
     "shared_buffers": "128MB",
     "timezone": "UTC",

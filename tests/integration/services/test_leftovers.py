@@ -85,6 +85,8 @@ def test_a_killed_sandbox_takes_its_services_along(sandbox: Sandbox) -> None:
 def test_services_die_with_a_killed_guardian_and_the_next_start_removes_their_folders(
     sandbox: Sandbox,
 ) -> None:
+    segment = (sandbox.folders[0] / "data" / "postmaster.pid").read_text(encoding="utf-8").splitlines()[6].split()
+    assert segment in shared_memory_segments()
     for guardian in sandbox.processes[::2]:
         guardian.kill()
     sandbox.process.kill()
@@ -94,6 +96,13 @@ def test_services_die_with_a_killed_guardian_and_the_next_start_removes_their_fo
     next_one = folders.make_service_folder("next", folders.reachable_base())
     folders.remove_service_folder(next_one)
     assert sandbox.is_gone()
+    assert segment not in shared_memory_segments()
+
+
+def shared_memory_segments() -> list[list[str]]:
+    """Return key and number of every System V segment of this machine."""
+    lines = Path("/proc/sysvipc/shm").read_text(encoding="ascii").splitlines()[1:]
+    return [line.split()[:2] for line in lines]
 
 
 def test_a_sweep_leaves_the_living_alone(sandbox: Sandbox) -> None:

@@ -59,6 +59,12 @@ def test_the_server_does_not_run_as_root(server: PostgresServer) -> None:
     assert account is None or owner == account.uid
 
 
+def test_a_killed_server_would_leave_no_shared_memory(server: PostgresServer) -> None:
+    maps = Path(f"/proc/{server.pid}/maps").read_text(encoding="utf-8")
+    assert "/pg_dynshmem/" in maps
+    assert "/dev/shm/PostgreSQL" not in maps  # noqa: S108 - read only
+
+
 def test_letters_beyond_ascii_have_lower_case(server: PostgresServer) -> None:
     assert value_of(server, "SELECT lower('ÅSA ÖBERG')") == "åsa öberg"
 
