@@ -128,7 +128,7 @@ async def test_each_cookie_gets_a_header_of_its_own(host: HostProcess) -> None:
 
 async def test_a_sync_function_runs_in_a_thread_and_may_return_a_string(host: HostProcess) -> None:
     response = await host.get("/plain")
-    assert response.text == "thread function"
+    assert response.text == "thread"
     assert response.headers["content-type"] == "text/plain; charset=utf-8"
 
 
