@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 
 from shared.adapters.protocol import Connection
 from shared.errors import InvalidInput
@@ -37,6 +38,13 @@ class Config:
     def base_url(self) -> str:
         """Where the version's resources live."""
         return f"{self.origin}/{self.version}"
+
+    @property
+    def credential(self) -> str:
+        """What names the credential without giving it away; calls with the same one share a rate limit."""
+        if self.version == V3 and self.client is not None:
+            return f"client:{self.client[0]}"
+        return f"key:{sha256((self.key or '').encode()).hexdigest()[:16]}"
 
 
 def read_config(connection: Connection) -> Config:

@@ -22,6 +22,8 @@ KEPT_S = 900.0
 AGAIN_AFTER_S = 60.0
 """A dictionary that lacks an id is read again, but not more often than this."""
 MOST_IDS = 50
+STAGES, LEGACY_STAGES = "/job_interview_stages", "/job_stages"
+_OF_STAGE = ("id", "name", "sort_order", "priority", "active")
 
 Row = Mapping[str, Any]
 
@@ -71,6 +73,11 @@ class Names:
     async def add(self, entity: EntityType, rows: Sequence[Any]) -> tuple[list[Any], int]:
         """Return *rows* with what is known by name under `_liaison`, and the requests that it took."""
         objects = [row for row in rows if isinstance(row, Mapping)]
+        if entity is EntityType.JOB and self._lists.is_legacy:
+            stages, requests = await self.stages(_ids(objects, "id"))
+            return [_job(row, None, None, stages) for row in rows], requests
+        if self._lists.is_legacy:
+            return list(rows), 0
         if entity is EntityType.JOB:
             departments, first = await self.rows(self.departments, _ids(objects, "department_id"))
             offices, second = await self.rows(self.offices, _office_ids(objects))
@@ -87,11 +94,8 @@ class Names:
         """Return (stages by job or None if hidden, requests made)."""
         if self._clock.now() - self._stages_hidden_at < KEPT_S:
             return None, 0
-        batches = [job_ids[start : start + MOST_IDS] for start in range(0, len(job_ids), MOST_IDS)]
         try:
-            answers = await asyncio.gather(
-                *(self._lists.everything("/job_interview_stages", {"job_ids": ",".join(batch)}) for batch in batches)
-            )
+            answers = await self._stage_lists(job_ids)
         except AuthFailed as exc:
             if exc.status != 403:  # noqa: PLR2004
                 raise
@@ -100,8 +104,20 @@ class Names:
         stages: dict[str, list[Row]] = {job_id: [] for job_id in job_ids}
         for found, _ in answers:
             for row in found:
-                stages.setdefault(wire.required_id(row, "job_id"), []).append(row)
+                if (job_id := wire.required_id(row, "job_id")) in stages:
+                    stages[job_id].append(row)
         return stages, sum(requests for _, requests in answers)
+
+    async def _stage_lists(self, job_ids: Sequence[str]) -> Sequence[tuple[list[Row], int]]:
+        """Ask for the stages of *job_ids*, fifty jobs a call; v1 has no such filter and gives all, or one job's."""
+        if not self._lists.is_legacy:
+            batches = [job_ids[start : start + MOST_IDS] for start in range(0, len(job_ids), MOST_IDS)]
+            calls = [self._lists.everything(STAGES, {"job_ids": ",".join(batch)}) for batch in batches]
+            return await asyncio.gather(*calls)
+        if len(job_ids) != 1:
+            return [await self._lists.everything(LEGACY_STAGES, {})]
+        found, requests = await self._lists.everything(f"/jobs/{job_ids[0]}/stages", {})
+        return [([{"job_id": job_ids[0], **row} for row in found], requests)]
 
 
 def _ids(rows: Iterable[Row], key: str) -> list[str]:
@@ -143,8 +159,7 @@ def _job(
     if offices is not None and ids and all(one in offices for one in ids):
         extras["location"] = ", ".join(str(offices[one].get("name")) for one in ids)
     if stages is not None and (own := _ids([row], "id")):
-        keys = ("id", "name", "sort_order", "active")
-        extras["stages"] = [{key: stage.get(key) for key in keys} for stage in stages.get(own[0], [])]
+        extras["stages"] = [{key: stage[key] for key in _OF_STAGE if key in stage} for stage in stages.get(own[0], [])]
     return {**row, EXTRAS: extras}
 
 

@@ -1,0 +1,88 @@
+"""Does the connection work, and what of it: one cheap call per permission."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from shared.adapters.greenhouse.config import V1, Config
+from shared.adapters.greenhouse.lists import Lists
+from shared.adapters.limits import read_date
+from shared.adapters.protocol import Check, ConnectionReport
+from shared.errors import LiaisonError, RateLimited
+
+CHECK_S = 5.0
+SIGN_IN = "/users"
+"""Answers Site Admins alone, like every list of v3."""
+NEEDED = ("/candidates", "/applications", "/jobs")
+HELPFUL = ("/job_interview_stages", "/rejection_reasons", "/sources", "/departments", "/offices")
+"""Without these the fields that they name are not visible; the rest works."""
+HELPFUL_LEGACY = ("/job_stages", "/rejection_reasons")
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    check: Check
+    skew_s: float | None = None
+
+
+async def check_connection(lists: Lists, config: Config) -> ConnectionReport:
+    """
+    Sign in, then try each list in parallel, each within 5 s. Never raises for what Greenhouse refuses.
+
+    The report is ok when all that is needed works; what is missing besides costs fields and stands in its line.
+    """
+    signed_in = await _try(lists, SIGN_IN)
+    tried = [signed_in]
+    if signed_in.check.ok:
+        helpful = HELPFUL_LEGACY if lists.is_legacy else HELPFUL
+        tried += await asyncio.gather(*(_try(lists, path) for path in (*NEEDED, *helpful)))
+    checks = [one.check for one in tried]
+    if config.version == V1 and config.user_id is None:
+        detail = "set config.user_id: Harvest v1 writes on behalf of a user"
+        checks.append(Check("write", ok=False, detail=detail))
+    needed = {_name(path) for path in (SIGN_IN, *NEEDED)}
+    return ConnectionReport(
+        ok=all(one.ok for one in checks if one.name in needed),
+        checks=checks,
+        clock_skew_s=next((one.skew_s for one in tried if one.skew_s is not None), None),
+        account=_account(config),
+    )
+
+
+async def _try(lists: Lists, path: str) -> _Tried:
+    clock = lists.api.http.clock
+    started_at = clock.now()
+    try:
+        async with asyncio.timeout(CHECK_S):
+            page = await lists.page(path, {"per_page": "1"})
+    except TimeoutError:
+        return _Tried(Check(_name(path), ok=False, detail=f"no answer within {CHECK_S:.0f} s"))
+    except RateLimited as exc:
+        detail = f"Greenhouse's limit is used up until {exc.retry_at:%H:%M:%S} UTC"
+        return _Tried(Check(_name(path), ok=False, detail=detail))
+    except LiaisonError as exc:
+        detail = str(exc) if exc.remedy is None else f"{exc}; {exc.remedy}"
+        return _Tried(Check(_name(path), ok=False, detail=detail))
+    now = clock.now()
+    check = Check(_name(path), ok=True, latency_ms=round((now - started_at) * 1000))
+    told = read_date(page.answer.headers.get("date"))
+    # The header is cut to the second: half of one is the best guess of the rest.
+    return _Tried(check, None if told is None else round(told + 0.5 - now, 1))
+
+
+def _name(path: str) -> str:
+    return "sign in" if path == SIGN_IN else path.strip("/").replace("_", " ")
+
+
+def _account(config: Config) -> str:
+    """
+    Return what names the account.
+
+    Greenhouse tells no name of an organisation; its board is one, else the client or the key stands for it.
+    """
+    if config.board_token is not None:
+        return f"board:{config.board_token}"
+    if config.user_id is not None:
+        return f"user:{config.user_id}"
+    return config.credential

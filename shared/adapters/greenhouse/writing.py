@@ -1,0 +1,168 @@
+"""
+Creates and updates in Harvest, call by call. docs/vendors/greenhouse.md, Writing.
+
+No call here is repeated: Greenhouse has no idempotency keys, so after a lost answer the caller searches first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+from shared.adapters import wire
+from shared.adapters.greenhouse.applications import ApplicationCalls, reference
+from shared.adapters.greenhouse.capabilities import CAPABILITIES
+from shared.adapters.greenhouse.config import Config
+from shared.adapters.greenhouse.lists import Lists
+from shared.adapters.greenhouse.names import Names
+from shared.adapters.greenhouse.read import read
+from shared.adapters.greenhouse.reading import Reader
+from shared.adapters.greenhouse.write import candidate_body
+from shared.adapters.http import Answer
+from shared.adapters.protocol import Written
+from shared.errors import InvalidInput, LiaisonError, OutcomeUnknown, Rejected
+from shared.model import EntityType, JsonValue, Record
+
+Step = tuple[frozenset[str], Written]
+
+SEARCH_WAITS_S = (0.5, 1.0, 2.0)
+"""Between looks for a candidate that Greenhouse makes later."""
+
+
+class Writer:
+    """Everything that is written to one account."""
+
+    def __init__(self, lists: Lists, names: Names, reader: Reader, config: Config) -> None:
+        self._lists = lists
+        self._names = names
+        self._reader = reader
+        self._config = config
+        self._applications = ApplicationCalls(lists, names, reader, self._write)
+
+    async def create(self, entity: EntityType, fields: Mapping[str, JsonValue]) -> Written:
+        """
+        Create a candidate with its first application, or an application.
+
+        A candidate's *fields* may hold `job_id` and `source` for that application; without a job it is a prospect.
+        `related` then names the application, where Greenhouse shows it at once.
+        """
+        match entity:
+            case EntityType.CANDIDATE:
+                return await self._create_candidate(fields)
+            case EntityType.APPLICATION:
+                return await self._create_application(fields)
+            case EntityType.JOB:
+                raise Rejected("requisitions are read from Greenhouse and never written")
+
+    async def update(self, entity: EntityType, record: Record, changes: Mapping[str, JsonValue]) -> AsyncIterator[Step]:
+        """Write *changes*, yielding after each call the fields that it sent and the answer."""
+        capability = CAPABILITIES.entities[entity].fields
+        for name in changes:
+            if name not in capability or not capability[name].writable:
+                raise Rejected("Greenhouse doesn't take this field", field=name)
+        if entity is EntityType.APPLICATION:
+            async for step in self._applications.update(record, changes):
+                yield step
+        elif changes:
+            yield await self._patch_candidate(record, changes)
+
+    async def _patch_candidate(self, record: Record, changes: Mapping[str, JsonValue]) -> Step:
+        self._check_version(changes)
+        body = candidate_body(changes, record.raw)
+        answer = await self._write("PATCH", f"/candidates/{record.external_id}", body, action="update")
+        return frozenset(changes), self._written(EntityType.CANDIDATE, answer, record.external_id)
+
+    def _check_version(self, changes: Mapping[str, JsonValue]) -> None:
+        if self._lists.is_legacy:
+            hidden = next((name for name in ("preferred_name", "time_zone") if name in changes), None)
+            if hidden is not None:
+                raise Rejected("Harvest v1 doesn't show this field", field=hidden)
+
+    async def _create_candidate(self, fields: Mapping[str, JsonValue]) -> Written:
+        application = await self._applications.body_of_new(fields)
+        own = {
+            name: fields[name]
+            for name in fields
+            if name not in {"job_id", "source", "stage"} and _is_filled(fields[name])
+        }
+        body = {**candidate_body(own, {}), "applications": [application]}
+        answer = await self._write("POST", "/candidates", body, action="create")
+        if _is_record(answer.body):
+            written = self._written(EntityType.CANDIDATE, answer, None)
+            return await self._with_application(written, answer)
+        found = await self._look_for(fields.get("email"))
+        return await self._with_application(Written(found.external_id, found, answer.request_id), answer)
+
+    async def _look_for(self, email: JsonValue) -> Record:
+        """Return the candidate that Greenhouse said it will make. Raises OutcomeUnknown while there is none."""
+        if isinstance(email, str) and email:
+            for wait_s in (0.0, *SEARCH_WAITS_S):
+                await self._lists.api.http.clock.sleep(wait_s)
+                found = await self._reader.find(EntityType.CANDIDATE, {"email": email})
+                if len(found) == 1:
+                    return found[0]
+        raise OutcomeUnknown("Greenhouse makes the candidate later and doesn't show it yet")
+
+    async def _with_application(self, written: Written, answer: Answer) -> Written:
+        """
+        Return *written* with the id of the application that was made along.
+
+        The candidate is there whatever comes of this look, so its failure is not the create's: the application is
+        then found by the next pull.
+        """
+        body = answer.body if _is_record(answer.body) else {}
+        ids: Sequence[Any] = wire.items(body, "application_ids")
+        if not ids and not self._lists.is_legacy:
+            try:
+                rows, _ = await self._lists.everything("/applications", {"candidate_ids": written.external_id})
+            except LiaisonError:
+                return written
+            ids = [row.get("id") for row in rows]
+        if len(ids) != 1:
+            return written
+        application_id = wire.required_id({"id": ids[0]})
+        return Written(
+            written.external_id, written.record, written.request_id, {EntityType.APPLICATION: application_id}
+        )
+
+    async def _create_application(self, fields: Mapping[str, JsonValue]) -> Written:
+        candidate_id = reference(fields, "candidate_id")
+        if candidate_id is None:
+            raise InvalidInput("candidate_id: is missing", field="candidate_id")
+        body = await self._applications.body_of_new(fields)
+        path = f"/candidates/{candidate_id}/applications" if self._lists.is_legacy else "/applications"
+        if not self._lists.is_legacy:
+            body = {"candidate_id": candidate_id, **body}
+        answer = await self._write("POST", path, body, action="create")
+        if not _is_record(answer.body):
+            raise OutcomeUnknown("Greenhouse makes the application later", request_id=answer.request_id)
+        named, _ = await self._names.add(EntityType.APPLICATION, [answer.body])
+        record = read(EntityType.APPLICATION, named[0])
+        return Written(record.external_id, record, answer.request_id)
+
+    def _written(self, entity: EntityType, answer: Answer, external_id: str | None) -> Written:
+        if not _is_record(answer.body):
+            return Written(external_id or "", None, answer.request_id)
+        record = read(entity, answer.body)
+        return Written(record.external_id, record, answer.request_id)
+
+    async def _write(self, method: str, path: str, body: Any, *, action: str) -> Answer:
+        headers: dict[str, str] = {}
+        if self._lists.is_legacy:
+            if self._config.user_id is None:
+                raise InvalidInput(
+                    "config.user_id: Harvest v1 writes on behalf of a user",
+                    field="config.user_id",
+                    remedy="set the number of the Greenhouse user who acts",
+                )
+            headers["On-Behalf-Of"] = self._config.user_id
+        needs = self._lists.permission(path, action)
+        return await self._lists.api.write(method, path, body, needs=needs, headers=headers)
+
+
+def _is_record(body: Any) -> bool:
+    return isinstance(body, Mapping) and body.get("id") is not None
+
+
+def _is_filled(value: JsonValue) -> bool:
+    return value not in (None, [], "")
