@@ -15,7 +15,7 @@ from shared.telemetry.capture import Captured, captured
 from shared.telemetry.context import bound, bound_fields
 from shared.telemetry.events import EventLogger, get_logger
 from shared.telemetry.metrics import count, measure, write_counts
-from shared.telemetry.setup import configure, flush
+from shared.telemetry.setup import configure, flush, shutdown
 from shared.telemetry.trace import Trace, continued, current_trace, new_trace, parse_trace
 
 __all__ = [
@@ -34,5 +34,6 @@ __all__ = [
     "measure",
     "new_trace",
     "parse_trace",
+    "shutdown",
     "write_counts",
 ]

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from enum import Enum
+from functools import lru_cache
 from uuid import UUID
 
 from shared.errors import LiaisonError
@@ -45,25 +46,39 @@ _NAMED_SECRETS = (
     "sig|mac|token|password|pwd|secret|account_?key|api_?key|access_?token|refresh_?token|client_?secret|signature"
     "|shared_?access_?signature|instrumentation_?key"
 )
-_PLAIN = re.compile(r"[A-Za-z_.]{0,64}")
+# Ids and words, which make up most of what is written, skip the patterns. A run of digits is no id here.
+_PLAIN = re.compile(
+    r"[A-Za-z_.]{0,64}|[0-9a-f]{32}|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|(?=.*[a-z])[0-9a-z_]{1,40}"
+)
 
+# Each pattern runs only where one of its hints stands; no hint: where six digits stand close together.
 # Quantifiers are bounded, so that no text makes a pattern run long.
+_SIX_DIGITS = re.compile(r"\d(?:\D{0,3}\d){5}")
 _PATTERNS = tuple(
-    (re.compile(pattern, re.IGNORECASE), replacement)
-    for pattern, replacement in (
-        (r"(://)[^/\s:@]{0,128}:[^/\s@]{1,256}@", rf"\1{MASKED}@"),
-        (r"(https?://[^\s?#]{1,512})[?#]\S{1,2048}", rf"\1?{MASKED}"),
-        (r"\b(bearer|basic)\s+[\w.~+/=-]{4,}", rf"\1 {MASKED}"),
-        (r"\bey[JI][\w-]{6,}(?:\.[\w-]{0,4096}){1,4}", MASKED),
-        (rf"\b({_NAMED_SECRETS})(\s{{0,3}}[=:]\s{{0,3}})[^\s&;,\"']{{1,512}}", rf"\1\2{MASKED}"),
-        (r"([?&][\w.\[\]-]{1,64}=)[^\s&]{1,512}", rf"\1{MASKED}"),
-        (r"[\w.%+'-]{1,64}(?:@|%40)[\w.-]{1,255}", MASKED),
-        (r"(?<![\w+])(?:\+|%2B)\d(?:[\s().\-/]{0,2}\d){6,14}", MASKED),
-        (r"(?<![\w.-])\(?\d{3}\)?[\s.-]\d{3}[\s.-]\d{4}(?![\w-])", MASKED),
-        (r"(?<![\w.-])0\d{1,4}[\s/-]\d(?:[\s-]?\d){4,9}(?![\w-])", MASKED),
-        (r"(?<![\w.-])00\d{9,13}(?![\w-])", MASKED),
+    (hints, re.compile(pattern, re.IGNORECASE), replacement)
+    for hints, pattern, replacement in (
+        (("://",), r"(://)[^/\s:@]{0,128}:[^/\s@]{1,256}@", rf"\1{MASKED}@"),
+        (("://",), r"(https?://[^\s?#]{1,512})[?#]\S{1,2048}", rf"\1?{MASKED}"),
+        ((" ",), r"\b(bearer|basic)\s+[\w.~+/=-]{4,}", rf"\1 {MASKED}"),
+        (("ey",), r"\bey[JI][\w-]{6,}(?:\.[\w-]{0,4096}){1,4}", MASKED),
+        (("=", ":"), rf"\b({_NAMED_SECRETS})(\s{{0,3}}[=:]\s{{0,3}})[^\s&;,\"']{{1,512}}", rf"\1\2{MASKED}"),
+        (("=",), r"([?&][\w.\[\]-]{1,64}=)[^\s&]{1,512}", rf"\1{MASKED}"),
+        (("@", "%40"), r"[\w.%+'-]{1,64}(?:@|%40)[\w.-]{1,255}", MASKED),
+        ((), r"(?<![\w+])(?:\+|%2B)\d(?:[\s().\-/]{0,2}\d){6,14}", MASKED),
+        ((), r"(?<![\w.-])\(?\d{3}\)?[\s.-]\d{3}[\s.-]\d{4}(?![\w-])", MASKED),
+        ((), r"(?<![\w.-])0\d{1,4}[\s/-]\d(?:[\s-]?\d){4,9}(?![\w-])", MASKED),
+        ((), r"(?<![\w.-])00\d{9,13}(?![\w-])", MASKED),
     )
 )
+
+
+@lru_cache(maxsize=1024)
+def _is_sensitive(key: str) -> bool:
+    return _SENSITIVE_KEY.search(key) is not None and _MEASURED_KEY.search(key) is None
+
+
+def _hinted(hints: Sequence[str], text: str) -> bool:
+    return any(hint in text for hint in hints) if hints else _SIX_DIGITS.search(text) is not None
 
 
 class Redactor:
@@ -90,14 +105,15 @@ class Redactor:
             text = text.replace(literal, MASKED)
         if _PLAIN.fullmatch(text):
             return text
-        for pattern, replacement in _PATTERNS:
-            text = pattern.sub(replacement, text)
+        for hints, pattern, replacement in _PATTERNS:
+            if _hinted(hints, text):
+                text = pattern.sub(replacement, text)
         return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
 
     def _value(self, key: str, value: object) -> Safe:
         if isinstance(value, bool) or value is None:
             return value
-        if _SENSITIVE_KEY.search(key) and not _MEASURED_KEY.search(key):
+        if _is_sensitive(key):
             return MASKED
         if isinstance(value, list | tuple | set | frozenset):
             return self._items(key, list(value))

@@ -42,9 +42,7 @@ def configure(settings: Settings, *, role: str = ROLE) -> None:
     redactor = Redactor(_secrets(settings))
     with _lock:
         root = logging.getLogger(ROOT)
-        for handler in _ours:
-            root.removeHandler(handler)
-            handler.close()
+        _remove_ours()
         _ours[:] = [] if settings.runs_in_azure else [_standard_output(settings)]
         _ours.extend(_insights(settings, role, redactor))
         for handler in _ours:
@@ -56,6 +54,16 @@ def configure(settings: Settings, *, role: str = ROLE) -> None:
         logging.getLogger(library).setLevel(logging.WARNING)
     atexit.unregister(write_counts)
     atexit.register(write_counts)
+
+
+def shutdown() -> None:
+    """Send what is held back and undo `configure`: events go to the process' root logger again."""
+    write_counts()
+    with _lock:
+        _remove_ours()
+        logging.getLogger(ROOT).propagate = True
+    use_redactor(Redactor())
+    atexit.unregister(write_counts)
 
 
 def flush(timeout_s: float = 2.0) -> None:
@@ -70,6 +78,13 @@ def flush(timeout_s: float = 2.0) -> None:
             handler.flush()
         else:
             handler.flush(timeout=timeout_s)  # type: ignore[call-arg]
+
+
+def _remove_ours() -> None:
+    for handler in _ours:
+        logging.getLogger(ROOT).removeHandler(handler)
+        handler.close()
+    _ours.clear()
 
 
 def _standard_output(settings: Settings) -> logging.Handler:

@@ -15,6 +15,9 @@ from typing import Any
 
 import pytest
 
+from shared import telemetry
+from shared.settings import load_settings
+
 ROOT = Path(__file__).parents[3]
 KEY = "0f0e0d0c-0b0a-0908-0706-050403020100"
 CANARIES = ("Canary", "jane@", "555123", "canary-token", "canary-password", "%40")
@@ -208,6 +211,32 @@ def test_a_collector_that_is_down_costs_nobody_anything(collector: Collector) ->
     child = run_child(CHILD + "telemetry.flush(1.0)\n", APPLICATIONINSIGHTS_CONNECTION_STRING=gone)
     assert len(child.stdout.splitlines()) == 5
     without_canaries(child.stderr)
+
+
+def test_configuring_again_replaces_and_shutting_down_restores(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("APPLICATIONINSIGHTS_CONNECTION_STRING", "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL"):
+        monkeypatch.setenv(name, "")  # so that what the exporter is given does not outlive the test
+    settings = load_settings({**ENVIRONMENT, "APPLICATIONINSIGHTS_CONNECTION_STRING": connection(collector)})
+    log = telemetry.get_logger(__name__)
+    telemetry.configure(settings)
+    telemetry.configure(settings)
+    try:
+        log.warning("rate_limited", cause="password canary-password", changed=["stage", "phone"])
+        log.error("job_crashed")
+        telemetry.flush(5.0)
+    finally:
+        telemetry.shutdown()
+    log.warning("job_retried")
+    assert [json.loads(line)["event"] for line in capsys.readouterr().out.splitlines()] == [
+        "rate_limited",
+        "job_crashed",
+    ]
+    assert len(collector.of("EventData")) == len(collector.of("MessageData")) == 2
+    assert {envelope["tags"]["ai.cloud.role"] for envelope in collector.envelopes} == {"liaison"}
+    assert collector.envelopes[0]["data"]["baseData"]["properties"]["changed"] == "stage,phone"
+    without_canaries("".join(collector.raw))
 
 
 def test_a_flush_sends_what_is_held_back(collector: Collector) -> None:

@@ -28,6 +28,8 @@ SENSITIVE_KEYS = (
         ("integration_id", "6f0e1c1e-5d0c-4a0e-9a52-000000000001"),
         ("outcome", "complete"),
         ("moved_at", "2026-03-02T09:30:00.123+00:00"),
+        ("correlation_id", "4bf92f3577b34da6a3ce929d0e0e4736"),
+        ("run_id", "run_20260302"),
         ("path", "candidates/17/applications"),
         ("version", "1.26.0"),
         ("function_name", "sync_urgent"),
