@@ -11,12 +11,8 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from shared.errors import Conflict, NotFound
-from shared.model import Direction, EntityType
+from shared.model import EntityType
 from shared.store.database import Transaction, as_json
-from shared.store.ledger import JobRequest
-
-PUBLISH = "publish_webhook_state"
-"""Action of the job that tells the webhook intake about an integration's secrets and state."""
 
 TOMBSTONE_DAYS = 30
 """How long a deleted integration's links wait for a new connection to the same account."""
@@ -251,12 +247,6 @@ class Integrations:
         return await tx.run(
             _TAKE_OVER, id=integration.id, platform=integration.platform, account=account, days=TOMBSTONE_DAYS
         )
-
-
-def publish_request(integration_id: UUID) -> JobRequest:
-    """Return the request for telling the webhook intake; it runs for paused and deleted integrations, too."""
-    # A job belongs to an entity; this one's concerns none, and jobs are the first of them.
-    return JobRequest(integration_id, PUBLISH, EntityType.JOB, str(integration_id), Direction.INBOUND, 1)
 
 
 def _integration(row: Mapping[str, Any]) -> Integration:

@@ -1,0 +1,56 @@
+"""A connection as it was asked for: secrets apart, addresses judged, directions named for every entity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from shared.adapters.protocol import Capabilities, Connection
+from shared.integrations.credentials import API_KEY, take_secrets
+from shared.integrations.requests import CreateIntegration
+from shared.model import Direction, JsonValue
+from shared.security.outgoing import check_url
+from shared.settings import Settings
+
+DIRECTIONS = "directions"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What an adapter is opened with."""
+
+    api_base_url: str | None
+    config: Mapping[str, JsonValue]
+    secrets: Mapping[str, str]
+
+    def connection(self, integration_id: UUID) -> Connection:
+        """Return it as an adapter takes it."""
+        return Connection(str(integration_id), self.api_base_url, self.config, self.secrets)
+
+
+def draft_of(request: CreateIntegration, settings: Settings) -> Draft:
+    """Return the connection that *request* asks for. Raises InvalidInput with the path of what is wrong."""
+    plain, given = take_secrets(request.config)
+    secrets = {name: value for name, value in given.items() if value is not None}
+    if request.api_key is not None:
+        secrets[API_KEY] = request.api_key.get_secret_value()
+    check_addresses(request.api_base_url, plain, settings)
+    return Draft(request.api_base_url, {k: v for k, v in plain.items() if v is not None}, secrets)
+
+
+def check_addresses(api_base_url: str | None, config: Mapping[str, JsonValue], settings: Settings) -> None:
+    """Judge every address that we would call. Raises InvalidInput."""
+    allow = settings.outgoing_allow_loopback
+    if api_base_url is not None:
+        check_url(api_base_url, allow_loopback=allow, field="api_base_url")
+    for name, value in config.items():
+        if name.endswith("_url") and isinstance(value, str):
+            check_url(value, allow_loopback=allow, field=f"config.{name}")
+
+
+def default_directions(capabilities: Capabilities, config: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Return a direction for every entity of the vendor: inbound, unless *config* says otherwise."""
+    asked = config.get(DIRECTIONS)
+    given = asked if isinstance(asked, dict) else {}
+    return {entity.value: Direction.INBOUND.value for entity in capabilities.entities} | given

@@ -1,0 +1,338 @@
+"""
+The life of an integration: created, changed, paused and resumed, tested, deleted.
+
+Nothing is called while a transaction is open: a vendor is asked first, and what it said is kept only if nobody else
+changed the integration meanwhile. Whatever the webhook intake has to know is a job of the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+from uuid import UUID, uuid4
+
+from shared import telemetry
+from shared.adapters import registry
+from shared.adapters.protocol import Connection, ConnectionReport
+from shared.errors import LiaisonError
+from shared.intake.secrets import WebhookSecrets
+from shared.integrations import credentials
+from shared.integrations.cadence import default_cadences
+from shared.integrations.change import Change, new_webhook_secret, plan_change
+from shared.integrations.connection_test import Connector, report_view, require_ok, skew_ms, try_kept, try_new
+from shared.integrations.drafting import default_directions, draft_of
+from shared.integrations.requests import CreateIntegration, PatchIntegration, platform_name
+from shared.integrations.switching import Canceller
+from shared.integrations.view import integration_view
+from shared.model import Direction, EntityType, LogAction, LogStatus
+from shared.security.keys import Keys, Purpose
+from shared.security.sealing import Sealer
+from shared.security.webhook_url import webhook_url
+from shared.settings import Settings
+from shared.store.database import Database, Transaction
+from shared.store.integrations import TOMBSTONE_DAYS, Integration, NewIntegration
+from shared.store.integrations import Integrations as IntegrationStore
+from shared.store.ledger import JobRequest, Knock, Ledger
+from shared.store.logs import LogRow, Logs
+from shared.store.queues import Knocker
+from shared.store.runs import Runs
+from shared.store.schedules import Cadence, Schedules
+from shared.sync.priorities import PUBLISH, SECRETS
+
+log = telemetry.get_logger(__name__)
+
+
+class Syncs(Protocol):
+    """Starts pulls (shared.sync.runs)."""
+
+    async def request(
+        self,
+        company_id: UUID,
+        integration_id: UUID,
+        *,
+        direction: Direction | None,
+        entity: EntityType | None,
+        mode: str | None,
+        trigger: str,
+    ) -> UUID:
+        """Start a run; return its id."""
+        ...
+
+    async def resume(self, company_id: UUID, integration_id: UUID) -> object:
+        """Start one incremental run for each entity."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the composition root gives."""
+
+    settings: Settings
+    keys: Keys
+    sealer: Sealer
+    database: Database
+    integrations: IntegrationStore
+    schedules: Schedules
+    ledger: Ledger
+    logs: Logs
+    runs: Runs
+    knocker: Knocker
+    connector: Connector
+    syncs: Syncs
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A new integration, with the one sight of its webhook's secret."""
+
+    view: Mapping[str, Any]
+    webhook_secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """An integration after a change. *webhook_secret* is there after a rotation, once."""
+
+    view: Mapping[str, Any]
+    webhook_secret: str | None
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Integrations:
+    """What can be done with an integration as a whole."""
+
+    def __init__(self, parts: Parts, *, now: Callable[[], datetime] = _utc_now) -> None:
+        self._parts = parts
+        self._now = now
+        self._canceller = Canceller(parts.ledger, parts.logs, parts.runs)
+
+    async def create(self, company_id: UUID, request: CreateIntegration) -> Created:
+        """
+        Keep a new connection: inbound only, pulled by the default cadence, credentials sealed.
+
+        The vendor is asked who we are; if it can't be reached, the integration is made all the same and the account
+        is learned at its first test. Raises InvalidInput.
+        """
+        platform = platform_name(request.platform)
+        adapter = registry.get(platform)
+        draft = draft_of(request, self._parts.settings)
+        integration_id = uuid4()
+        report = await self._try_gently(platform, draft.connection(integration_id))
+        signing = WebhookSecrets(current=new_webhook_secret())
+        new = NewIntegration(
+            id=integration_id,
+            platform=platform,
+            name=request.name or platform,
+            api_base_url=draft.api_base_url,
+            webhook_url=webhook_url(
+                self._parts.settings.public_base_url,
+                integration_id,
+                self._parts.keys.derive(Purpose.WEBHOOK_MAC),
+            ),
+            sync_enabled=request.sync_enabled,
+            sync_roles=request.sync_roles,
+            sync_candidates=request.sync_candidates,
+            sync_applications=request.sync_applications,
+            config={**draft.config, "directions": default_directions(adapter.capabilities, draft.config)},
+            max_retries=request.max_retries,
+            account=report.account if report and report.ok else None,
+            clock_skew_ms=skew_ms(report) if report else 0,
+            api_key_encrypted=credentials.seal_secrets(self._parts.sealer, integration_id, draft.secrets),
+            webhook_secret_sealed=self._parts.sealer.seal(signing.to_json(), integration_id=integration_id),
+        )
+        asked = [Cadence(**cadence.model_dump()) for cadence in request.schedules]
+        async with self._parts.database.company(company_id) as tx:
+            integration = await self._parts.integrations.create(tx, new)
+            await self._parts.schedules.put(tx, integration_id, [*default_cadences(adapter.capabilities), *asked])
+            await self._take_over(tx, integration)
+            knocks = await self._publish(tx, integration_id)
+            view = await self._view(tx, integration)
+        await self._parts.knocker.send(knocks)
+        log.info("integration_created", company_id=company_id, integration_id=integration_id, platform=platform)
+        return Created(view, signing.current)
+
+    async def get(self, company_id: UUID, integration_id: UUID) -> dict[str, Any]:
+        """Return one integration. Raises NotFound."""
+        async with self._parts.database.company(company_id) as tx:
+            return await self._view(tx, await self._parts.integrations.get(tx, integration_id))
+
+    async def page(self, company_id: UUID, *, after_rank: int, limit: int) -> list[dict[str, Any]]:
+        """Return the company's integrations in the order of their creation."""
+        async with self._parts.database.company(company_id) as tx:
+            found = await self._parts.integrations.of_company(tx, after_rank=after_rank, limit=limit)
+            return [await self._view(tx, integration) for integration in found]
+
+    async def change(
+        self, company_id: UUID, integration_id: UUID, request: PatchIntegration, *, expected_version: int | None
+    ) -> Changed:
+        """
+        Change settings; new credentials are tested first, and replace the old ones in one statement or not at all.
+
+        Raises NotFound, InvalidInput (also for what the vendor refuses), Unavailable if the vendor can't be asked,
+        Conflict if it is not at *expected_version* or was changed meanwhile.
+        """
+        async with self._parts.database.company(company_id) as tx:
+            before = await self._parts.integrations.get(tx, integration_id)
+        change = plan_change(
+            before,
+            request,
+            sealer=self._parts.sealer,
+            settings=self._parts.settings,
+            expected_version=expected_version,
+            now=self._now(),
+        )
+        if change.connection is not None:
+            report = await try_new(self._parts.connector, before.platform, change.connection)
+            require_ok(report)
+            change = change.confirmed(report)
+        async with self._parts.database.company(company_id) as tx:
+            after, knocks = await self._apply(tx, before, change)
+            view = await self._view(tx, after)
+        await self._parts.knocker.send(knocks)
+        await self._catch_up(company_id, integration_id, change)
+        log.info(
+            "integration_changed", company_id=company_id, integration_id=integration_id, changed=sorted(change.columns)
+        )
+        return Changed(view, change.webhook_secret)
+
+    async def test(self, company_id: UUID, integration_id: UUID) -> dict[str, Any]:
+        """Ask the vendor; return a report, whatever it says. Raises NotFound."""
+        async with self._parts.database.company(company_id) as tx:
+            await self._parts.integrations.get(tx, integration_id)
+        report = await try_kept(self._parts.connector, company_id, integration_id)
+        if report.ok:
+            await self._learn(company_id, integration_id, report)
+        return {**report_view(report), "tested_at": self._now()}
+
+    async def delete(self, company_id: UUID, integration_id: UUID, *, archive_records: bool) -> dict[str, Any]:
+        """
+        Stop schedules and jobs, destroy credentials, keep log and links (tombstones) for 30 days.
+
+        *archive_records*: records that no other system is linked to are archived. Raises NotFound.
+        """
+        async with self._parts.database.company(company_id) as tx:
+            archived = await self._archive(tx, integration_id) if archive_records else 0
+            gone = await self._parts.integrations.delete(tx, integration_id)
+            await self._parts.schedules.remove(tx, integration_id)
+            cancelled = await self._canceller.cancel(
+                tx, integration_id, None, cause="integration_deleted", words="cancelled: the integration was deleted"
+            )
+            knocks = await self._publish(tx, integration_id)
+        await self._parts.knocker.send(knocks)
+        log.info("integration_deleted", company_id=company_id, integration_id=integration_id, archived=archived)
+        return _farewell(gone, archived, cancelled, archive_records=archive_records)
+
+    async def _apply(self, tx: Transaction, before: Integration, change: Change) -> tuple[Integration, list[Knock]]:
+        after = before
+        if change.columns:
+            after = await self._parts.integrations.update(tx, before.id, change.columns, based_on=before.version)
+        if change.schedules:
+            await self._parts.schedules.put(tx, before.id, change.schedules)
+        if "api_key_encrypted" in change.columns:
+            await self._parts.integrations.drop_tokens(tx, before.id)
+        if "account" in change.columns:
+            await self._take_over(tx, after)
+        if change.switched_off:
+            names = ", ".join(entity.log_name for entity in change.switched_off)
+            await self._canceller.cancel(
+                tx,
+                before.id,
+                change.switched_off,
+                cause="entity_switched_off",
+                words=f"cancelled: {names} switched off",
+            )
+        knocks: list[Knock] = []
+        if change.is_resumed:
+            knocks += await self._parts.ledger.release_held(tx, [f"auth:{before.id}"])
+        if change.concerns_intake:
+            knocks += await self._publish(tx, before.id)
+        return after, knocks
+
+    async def _catch_up(self, company_id: UUID, integration_id: UUID, change: Change) -> None:
+        if change.is_resumed:
+            await self._parts.syncs.resume(company_id, integration_id)
+            return
+        for entity in change.switched_on:
+            await self._parts.syncs.request(
+                company_id,
+                integration_id,
+                direction=Direction.INBOUND,
+                entity=entity,
+                mode="incremental",
+                trigger="resume",
+            )
+
+    async def _learn(self, company_id: UUID, integration_id: UUID, report: ConnectionReport) -> None:
+        async with self._parts.database.company(company_id) as tx:
+            before = await self._parts.integrations.get(tx, integration_id)
+            account = before.account or report.account
+            await self._parts.integrations.observe(tx, integration_id, account=account, clock_skew_ms=skew_ms(report))
+            if before.account is None and account is not None:
+                await self._take_over(tx, await self._parts.integrations.get(tx, integration_id))
+
+    async def _take_over(self, tx: Transaction, integration: Integration) -> None:
+        if integration.account is None:
+            return
+        links = await self._parts.integrations.take_over_links(tx, integration, integration.account)
+        if links:
+            log.info("links_taken_over", integration_id=integration.id, count=links)
+
+    async def _archive(self, tx: Transaction, integration_id: UUID) -> int:
+        records = await self._parts.integrations.archive_records(tx, integration_id)
+        rows = [
+            LogRow(
+                integration_id,
+                entity,
+                LogAction.DELETED,
+                Direction.INBOUND,
+                LogStatus.SUCCESS,
+                entity_id=record_id,
+                details={"cause": "integration_deleted"},
+            )
+            for record_id, entity in records
+        ]
+        await self._parts.logs.write(tx, rows)
+        return len(rows)
+
+    async def _publish(self, tx: Transaction, integration_id: UUID) -> list[Knock]:
+        # A job belongs to an entity; this one concerns none of them, so it names the first.
+        request = JobRequest(integration_id, PUBLISH, EntityType.JOB, str(integration_id), Direction.INBOUND, SECRETS)
+        return await self._parts.ledger.enqueue(tx, [request])
+
+    async def _view(self, tx: Transaction, integration: Integration) -> dict[str, Any]:
+        hints = credentials.hints(self._parts.sealer, integration.id, integration.api_key_encrypted)
+        schedules = await self._parts.schedules.of(tx, integration.id)
+        return integration_view(integration, hints, schedules)
+
+    async def _try_gently(self, platform: str, connection: Connection) -> ConnectionReport | None:
+        try:
+            return await try_new(self._parts.connector, platform, connection)
+        except LiaisonError as error:
+            if error.code == "invalid_input":
+                raise
+            log.info("connection_not_tried", platform=platform, code=error.code)
+            return None
+
+
+def _farewell(gone: Integration, archived: int, cancelled: int, *, archive_records: bool) -> dict[str, Any]:
+    """Return what the caller should know after a deletion, and what is left to do by hand."""
+    deleted_at = gone.deleted_at or _utc_now()
+    vendor = gone.platform.replace("_", " ").title()
+    return {
+        "id": gone.id,
+        "platform": gone.platform,
+        "deleted_at": deleted_at,
+        "records": "archive" if archive_records else "keep",
+        "records_archived": archived,
+        "jobs_cancelled": cancelled,
+        "links_kept_until": deleted_at + timedelta(days=TOMBSTONE_DAYS),
+        "by_hand": [
+            f"In {vendor}, remove the webhook that calls {gone.webhook_url.partition('?')[0]}.",
+            f"In {vendor}, revoke the key or client that was made for this connection.",
+        ],
+    }

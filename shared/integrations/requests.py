@@ -1,0 +1,122 @@
+"""What a client may say of an integration; paths of faults are those of the JSON that came."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, SecretStr
+from pydantic_core import PydanticCustomError
+
+from shared.model import EntityType
+from shared.store.schedules import LONGEST_S, SHORTEST_S
+
+SYNONYMS: Mapping[str, str] = {"sap": "sap_successfactors", "mock": "generic"}
+"""Other names of platforms (S-103)."""
+
+
+def platform_name(given: str) -> str:
+    """Return the platform's own name for what was typed."""
+    name = given.strip().lower()
+    return SYNONYMS.get(name, name)
+
+
+def entity_name(given: object) -> object:
+    """Accept `role` for `job`, wherever an entity is named (S-034)."""
+    return "job" if given == "role" else given
+
+
+def _made_by_us(_: object) -> None:
+    raise PydanticCustomError("read_only", "is made by Liaison and can't be set")
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise PydanticCustomError("time_zone", "is no time zone; give a name like Europe/Berlin") from None
+    return name
+
+
+Entity = Annotated[EntityType, BeforeValidator(entity_name)]
+DirectionSetting = Literal["inbound", "outbound", "both"]
+ReadOnly = Annotated[None, BeforeValidator(_made_by_us)]
+Name = Annotated[str, Field(max_length=200)]
+Credential = Annotated[SecretStr, Field(min_length=1, max_length=8192)]
+Url = Annotated[str, Field(min_length=1, max_length=2048)]
+Retries = Annotated[int, Field(ge=0, le=5)]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class CadenceRequest(_Request):
+    """How often one entity is pulled: every 5 minutes to once a day."""
+
+    entity: Entity
+    every_s: int = Field(ge=SHORTEST_S, le=LONGEST_S)
+    mode: Literal["incremental", "full"] = "incremental"
+    time_zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    enabled: bool = True
+
+
+class Config(BaseModel):
+    """The parts of `config` that mean the same at every vendor; the rest is its adapter's to judge."""
+
+    model_config = ConfigDict(extra="allow", hide_input_in_errors=True)
+
+    directions: dict[Entity, DirectionSetting] = Field(default_factory=dict)
+
+    @classmethod
+    def read(cls, given: Mapping[str, Any]) -> dict[str, JsonValue]:
+        """Return *given* with directions by the entities' own names. Raises ValidationError."""
+        checked = cls.model_validate(given)
+        if "directions" not in given:
+            return dict(given)
+        directions: dict[str, JsonValue] = {entity.value: value for entity, value in checked.directions.items()}
+        return {**given, "directions": directions}
+
+
+class CreateIntegration(_Request):
+    """`POST /companies/{id}/integrations`."""
+
+    platform: Annotated[str, Field(min_length=1, max_length=64)]
+    name: Name = ""
+    api_key: Credential | None = None
+    api_base_url: Url | None = None
+    config: Annotated[dict[str, Any], AfterValidator(Config.read)] = Field(default_factory=dict)
+    sync_enabled: bool = True
+    sync_roles: bool = True
+    sync_candidates: bool = True
+    sync_applications: bool = True
+    max_retries: Retries = 3
+    schedules: list[CadenceRequest] = Field(default_factory=list, max_length=32)
+    webhook_url: ReadOnly = None
+
+
+class PatchIntegration(_Request):
+    """
+    `PATCH /integrations/{id}`. What is absent stays.
+
+    `config` is merged key by key, null removes a key; `api_base_url: null` goes back to the vendor's own address.
+    """
+
+    name: Name | None = None
+    api_key: Credential | None = None
+    api_base_url: Url | None = None
+    config: Annotated[dict[str, Any], AfterValidator(Config.read)] | None = None
+    sync_enabled: bool | None = None
+    sync_roles: bool | None = None
+    sync_candidates: bool | None = None
+    sync_applications: bool | None = None
+    max_retries: Retries | None = None
+    schedules: list[CadenceRequest] | None = Field(default=None, max_length=32)
+    rotate_webhook_secret: bool = False
+    webhook_url: ReadOnly = None
+
+    def switches(self) -> dict[str, bool]:
+        """Return the switches that were given."""
+        names = ("sync_enabled", "sync_roles", "sync_candidates", "sync_applications")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
