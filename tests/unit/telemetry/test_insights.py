@@ -1,4 +1,4 @@
-"""The last net before Application Insights: it masks whatever came past the first, and sends nothing it can't examine."""
+"""The last net before Application Insights: it masks what came past the first, and sends nothing it cannot examine."""
 
 from __future__ import annotations
 
