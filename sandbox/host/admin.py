@@ -58,7 +58,7 @@ class Admin:
                 return _json([self._described(each) for each in self._functions.values()])
             case "GET", ["admin", "functions", name, "keys"] if name in self._functions:
                 return _json(_named_keys(self._keys.of_function(name)))
-            case "POST", ["admin", "functions", name] if name in self._functions:
+            case "POST", ["admin", "functions", name] if name in self.runs_by_hand:
                 return self._run_by_hand(name, body)
             case _:
                 return 404, [], b""

@@ -57,6 +57,7 @@ class Worker:
         self._settings = settings
         self._keys = keys
         self._stop = asyncio.Event()
+        self._abandoned = False
         self._tasks: list[asyncio.Task[None]] = []
         self._queue_listeners: list[QueueListener] = []
         self._timers: Timers | None = None
@@ -91,19 +92,28 @@ class Worker:
             if self._timers is not None:
                 self._tasks.append(asyncio.create_task(self._timers.run()))
             ready()
-            stopped = asyncio.create_task(self._stop.wait())
-            await asyncio.wait([stopped, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
+            for task in self._tasks:
+                task.add_done_callback(self._stop_if_failed)
+            await self._stop.wait()
             self._stop_listening()
             self._server.should_exit = True
             await asyncio.gather(*self._tasks)
             await self._admin.finish()
+            if self._abandoned:
+                await asyncio.Event().wait()  # the watchdog ends the process, with its own code
 
     def stop(self) -> None:
         """Begin the drain."""
         self._stop.set()
 
+    def _stop_if_failed(self, task: asyncio.Task[None]) -> None:
+        """End the worker when a listener cannot go on; one that was drained has just ended."""
+        if not task.cancelled() and task.exception() is not None:
+            self._stop.set()
+
     async def abandon(self) -> None:
         """Fail whatever is running, settle its messages and requests, and stop listening."""
+        self._abandoned = True
         self._stop_listening()
         for running in list(self.invoker.running.values()):
             running.abandon(WorkerEnding("the worker is restarted after a timeout"))
