@@ -97,7 +97,7 @@ def _their_change(unit: Unit, base: UnitBase, t: Print) -> bool:
 
 def _has_met(unit: Unit, base: UnitBase, t: Print) -> bool:
     """Tell whether the base covers all that the vendor shows of a group; a member newly visible has never been met."""
-    return len(unit.members) == 1 or NEVER in (base.ours, base.theirs) or covers(base.theirs, t, unit)
+    return len(unit.members) == 1 or (covers(base.ours, t, unit) and covers(base.theirs, t, unit))
 
 
 def _agree(draft: Draft, unit: Unit, base: UnitBase | None, o: Print, t: Print, expects: Print | None) -> None:
