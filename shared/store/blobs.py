@@ -1,0 +1,101 @@
+"""Blobs: what is too large for a queue message. Every outage of the service becomes Unavailable here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
+from azure.storage.blob.aio import BlobServiceClient
+
+from shared.errors import Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlob:
+    """A blob as a listing shows it."""
+
+    name: str
+    modified_at: datetime
+
+
+class Blobs:
+    """
+    Reads and writes blobs of the storage account; a missing container is made by the first write.
+
+    Clients belong to the event loop that made them; another loop gets its own.
+    """
+
+    def __init__(self, connection_string: str) -> None:
+        self._connection_string = connection_string
+        self._service: BlobServiceClient | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def _client(self) -> BlobServiceClient:
+        loop = asyncio.get_running_loop()
+        if self._service is None or self._loop is not loop:
+            self._service = BlobServiceClient.from_connection_string(
+                self._connection_string,
+                retry_total=2,
+                initial_backoff=0.2,
+                increment_base=2,
+                connection_timeout=3,
+                read_timeout=20,
+            )
+            self._loop = loop
+        return self._service
+
+    async def put(self, container: str, name: str, content: bytes) -> None:
+        """Store *content*, over what was there. Raises Unavailable."""
+        client = self._client().get_blob_client(container, name)
+        try:
+            try:
+                await client.upload_blob(content, overwrite=True)
+            except ResourceNotFoundError:
+                await self._ensure(container)
+                await client.upload_blob(content, overwrite=True)
+        except AzureError as error:
+            raise Unavailable(f"container {container} can't be written") from error
+
+    async def _ensure(self, container: str) -> None:
+        try:
+            await self._client().create_container(container)
+        except ResourceExistsError:
+            return
+
+    async def find(self, container: str, name: str) -> bytes | None:
+        """Return a blob's content; None if there is none. Raises Unavailable."""
+        try:
+            stream = await self._client().get_blob_client(container, name).download_blob()
+            return await stream.readall()
+        except ResourceNotFoundError:
+            return None
+        except AzureError as error:
+            raise Unavailable(f"container {container} can't be read") from error
+
+    async def delete(self, container: str, name: str) -> None:
+        """Delete a blob if it is there. Raises Unavailable."""
+        try:
+            await self._client().get_blob_client(container, name).delete_blob()
+        except ResourceNotFoundError:
+            return
+        except AzureError as error:
+            raise Unavailable(f"container {container} can't be written") from error
+
+    async def every(self, container: str) -> AsyncIterator[StoredBlob]:
+        """Yield every blob, page by page; nothing if there is no such container. Raises Unavailable."""
+        try:
+            async for properties in self._client().get_container_client(container).list_blobs():
+                yield StoredBlob(properties.name, properties.last_modified)
+        except ResourceNotFoundError:
+            return
+        except AzureError as error:
+            raise Unavailable(f"container {container} can't be read") from error
+
+    async def aclose(self) -> None:
+        """Close the connections; the next use opens new ones."""
+        if self._service is not None:
+            await self._service.close()
+            self._service = None
