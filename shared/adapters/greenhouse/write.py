@@ -29,6 +29,8 @@ _PLAIN: Mapping[str, str] = {
     "can_email": "can_email",
     "restricted": "is_private",  # read as `private`, written as `is_private`
 }
+_FLAGS: Mapping[str, bool] = {"can_email": True, "restricted": False}
+"""What a new candidate has; Greenhouse knows no empty flag."""
 _NAMES = frozenset({"first_name", "last_name", "preferred_name"})
 _LISTS: Mapping[str, tuple[str, ...]] = {
     "further_emails": contacts.EMAIL_TYPES,
@@ -62,6 +64,9 @@ def patch(entity: EntityType, changes: Mapping[str, JsonValue], record: Record) 
 def candidate_body(changes: Mapping[str, JsonValue], raw: Mapping[str, Any]) -> Body:
     """Return the body of a candidate's PATCH or POST; *raw* is empty for a new one."""
     body: Body = {theirs: changes[ours] for ours, theirs in _PLAIN.items() if ours in changes}
+    for name, default in _FLAGS.items():
+        if name in changes and changes[name] is None:
+            body[_PLAIN[name]] = default
     if "email" in changes or "further_emails" in changes:
         body[contacts.EMAILS] = _ranked_list(
             raw, contacts.EMAILS, changes, "email", "further_emails", order=contacts.EMAIL_TYPES
@@ -105,6 +110,8 @@ def expected(entity: EntityType, name: str, value: JsonValue) -> JsonValue:
             return _shown([*socials, *websites])
         if name == "tags":
             return list(_tags(value))
+        if name in _FLAGS and value is None:
+            return _FLAGS[name]
     if isinstance(value, str):
         text = value.strip()
         return (normalize("NFC", text) if name in _NAMES else text) or None
@@ -132,7 +139,7 @@ def _ranked_list(
     """
     shown = contacts.entries(raw, key)
     foreign = [entry for entry in shown if key == contacts.PHONES and not contacts.is_phone(entry)]
-    own = [entry for entry in shown if entry not in foreign]
+    own = [entry for entry in shown if key != contacts.PHONES or contacts.is_phone(entry)]
     before = contacts.primary(own, order)
     first = changes[first_name] if first_name in changes else before and before["value"]
     rest = _given(changes, rest_name) if rest_name in changes else contacts.without(own, before)
@@ -142,31 +149,28 @@ def _ranked_list(
         kept = known.get(contacts.same(first)) or before
         kind = None if kept is None else kept.get("type")
         entries.append({"value": first.strip(), "type": kind or order[0]})
-        rest = [entry for entry in rest if contacts.same(entry["value"]) != contacts.same(first)]
-    entries += _plain_list(contacts.without(rest, None), order, known)
+    entries = _plain_list([*entries, *rest], order)
     if entries and contacts.primary(entries, order) is not entries[0]:
         best = min(contacts.rank(entry.get("type"), order) for entry in entries)
         entries[0]["type"] = order[best]
     return [dict(entry) for entry in (*entries, *foreign)]
 
 
-def _plain_list(
-    given: Sequence[Contact], order: tuple[str, ...], known: Mapping[str, Contact] | None = None
-) -> list[Contact]:
-    """Return *given* with types that Greenhouse takes; an unknown word stays only where the vendor gave it itself."""
-    entries: list[Contact] = []
-    for entry in contacts.without(given, None):
-        word = entry.get("type")
-        vendors = (known or {}).get(contacts.same(entry["value"]))
-        is_as_shown = vendors is not None and vendors.get("type") == word
-        kind = word if is_as_shown else order[contacts.rank(word, order)]
-        entries.append({"value": entry["value"].strip(), "type": kind or order[-1]})
-    return entries
+def _plain_list(given: Sequence[Contact], order: tuple[str, ...]) -> list[Contact]:
+    """
+    Return *given* with types that Greenhouse takes.
+
+    It shows words beyond its own list and refuses them when written, so an unknown one becomes `other`.
+    """
+    return [
+        {"value": entry["value"].strip(), "type": order[contacts.rank(entry.get("type"), order)]}
+        for entry in contacts.without(given, None)
+    ]
 
 
 def _links(raw: Mapping[str, Any], changes: Mapping[str, JsonValue]) -> Body:
     """
-    Return both link lists. LinkedIn's own goes first among the untyped ones, which is where reading looks first.
+    Return both link lists. LinkedIn's own goes first in the list in which it stood, among the untyped ones if new.
 
     A link with a type is a website, one without is a social address: that is all that Greenhouse tells them apart by.
     """
@@ -174,12 +178,16 @@ def _links(raw: Mapping[str, Any], changes: Mapping[str, JsonValue]) -> Body:
     before = next((link for link in shown if contacts.is_linkedin(link["value"])), None)
     linkedin = changes["linkedin_url"] if "linkedin_url" in changes else before and before["value"]
     rest = _given(changes, "links") if "links" in changes else contacts.without(shown, before)
-    socials, websites = _split_links(rest)
     if isinstance(linkedin, str) and linkedin.strip():
-        same = contacts.same(linkedin)
-        socials = [entry for entry in socials if contacts.same(entry["value"]) != same]
-        websites = [entry for entry in websites if contacts.same(entry["value"]) != same]
-        socials.insert(0, {"value": linkedin.strip()})
+        if raw and not contacts.is_linkedin(linkedin):
+            raise Rejected("this is not an address at LinkedIn", field="linkedin_url")
+        # Reading looks among the untyped ones first, so another LinkedIn link there would take its place.
+        stays_typed = before is not None and not any(
+            contacts.is_linkedin(link["value"]) and not link.get("type") for link in rest
+        )
+        kind = before.get("type") if before is not None and stays_typed else None
+        rest = [{"value": linkedin, "type": kind}, *rest]
+    socials, websites = _split_links(rest)
     return {
         contacts.SOCIAL: [{"value": entry["value"]} for entry in socials],
         contacts.WEBSITES: [dict(entry) for entry in websites],

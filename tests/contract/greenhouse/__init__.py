@@ -1,0 +1,1 @@
+"""The Greenhouse adapter against the Greenhouse simulator, over HTTP on loopback."""
