@@ -1,0 +1,337 @@
+"""What the worker makes of accepted events: jobs, kept events, refusals; and what outages do to it."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from shared.intake import events
+from shared.intake.accept import Verdict
+from shared.intake.keeping import drop_old, replay_kept, sweep_blobs
+from shared.intake.process import OVERFLOW, POISONED, REFUSED
+from shared.intake.work import Worker
+from shared.store.database import Database
+from shared.telemetry import get_logger
+from tests.integration.intake.world import World, candidate_event, now
+
+BODY = candidate_event()
+NOWHERE = "postgresql://liaison_app:x@127.0.0.1:1/liaison"
+
+
+async def test_an_event_asks_for_a_reconcile_and_a_worker_is_knocked_for(world: World) -> None:
+    integration_id = await world.published()
+    await world.send(integration_id, BODY, event_id="e-1")
+
+    await world.work()
+
+    assert world.jobs(integration_id) == {"candidate ext:4711": 1}
+    [job] = world.run("SELECT * FROM sync_queue WHERE integration_id = %s", integration_id)
+    assert (job["action"], job["direction"], job["priority"]) == ("reconcile", "inbound", 3)
+    assert job["payload"] == {"reason": "webhook"}
+    [knock] = await world.messages("sync-urgent")
+    assert json.loads(knock)["job_id"] == str(job["id"])
+    [row] = world.recorded(integration_id)
+    assert (row["event_id"], row["state"], row["times"], row["records"]) == ("e-1", "processed", 1, 1)
+    assert (row["headers_sealed"], row["body_sealed"]) == (None, None)
+
+
+async def test_a_linked_record_is_named_by_our_id(world: World) -> None:
+    integration_id = await world.published()
+    record_id = linked(world, integration_id, "4711")
+    await world.send(integration_id, BODY)
+
+    await world.work()
+
+    assert world.jobs(integration_id) == {f"candidate {record_id}": 1}
+
+
+async def test_a_replay_changes_nothing_but_a_count(world: World) -> None:
+    integration_id = await world.published()
+    for _ in range(3):
+        await world.send(integration_id, BODY, event_id="e-1")
+        await world.work()
+
+    [row] = world.recorded(integration_id)
+    assert (row["times"], row["state"]) == (3, "processed")
+    [job] = world.run("SELECT * FROM sync_queue WHERE integration_id = %s", integration_id)
+    assert job["status"] == "pending", "one fetch settles all three"
+
+
+async def test_two_changes_with_the_same_bytes_and_no_event_id_are_both_asked_for(world: World) -> None:
+    integration_id = await world.published()
+
+    for _ in range(2):
+        await world.send(integration_id, BODY)
+    await world.work()
+
+    assert world.jobs(integration_id) == {"candidate ext:4711": 2}
+    assert len(world.recorded(integration_id)) == 2
+
+
+async def test_a_message_that_is_delivered_twice_counts_one_event(world: World) -> None:
+    integration_id = await world.published()
+    await world.send(integration_id, candidate_event(notes="n" * events.INLINE_BODY_BYTES))
+    [message] = await world.messages()
+
+    for _ in range(2):
+        await world.intake.worker.work(message.encode())
+
+    assert [row["times"] for row in world.recorded(integration_id)] == [1], "its blob is gone: it was processed"
+
+
+async def test_a_signed_lie_leads_to_a_fetch_and_to_nothing_else(world: World) -> None:
+    integration_id = await world.published()
+    record_id = linked(world, integration_id, "4711")
+    body = json.dumps({"action": "delete_candidate", "payload": {"person": {"id": 4711}}}).encode()
+    await world.send(integration_id, body)
+
+    await world.work()
+
+    assert world.jobs(integration_id) == {f"candidate {record_id}": 1}
+    [record] = world.run("SELECT * FROM records WHERE id = %s", record_id)
+    assert (record["version"], record["archived_at"], record["data"]) == (1, None, {"first_name": "Ada"})
+    [link] = world.run("SELECT * FROM external_entity_map WHERE internal_id = %s", record_id)
+    assert link["state"] == "live"
+
+
+async def test_a_merge_names_both_records_and_the_survivor(world: World) -> None:
+    integration_id = await world.published()
+    body = {"action": "merge_candidate", "payload": {"person": {"id": 1}, "new_candidate_id": 2}}
+    await world.send(integration_id, json.dumps(body).encode())
+
+    await world.work()
+
+    rows = world.run("SELECT record_key, payload FROM sync_queue WHERE integration_id = %s", integration_id)
+    assert {row["record_key"]: row["payload"].get("merged_into") for row in rows} == {"ext:1": "2", "ext:2": None}
+
+
+async def test_a_ping_is_counted_and_asks_for_nothing(world: World) -> None:
+    integration_id = await world.published()
+
+    assert await world.send(integration_id, b'{"action": "ping", "payload": {}}') is Verdict.ACCEPTED
+    await world.work()
+
+    assert world.jobs(integration_id) == {}
+    assert [row["state"] for row in world.recorded(integration_id)] == ["processed"]
+
+
+async def test_an_unreadable_event_is_refused_and_people_are_told(world: World) -> None:
+    integration_id = await world.published()
+    body = json.dumps({"action": "update_candidate", "payload": {"candidate": {"id": "Aurelia"}}}).encode()
+    await world.send(integration_id, body)
+
+    await world.work()
+
+    assert [row["state"] for row in world.recorded(integration_id)] == ["refused"]
+    [issue] = issues(world, integration_id)
+    assert issue["kind"] == REFUSED
+    assert "payload.candidate.id" in issue["detail"]
+    assert "Aurelia" not in issue["detail"]
+
+
+async def test_while_paused_events_are_kept_sealed_and_replayed_on_resume(world: World) -> None:
+    integration_id = await world.published()
+    pause(world, integration_id)
+    for number in range(3):
+        assert await world.send(integration_id, candidate_event(number + 1)) is Verdict.ACCEPTED
+    await world.work()
+
+    assert world.jobs(integration_id) == {}
+    kept = world.recorded(integration_id)
+    assert [row["state"] for row in kept] == ["kept"] * 3
+    assert all("Quicksilver" not in row["body_sealed"] for row in kept)
+    assert await replay_kept(world.intake.keeping, world.company_id, integration_id) == 0, "it still stands still"
+
+    resume(world, integration_id)
+    assert await replay_kept(world.intake.keeping, world.company_id, integration_id) == 3
+
+    assert set(world.jobs(integration_id)) == {"candidate ext:1", "candidate ext:2", "candidate ext:3"}
+    states = {(row["state"], row["body_sealed"]) for row in world.recorded(integration_id)}
+    assert states == {("processed", None)}
+    assert await replay_kept(world.intake.keeping, world.company_id, integration_id) == 0
+
+
+async def test_replay_goes_through_more_than_one_batch(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.intake.keeping.BATCH_EVENTS", 2)
+    integration_id = await world.published()
+    pause(world, integration_id)
+    for number in range(5):
+        await world.send(integration_id, candidate_event(number + 1))
+    await world.work()
+    resume(world, integration_id)
+
+    assert await replay_kept(world.intake.keeping, world.company_id, integration_id) == 5
+    assert len(world.jobs(integration_id)) == 5
+
+
+async def test_of_a_switched_off_entity_events_are_kept_until_it_is_on(world: World) -> None:
+    integration_id = await world.published()
+    world.run("UPDATE integrations SET sync_candidates = false WHERE id = %s", integration_id)
+    application = {"id": 81, "candidate": {"id": 4711}}
+    both = {"action": "new_candidate_application", "payload": {"application": application}}
+    await world.send(integration_id, json.dumps(both).encode())
+    await world.work()
+
+    assert world.jobs(integration_id) == {"application ext:81": 1}
+    assert await replay_kept(world.intake.keeping, world.company_id, integration_id) == 0
+    assert [row["state"] for row in world.recorded(integration_id)] == ["kept"]
+
+    world.run("UPDATE integrations SET sync_candidates = true WHERE id = %s", integration_id)
+    assert await replay_kept(world.intake.keeping, world.company_id, integration_id) == 1
+    assert "candidate ext:4711" in world.jobs(integration_id)
+
+
+@pytest.mark.parametrize(("setting", "bound"), [("WEBHOOK_KEPT_EVENTS", 2), ("WEBHOOK_KEPT_BYTES", 2 * len(BODY) + 1)])
+async def test_beyond_its_bounds_a_full_comparison_is_asked_for(world: World, setting: str, bound: int) -> None:
+    world = bounded(world, setting, bound)
+    integration_id = await world.published()
+    pause(world, integration_id)
+    for _ in range(4):
+        assert await world.send(integration_id, BODY) is Verdict.ACCEPTED
+    await world.work()
+
+    assert len(world.recorded(integration_id)) == 2
+    assert world.column(integration_id, "full_compare_wanted_at") is not None
+    [issue] = issues(world, integration_id)
+    assert (issue["kind"], issue["times"]) == (OVERFLOW, 1)
+    await world.aclose()
+
+
+async def test_of_a_deleted_integration_events_are_kept_for_thirty_days(world: World) -> None:
+    recent, old = await world.published(), await world.published()
+    delete(world, recent, days_ago=29)
+    delete(world, old, days_ago=31)
+    for integration_id in (recent, old):
+        assert (await world.send(integration_id, BODY)).status == 200
+
+    await world.work()
+
+    assert [row["state"] for row in world.recorded(recent)] == ["kept"]
+    assert world.recorded(old) == []
+    assert world.jobs(recent) == world.jobs(old) == {}
+
+
+async def test_kept_events_and_counts_leave_after_thirty_days(world: World) -> None:
+    integration_id = await world.published()
+    await world.send(integration_id, BODY)
+    await world.send(integration_id, candidate_event(2))
+    await world.work()
+    first = world.recorded(integration_id)[0]
+    world.run("UPDATE webhook_events SET received_at = now() - interval '31 days' WHERE id = %s", first["id"])
+
+    assert await drop_old(world.intake.keeping) == 1
+    assert first["id"] not in {row["id"] for row in world.recorded(integration_id)}
+
+
+async def test_an_outage_of_the_database_sends_the_event_back_and_loses_nothing(world: World) -> None:
+    integration_id = await world.published()
+    await world.send(integration_id, BODY)
+    [message] = await world.messages()
+    database, world.database = world.database, Database(NOWHERE)
+    intake = world.restarted()
+    impatient = Worker(intake.processor, world.queues, get_logger("tests"), patience_s=0.0)
+
+    await impatient.work(message.encode())
+
+    await world.database.aclose()
+    world.database = database
+    assert await world.messages() == [], "hidden for a while"
+    assert await world.queues.count(events.QUEUE) == 1
+    await world.intake.worker.work(message.encode())
+    assert world.jobs(integration_id) == {"candidate ext:4711": 1}
+
+
+async def test_an_event_that_poisons_the_queue_is_recorded_and_made_up_for(world: World) -> None:
+    integration_id = await world.published()
+    await world.send(integration_id, BODY)
+    [message] = await world.messages()
+
+    await world.intake.worker.bury(message.encode())
+
+    assert [row["state"] for row in world.recorded(integration_id)] == ["refused"]
+    assert [issue["kind"] for issue in issues(world, integration_id)] == [POISONED]
+    assert world.column(integration_id, "full_compare_wanted_at") is not None
+
+
+async def test_a_message_that_is_not_ours_ends_without_harm(world: World) -> None:
+    for message in (b"", b"{}", b'{"v": 1, "id": "x"}'):
+        await world.intake.worker.work(message)
+        await world.intake.worker.bury(message)
+
+    assert await world.queues.count(events.QUEUE) == 0
+
+
+async def test_a_message_that_claims_to_be_verified_does_not_open(world: World) -> None:
+    integration_id = world.integration()
+    await world.send(integration_id, BODY, secret="forged")
+    [message] = await world.messages()
+    claimed = {**json.loads(message), "verified": True}
+
+    await world.intake.worker.work(json.dumps(claimed).encode())
+
+    assert world.jobs(integration_id) == {}
+    assert [row["state"] for row in world.recorded(integration_id)] == ["refused"]
+
+
+async def test_blobs_that_no_message_names_are_swept(world: World) -> None:
+    blobs, keeping = world.intake.blobs, world.intake.keeping
+    await blobs.put(events.CONTAINER, "orphan", b"sealed")
+    day = timedelta(days=1)
+
+    assert await sweep_blobs(keeping, now=now()) == 0, "its message may be on its way"
+    await world.send(world.integration(), BODY)
+    assert await sweep_blobs(keeping, now=now() + 2 * day) == 0, "a message waits that may name it"
+    await world.messages()
+    assert await sweep_blobs(keeping, now=now() + 2 * day) == 1
+
+
+def pause(world: World, integration_id: UUID) -> None:
+    world.run("UPDATE integrations SET sync_enabled = false WHERE id = %s", integration_id)
+
+
+def resume(world: World, integration_id: UUID) -> None:
+    world.run("UPDATE integrations SET sync_enabled = true WHERE id = %s", integration_id)
+
+
+def delete(world: World, integration_id: UUID, *, days_ago: int) -> None:
+    world.run(
+        "UPDATE integrations SET deleted_at = now() - make_interval(days => %s) WHERE id = %s", days_ago, integration_id
+    )
+
+
+def issues(world: World, integration_id: UUID) -> list[dict[str, object]]:
+    return world.run("SELECT * FROM issues WHERE integration_id = %s", integration_id)
+
+
+def bounded(world: World, setting: str, bound: int) -> World:
+    """Return a world like *world* with another bound."""
+    return World.make(
+        database_dsn=world.settings.database_url.get_secret_value(),
+        admin_dsn=world.admin_dsn,
+        storage=world.settings.storage_connection.get_secret_value(),
+        **{setting: str(bound)},
+    )
+
+
+def linked(world: World, integration_id: UUID, external_id: str) -> UUID:
+    """Add a candidate of ours that is linked to the vendor's *external_id*."""
+    record_id = uuid4()
+    world.run(
+        "INSERT INTO records (company_id, entity_type, id, data) VALUES (%s, 'candidate', %s, %s)",
+        world.company_id,
+        record_id,
+        '{"first_name": "Ada"}',
+    )
+    world.run(
+        "INSERT INTO external_entity_map (id, integration_id, entity_type, internal_id, external_id, company_id)"
+        " VALUES (%s, %s, 'candidate', %s, %s, %s)",
+        uuid4(),
+        integration_id,
+        record_id,
+        external_id,
+        world.company_id,
+    )
+    return record_id
