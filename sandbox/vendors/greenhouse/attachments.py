@@ -13,6 +13,7 @@ from sandbox.vendors.greenhouse.account import Account
 from sandbox.vendors.greenhouse.candidates import note_activity
 from sandbox.vendors.greenhouse.errors import invalid
 from sandbox.vendors.greenhouse.tables import Row
+from sandbox.vendors.greenhouse.webhooks import tls
 
 TYPES = frozenset(
     {
@@ -76,7 +77,7 @@ def attach(
 
 async def _fetch(url: str) -> bytes:
     try:
-        async with httpx.AsyncClient(trust_env=False, follow_redirects=True) as client:
+        async with httpx.AsyncClient(trust_env=False, follow_redirects=True, verify=tls()) as client:
             answer = await client.get(url, timeout=FETCH_TIMEOUT_S)
             answer.raise_for_status()
     except (httpx.HTTPError, httpx.InvalidURL) as error:

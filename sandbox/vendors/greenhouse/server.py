@@ -14,16 +14,31 @@ import uvicorn
 
 from sandbox.vendors.greenhouse.app import Simulator
 from sandbox.vendors.greenhouse.settings import Settings
+from sandbox.vendors.greenhouse.webhooks import tls
 
 POLL_S = 0.005
+TICK_S = 0.1  # uvicorn's own
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to whoever owns the process."""
+    """Leaves signals to whoever owns the process, and ends as soon as it is told."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.told_to_end = asyncio.Event()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def main_loop(self) -> None:
+        ticks = 0
+        while not self.told_to_end.is_set():
+            await self.on_tick(ticks)  # keeps the Date header
+            ticks += 1
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TICK_S):
+                    await self.told_to_end.wait()
 
 
 class GreenhouseSimulator:
@@ -68,7 +83,7 @@ class GreenhouseSimulator:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._server.should_exit = True
+        self._server.told_to_end.set()
         await self._serving
         await self.simulator.close()
         self._socket.close()
@@ -96,4 +111,5 @@ class GreenhouseSimulator:
             base_url=f"{self.base_url}/_control",
             headers={"Authorization": f"Bearer {self.settings.admin_token}"},
             trust_env=False,
+            verify=tls(),
         )
