@@ -32,7 +32,7 @@ from shared.security.sealing import Sealer
 from shared.security.webhook_url import webhook_url
 from shared.settings import Settings
 from shared.store.database import Database, Transaction
-from shared.store.integrations import TOMBSTONE_DAYS, Integration, NewIntegration
+from shared.store.integrations import FIRST, TOMBSTONE_DAYS, Integration, NewIntegration
 from shared.store.integrations import Integrations as IntegrationStore
 from shared.store.ledger import JobRequest, Knock, Ledger
 from shared.store.logs import LogRow, Logs
@@ -161,10 +161,10 @@ class Integrations:
         async with self._parts.database.company(company_id) as tx:
             return await self._view(tx, await self._parts.integrations.get(tx, integration_id))
 
-    async def page(self, company_id: UUID, *, after_rank: int, limit: int) -> list[dict[str, Any]]:
+    async def page(self, company_id: UUID, *, after: tuple[datetime, UUID] | None, limit: int) -> list[dict[str, Any]]:
         """Return the company's integrations in the order of their creation."""
         async with self._parts.database.company(company_id) as tx:
-            found = await self._parts.integrations.of_company(tx, after_rank=after_rank, limit=limit)
+            found = await self._parts.integrations.of_company(tx, after=after or FIRST, limit=limit)
             return [await self._view(tx, integration) for integration in found]
 
     async def change(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -13,6 +13,9 @@ from pydantic import JsonValue
 from shared.errors import Conflict, NotFound
 from shared.model import EntityType
 from shared.store.database import Transaction, as_json
+
+FIRST = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
+"""Sort key before every row."""
 
 TOMBSTONE_DAYS = 30
 """How long a deleted integration's links wait for a new connection to the same account."""
@@ -112,7 +115,8 @@ SELECT {_COLUMNS} FROM integrations WHERE id = %(id)s AND (%(deleted)s OR delete
 
 _LIST: LiteralString = f"""
 SELECT {_COLUMNS} FROM integrations
-WHERE company_id = %(company)s AND deleted_at IS NULL AND rank > %(after)s ORDER BY rank LIMIT %(limit)s
+WHERE company_id = %(company)s AND deleted_at IS NULL AND (created_at, id) > (%(at)s, %(after)s)
+ORDER BY created_at, id LIMIT %(limit)s
 """
 
 # Columns that *changes* does not name keep their value, also against a null.
@@ -195,9 +199,12 @@ class Integrations:
             raise NotFound(f"there is no integration {integration_id}")
         return _integration(row)
 
-    async def of_company(self, tx: Transaction, *, after_rank: int = 0, limit: int = 500) -> list[Integration]:
-        """Return the company's integrations by rank, deleted ones aside."""
-        return [_integration(row) for row in await tx.rows(_LIST, company=tx.company, after=after_rank, limit=limit)]
+    async def of_company(
+        self, tx: Transaction, *, after: tuple[datetime, UUID] = FIRST, limit: int = 500
+    ) -> list[Integration]:
+        """Return the company's integrations in the order of their creation, deleted ones aside."""
+        rows = await tx.rows(_LIST, company=tx.company, at=after[0], after=after[1], limit=limit)
+        return [_integration(row) for row in rows]
 
     async def update(
         self, tx: Transaction, integration_id: UUID, changes: Mapping[str, object], *, based_on: int

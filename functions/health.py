@@ -1,0 +1,84 @@
+"""Health of the worker, open to all: figures over all companies, and no data of any."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import azure.functions as func
+
+from functions.edge import request_id_of, respond
+from shared import telemetry
+from shared.errors import LiaisonError
+from shared.store.listings import Health, Listings
+
+if TYPE_CHECKING:
+    from shared.composition import Services
+
+bp = func.Blueprint()
+log = telemetry.get_logger(__name__)
+
+SWEEP = "sweep"
+"""Name of the sweep's heartbeat."""
+PERIODS_MISSED = 3
+LONGEST_S = 4.0
+"""A load balancer asks often and waits shortly."""
+
+
+@bp.function_name("health")
+@bp.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+async def health(req: func.HttpRequest) -> func.HttpResponse:
+    """Tell how the worker is: 200 when healthy, else 503."""
+    return await _answer(req)
+
+
+@bp.function_name("api_health")
+@bp.route(route="api/health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+async def api_health(req: func.HttpRequest) -> func.HttpResponse:
+    """Tell the same under the API's path."""
+    return await _answer(req)
+
+
+async def _answer(req: func.HttpRequest) -> func.HttpResponse:
+    try:
+        from shared import composition
+
+        services = await composition.services()
+        found, sweep_s = await look(services), services.settings.sync_sweep_seconds
+    except Exception:  # health tells of every trouble, and of none in words
+        log.exception("health_failed")
+        found, sweep_s = None, 0
+    body = health_view(found, sweep_s)
+    return respond(200 if body["healthy"] else 503, body, {"x-request-id": request_id_of(req)})
+
+
+async def look(services: Services) -> Health | None:
+    """Return the figures; None if the database can't tell them in time."""
+    try:
+        async with asyncio.timeout(LONGEST_S), services.database.dispatch() as tx:
+            return await Listings().health(tx, heartbeat=SWEEP)
+    except (LiaisonError, TimeoutError) as error:
+        log.warning("health_unknown", code=getattr(error, "code", "timeout"))
+        return None
+
+
+def health_view(found: Health | None, sweep_s: int) -> dict[str, Any]:
+    """Return the answer (S-105). What can't be known now is null: a zero would be a claim."""
+    if found is None:
+        return {
+            "healthy": False,
+            "running": False,
+            "processingCount": None,
+            "queueDepth": None,
+            "oldestJobAgeSeconds": None,
+            "problems": ["database_unreachable"],
+        }
+    is_running = found.sweep_age_s is not None and found.sweep_age_s <= PERIODS_MISSED * sweep_s
+    return {
+        "healthy": is_running,
+        "running": is_running,
+        "processingCount": found.processing,
+        "queueDepth": found.due,
+        "oldestJobAgeSeconds": round(found.oldest_due_age_s, 1),
+        "problems": [] if is_running else ["sweep_late"],
+    }

@@ -1,0 +1,112 @@
+"""What people who run syncs look at: runs, dead letters, platforms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import azure.functions as func
+
+from functions.edge import Answer, Call, endpoint
+from functions.paging import page_of
+from shared import telemetry
+from shared.adapters import registry
+from shared.adapters.protocol import EntityCapability
+from shared.errors import Conflict
+from shared.integrations.requests import SYNONYMS
+from shared.model import RunStatus
+from shared.store.listings import Listings
+
+bp = func.Blueprint()
+log = telemetry.get_logger(__name__)
+
+LETTER_STATES = frozenset({"open", "redriven", "dismissed", "all"})
+
+
+@endpoint(bp, "get_run", "GET", "api/runs/{id}")
+async def get_run(call: Call) -> Answer:
+    """Show one run with its evidence; a run over several entities with theirs."""
+    async with call.services.database.company(call.company_id) as tx:
+        run = await Listings().run(tx, call.path_id())
+        children = await Listings().child_runs(tx, run["id"]) if run["entity"] is None else []
+    return Answer({**run, "runs": children})
+
+
+@endpoint(bp, "cancel_run", "DELETE", "api/runs/{id}")
+async def cancel_run(call: Call) -> Answer:
+    """Let a run end at its next page."""
+    run_id = call.path_id()
+    async with call.services.database.company(call.company_id) as tx:
+        run = await Listings().run(tx, run_id)
+    if run["status"] != RunStatus.RUNNING:
+        raise Conflict(f"the run has ended already: {run['status']}")
+    await call.services.syncs.cancel(call.company_id, run_id)
+    return Answer({"run_id": run_id, "cancel_requested": True}, status=202)
+
+
+@endpoint(bp, "list_dead_letters", "GET", "api/dead-letters")
+async def list_dead_letters(call: Call) -> Answer:
+    """List jobs that were given up, newest first."""
+    call.query("state", "integration_id")
+    window = call.window()
+    state = call.choice("state", LETTER_STATES) or "open"
+    async with call.services.database.company(call.company_id) as tx:
+        rows = await Listings().dead_letters(
+            tx,
+            state=None if state == "all" else state,
+            integration_id=call.query_id("integration_id"),
+            after=window.after,
+            limit=window.asked,
+        )
+    data, following = page_of(rows, window, lambda row: (row["created_at"], row["id"]))
+    return Answer({"data": data, "next_cursor": following})
+
+
+@endpoint(bp, "redrive_dead_letter", "POST", "api/dead-letters/{id}/redrive")
+async def redrive_dead_letter(call: Call) -> Answer:
+    """Run a job that was given up again, from its first attempt."""
+    letter_id = call.path_id()
+    async with call.services.database.company(call.company_id) as tx:
+        letter = await Listings().dead_letter(tx, letter_id)
+        knock = await call.services.store.ledger.redrive(tx, letter_id)
+    if knock is None:
+        raise Conflict(f"the dead letter is not open: {letter['state']}")
+    await call.services.knocker.send([knock])
+    log.info("dead_letter_redriven", dead_letter_id=letter_id, job_id=knock.job_id)
+    return Answer({"id": letter_id, "job_id": knock.job_id, "state": "redriven"}, status=202)
+
+
+@endpoint(bp, "list_platforms", "GET", "api/platforms")
+async def list_platforms(call: Call) -> Answer:  # noqa: ARG001  # the same for every caller
+    """List supported platforms with what each can do."""
+    return Answer({"data": [platform_view(name) for name in registry.platforms()], "next_cursor": None})
+
+
+def platform_view(name: str) -> dict[str, Any]:
+    """Return what the platform's adapter declares."""
+    capabilities = registry.get(name).capabilities
+    return {
+        "platform": name,
+        "synonyms": sorted(other for other, known in SYNONYMS.items() if known == name),
+        "webhook_api": capabilities.webhook_api,
+        "page_size": capabilities.page_size,
+        "entities": {entity.value: _entity_view(each) for entity, each in capabilities.entities.items()},
+    }
+
+
+def _entity_view(capability: EntityCapability) -> dict[str, Any]:
+    return {
+        "incremental": capability.incremental,
+        "webhooks": capability.webhooks,
+        "create": capability.create,
+        "update": capability.update,
+        "delete": capability.delete,
+        "fields": {
+            name: {
+                "readable": field.readable,
+                "writable": field.writable,
+                "moves_cursor": field.moves_cursor,
+                "note": field.note,
+            }
+            for name, field in capability.fields.items()
+        },
+    }

@@ -1,0 +1,182 @@
+"""The portal's records: candidates, applications, jobs with their stages."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+import azure.functions as func
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from functions.edge import Answer, Call, endpoint, versioned
+from functions.paging import page_of
+from functions.record_views import changed_fields, freshness, position, shown
+from shared.errors import InvalidInput
+from shared.model import EntityType
+from shared.model.records import CandidateFields
+from shared.store.database import Transaction
+from shared.store.reading import Reading, RecordFilter
+
+bp = func.Blueprint()
+
+_REQUEST = ConfigDict(extra="forbid", hide_input_in_errors=True)
+_ARCHIVED = {"true": True, "false": False, "all": None}
+Text = Annotated[str, Field(max_length=2000)]
+
+
+class CandidateRequest(CandidateFields):
+    """`POST /candidates` and `PATCH /candidates/{id}`: null empties a field, absent leaves it."""
+
+    model_config = _REQUEST
+
+
+class ApplicationSubmission(BaseModel):
+    """`POST /applications`: submits a candidate to a job."""
+
+    model_config = _REQUEST
+
+    candidate_id: UUID
+    job_id: UUID
+    stage: Text | None = None
+    source: Text | None = None
+    applied_at: AwareDatetime | None = None
+
+
+class ApplicationChanges(BaseModel):
+    """`PATCH /applications/{id}`."""
+
+    model_config = _REQUEST
+
+    stage: Text | None = None
+    status: Text | None = None
+    rejection_reason: Text | None = None
+
+
+@endpoint(bp, "list_candidates", "GET", "api/candidates")
+async def list_candidates(call: Call) -> Answer:
+    """List candidates, newest first; `search` takes a name's beginning, an e-mail address or a phone number."""
+    return await _list(call, EntityType.CANDIDATE, ("search", "q", "name", "email", "phone"))
+
+
+@endpoint(bp, "get_candidate", "GET", "api/candidates/{id}")
+async def get_candidate(call: Call) -> Answer:
+    """Show one candidate with their applications and ids elsewhere."""
+    return await _get(call, EntityType.CANDIDATE)
+
+
+@endpoint(bp, "create_candidate", "POST", "api/candidates")
+async def create_candidate(call: Call) -> Answer:
+    """Add a candidate. They travel nowhere until they are submitted to a job."""
+    request = call.body(CandidateRequest)
+    fields = changed_fields(request.model_fields_set, request.model_dump(mode="json"))
+    record = await call.services.edits.create_candidate(call.company_id, fields, actor=call.principal.subject)
+    return await _show(call, EntityType.CANDIDATE, record.id, status=201)
+
+
+@endpoint(bp, "update_candidate", "PATCH", "api/candidates/{id}")
+async def update_candidate(call: Call) -> Answer:
+    """Change fields of a candidate; they travel to every system that is linked and takes them."""
+    return await _edit(call, EntityType.CANDIDATE, call.body(CandidateRequest))
+
+
+@endpoint(bp, "list_applications", "GET", "api/applications")
+async def list_applications(call: Call) -> Answer:
+    """List applications, newest first."""
+    return await _list(call, EntityType.APPLICATION, ("status", "stage", "candidate_id", "job_id"))
+
+
+@endpoint(bp, "get_application", "GET", "api/applications/{id}")
+async def get_application(call: Call) -> Answer:
+    """Show one application with how far its submission has come."""
+    return await _get(call, EntityType.APPLICATION)
+
+
+@endpoint(bp, "create_application", "POST", "api/applications")
+async def create_application(call: Call) -> Answer:
+    """Submit a candidate to a job; the job that carries it out commits with it."""
+    request = call.body(ApplicationSubmission)
+    values = request.model_dump(mode="json", exclude={"candidate_id", "job_id"})
+    record = await call.services.edits.submit_application(
+        call.company_id,
+        candidate_id=request.candidate_id,
+        job_id=request.job_id,
+        fields=changed_fields(request.model_fields_set, values),
+        actor=call.principal.subject,
+    )
+    return await _show(call, EntityType.APPLICATION, record.id, status=201)
+
+
+@endpoint(bp, "update_application", "PATCH", "api/applications/{id}")
+async def update_application(call: Call) -> Answer:
+    """Move an application: stage, status, rejection reason."""
+    return await _edit(call, EntityType.APPLICATION, call.body(ApplicationChanges))
+
+
+@endpoint(bp, "list_jobs", "GET", "api/jobs")
+@endpoint(bp, "list_roles", "GET", "api/roles", permission="list_jobs")
+async def list_jobs(call: Call) -> Answer:
+    """List jobs, newest first."""
+    return await _list(call, EntityType.JOB, ("status",))
+
+
+@endpoint(bp, "get_job", "GET", "api/jobs/{id}")
+@endpoint(bp, "get_role", "GET", "api/roles/{id}", permission="get_job")
+async def get_job(call: Call) -> Answer:
+    """Show one job with the stages of its pipeline."""
+    return await _get(call, EntityType.JOB)
+
+
+async def _list(call: Call, entity: EntityType, filters: tuple[str, ...]) -> Answer:
+    params = call.query(*filters, "archived", "integration_id", "external_id")
+    if "external_id" in params and "integration_id" not in params:
+        raise InvalidInput(
+            "integration_id: is missing", field="integration_id", remedy="say whose external_id is meant"
+        )
+    wanted = RecordFilter(
+        search=params.get("search") or params.get("q"),
+        name=params.get("name"),
+        email=params.get("email"),
+        phone=params.get("phone"),
+        status=params.get("status"),
+        stage=params.get("stage"),
+        candidate_id=call.query_id("candidate_id"),
+        job_id=call.query_id("job_id"),
+        integration_id=call.query_id("integration_id"),
+        external_id=params.get("external_id"),
+        archived=_ARCHIVED[call.choice("archived", _ARCHIVED) or "false"],
+    )
+    window = call.window()
+    async with call.services.database.company(call.company_id) as tx:
+        rows = await Reading().records(tx, entity, wanted, after=window.after, limit=window.asked)
+        page, following = page_of(rows, window, position)
+        views = await shown(tx, entity, page)
+        fresh = await freshness(tx, entity)
+    return Answer({"data": views, "next_cursor": following, **fresh})
+
+
+async def _get(call: Call, entity: EntityType) -> Answer:
+    return await _show(call, entity, call.path_id())
+
+
+async def _show(call: Call, entity: EntityType, record_id: UUID, *, status: int = 200) -> Answer:
+    async with call.services.database.company(call.company_id) as tx:
+        view = await _view(tx, entity, record_id)
+    headers = {"Location": f"/api/{entity.value}s/{record_id}"} if status == 201 else {}  # noqa: PLR2004
+    return Answer(view, status=status, version=view["version"], headers=headers)
+
+
+async def _view(tx: Transaction, entity: EntityType, record_id: UUID) -> dict[str, Any]:
+    row = await Reading().record(tx, entity, record_id)
+    return (await shown(tx, entity, [row]))[0] | await freshness(tx, entity)
+
+
+async def _edit(call: Call, entity: EntityType, request: BaseModel) -> Answer:
+    record_id = call.path_id()
+    changes = changed_fields(request.model_fields_set, request.model_dump(mode="json"))
+    if not changes:
+        raise InvalidInput("body: names no field", field="body", remedy="send at least one field to change")
+    with versioned(call) as expected:
+        await call.services.edits.edit(
+            call.company_id, entity, record_id, changes, actor=call.principal.subject, expected_version=expected
+        )
+    return await _show(call, entity, record_id)
