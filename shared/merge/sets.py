@@ -93,12 +93,11 @@ def translated(shown: Listed, aliases: Aliases) -> Listed:
 
 def _answered(draft: Draft, unit: Unit, base: UnitBase | None, theirs: Elements) -> tuple[Elements, Elements]:
     """Row 2, element by element: what of a write whose answer was lost has landed counts as agreed."""
-    if base is None:
-        return {}, {}
-    ours_then, theirs_then = _elements(base.ours), _elements(base.theirs)
-    if base.intent is None:
+    if base is None or isinstance(base.ours, str) or isinstance(base.theirs, str):
+        return {}, {}  # never met, or met as one value under another policy
+    ours_then, theirs_then, intent = dict(base.ours), dict(base.theirs), base.intent
+    if intent is None or isinstance(intent, str):
         return ours_then, theirs_then
-    intent = _elements(base.intent)
     added = {each: whole for each, whole in intent.items() if each in theirs and each not in theirs_then}
     detailed = {each: whole for each, whole in intent.items() if theirs.get(each) == whole}
     removed = {each for each in theirs_then if each not in intent and each not in theirs}
@@ -226,6 +225,8 @@ def _write(draft: Draft, unit: Unit, sides: _Sides, new_theirs: Elements) -> Non
     if is_pushed:
         # Elements of theirs that we neither hold nor agreed on are none of our doing, and so of no intent.
         intent = {each: whole for each, whole in theirs.items() if each in ours or each in new_theirs}
+        # What is not shown though agreed (the list is cut, or its removal may not come in) is not ours to remove.
+        intent |= {each: whole for each, whole in new_theirs.items() if each not in sides.theirs}
         draft.pushed(unit, {unit.name: [element for _, element in sides.next_theirs.values()]}, intent, None)
         if not is_taken:
             draft.decided(unit, Row.UNION)
@@ -235,8 +236,3 @@ def _may(draft: Draft, unit: Unit) -> tuple[bool, bool]:
     """Return whether elements may be added and removed at the vendor."""
     writable = draft.writable(unit)
     return draft.rules.outbound and writable.add, draft.rules.outbound and writable.remove
-
-
-def _elements(value: object) -> dict[Fingerprint, Fingerprint]:
-    """Return the elements of a print; one of a scalar (the policy was another then) has none."""
-    return dict(value) if isinstance(value, Mapping) else {}
