@@ -121,7 +121,7 @@ CASES = {
     ),
     "timer, the last retry": (invocation("retried", "timer", value=json.dumps(TIMER), retry_count=2), True),
 }
-DIFFERENT_EACH_TIME = {"pid", "invocation_id", "local_id"}
+DIFFERENT_EACH_TIME = {"pid", "began", "invocation_id", "local_id"}
 
 
 def _comparable(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import signal
 from collections.abc import Iterator
@@ -164,3 +165,16 @@ async def test_a_restarted_worker_keeps_the_host_lock(start_host: StartHost, que
         return any(tick["pid"] != first for tick in queues.reports("ticks"))
 
     await until(ticks_again, within=15)
+
+
+async def test_a_run_on_startup_is_not_past_due(start_host: StartHost, queues: TestQueues) -> None:
+    start_host()
+    wait_until(queues.holds("starts", 1), within=10)
+    assert queues.reports("starts")[0]["past_due"] is False
+
+
+async def test_a_run_that_outlasts_its_interval_delays_the_next(start_host: StartHost, queues: TestQueues) -> None:
+    start_host(TICK_SCHEDULE=EACH_SECOND, TICK_SECONDS="1.2")
+    wait_until(lambda: queues.count("ticks") >= 3, within=15)
+    began = sorted(tick["began"] for tick in queues.reports("ticks"))
+    assert all(later - earlier >= 1.2 for earlier, later in itertools.pairwise(began))

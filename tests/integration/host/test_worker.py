@@ -158,3 +158,17 @@ def test_an_app_that_cannot_be_served_ends_the_host_with_the_reason(
     )
     assert (ended.returncode, ended.stdout) == (1, "")
     assert said in ended.stderr
+
+
+async def test_a_storage_account_that_refuses_the_key_ends_the_worker(
+    storage: StorageAccount,
+) -> None:
+    wrong = ";".join(
+        "AccountKey=d3Jvbmc=" if part.startswith("AccountKey=") else part
+        for part in storage.connection_string.split(";")
+    )
+    host = HostProcess(wrong)
+    try:
+        await _another_worker_serves(host, host.announced["worker_pid"])
+    finally:
+        await host.close()
