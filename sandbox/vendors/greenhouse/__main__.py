@@ -23,7 +23,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     for field in fields(Settings):
         kind = str(field.type).removesuffix(" | None")
         option = "--" + field.name.replace("_", "-")
-        if kind == "bool":
+        if field.name == "legacy":
+            parser.add_argument(option, choices=("served", "removed"))
+        elif kind == "bool":
             parser.add_argument(option, action=argparse.BooleanOptionalAction, default=None)
         elif kind in {"int", "float", "str"}:
             parser.add_argument(option, type={"int": int, "float": float, "str": str}[kind])

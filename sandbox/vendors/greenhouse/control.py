@@ -192,7 +192,7 @@ class Control:
         return no_content()
 
     async def deliveries(self, _: Request) -> Response:
-        """All deliveries and their attempts."""
+        """The last deliveries, pings too, and their attempts."""
         return answer([d.summary() for d in self._simulator.webhooks.deliveries])
 
     async def resend(self, request: Request) -> Response:
@@ -220,7 +220,7 @@ class Control:
         return no_content()
 
     async def counters(self, _: Request) -> Response:
-        """Requests, 429s and the use of every window, per limiter."""
+        """Requests, 429s, the use of every window per limiter, and webhooks by outcome."""
         limiters = self._simulator.limiters()
         return answer(
             {
@@ -228,6 +228,7 @@ class Control:
                 "throttled": sum(limiter.refusals() for limiter in limiters),
                 "windows": [window for limiter in limiters for window in limiter.windows()],
                 "webhooks_pending": self._simulator.webhooks.pending(),
+                "webhooks": self._simulator.webhooks.outcomes,
             }
         )
 

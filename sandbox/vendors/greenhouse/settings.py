@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, Literal
 
 from sandbox.vendors.greenhouse.errors import Refusal
 
@@ -40,7 +40,7 @@ class Settings:
     token_window_s: float = 60.0  # section 4.3
     token_window_limit: int = 60
 
-    legacy: str = "served"  # or "removed": section 10.1
+    legacy: Literal["served", "removed"] = "served"  # section 10.1
     legacy_removed_status: int = 410
     clock_offset_s: float = 0.0  # added to every time the simulator writes or compares
     replica_lag_s: float = 0.0  # lists show the state of so long ago (section 3.6)
@@ -70,6 +70,8 @@ class Settings:
                 raise Refusal(422, f"no such setting while running: {name}")
             if not _fits(value, kinds[name]):
                 raise Refusal(422, f"{name} must be {kinds[name].__name__}")
+        if changes.get("legacy", "served") not in {"served", "removed"}:
+            raise Refusal(422, "legacy must be served or removed")
         for name, value in changes.items():
             setattr(self, name, value)
 

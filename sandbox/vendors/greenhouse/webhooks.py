@@ -14,6 +14,7 @@ import random
 import ssl
 import time
 import uuid
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +26,7 @@ from sandbox.vendors.greenhouse.settings import Settings
 RETRY_AFTER_MIN = (1, 15, 60, 120, 240, 480)  # seven attempts in all (section 9.3)
 MINUTE_S = 60.0
 MOST_AT_ONCE = 64
+KEPT_DELIVERIES = 10_000
 RESERVED_HEADERS = frozenset(
     {
         "content-type",
@@ -111,7 +113,8 @@ class Webhooks:
         self._slots = asyncio.Semaphore(MOST_AT_ONCE)
         self._client = httpx.AsyncClient(trust_env=False, verify=tls())
         self.webhooks: dict[int, Webhook] = {}
-        self.deliveries: list[Delivery] = []
+        self.deliveries: deque[Delivery] = deque(maxlen=KEPT_DELIVERIES)
+        self.outcomes: Counter[str] = Counter()  # of all deliveries, by final state
 
     async def register(self, **columns: Any) -> Webhook:
         """Add a webhook and ping it; a failing ping leaves it disabled (section 9.6)."""
@@ -130,7 +133,7 @@ class Webhooks:
         }
         delivery = self._delivery(webhook, "ping", configuration)
         webhook.enabled = await self._attempt(webhook, delivery)
-        delivery.state = "delivered" if webhook.enabled else "failed"
+        self._end(delivery, "delivered" if webhook.enabled else "failed")
         return webhook.enabled
 
     def fetch(self, webhook_id: int) -> Webhook:
@@ -150,7 +153,7 @@ class Webhooks:
                 continue
             delivery = self._delivery(webhook, action, payload)
             if self._random.random() < self._settings.webhook_drop:
-                delivery.state = "dropped"
+                self._end(delivery, "dropped")
                 continue
             self._start(delivery)
             if self._random.random() < self._settings.webhook_duplicate:
@@ -199,9 +202,13 @@ class Webhooks:
                 break
             async with self._slots:
                 if await self._attempt(webhook, delivery):
-                    delivery.state = "delivered"
+                    self._end(delivery, "delivered")
                     return
-        delivery.state = "failed"
+        self._end(delivery, "failed")
+
+    def _end(self, delivery: Delivery, state: str) -> None:
+        delivery.state = state
+        self.outcomes[state] += 1
 
     async def _attempt(self, webhook: Webhook, delivery: Delivery) -> bool:
         """Post once. True exactly when the answer is 200 (section 9.3)."""

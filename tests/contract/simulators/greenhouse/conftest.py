@@ -54,7 +54,9 @@ class _Server(uvicorn.Server):
 async def receiver() -> AsyncIterator[Receiver]:
     """A receiver that serves on a free port."""
     taking = Receiver()
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
         taking.url = f"http://127.0.0.1:{listening.getsockname()[1]}/hook"
         server = _Server(uvicorn.Config(taking, lifespan="off", log_level="critical"))
         serving = asyncio.create_task(server.serve([listening]))

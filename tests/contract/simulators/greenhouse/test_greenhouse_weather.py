@@ -157,7 +157,7 @@ async def test_settings_change_by_name_and_type(control: httpx.AsyncClient) -> N
     shown = (await control.patch("/settings", json={"window_s": 2, "limiter": True})).json()
     assert (shown["window_s"], shown["limiter"]) == (2, True)
     assert "client_secret" not in shown
-    for wrong in ({"window_s": "2"}, {"limiter": 1}, {"nonsense": 1}, {"seed": 3}):
+    for wrong in ({"window_s": "2"}, {"limiter": 1}, {"nonsense": 1}, {"seed": 3}, {"legacy": "x"}):
         assert (await control.patch("/settings", json=wrong)).status_code == 422, wrong
 
 

@@ -224,6 +224,8 @@ async def test_deliveries_can_be_dropped_doubled_and_kept_quiet(
     assert [d["state"] for d in deliveries] == ["dropped", "delivered"]
     assert len({body for _, body in receiver.taken[1:]}) == 1
     assert len(receiver.taken[1:]) == 2
+    outcomes = (await control.get("/counters")).json()["webhooks"]
+    assert outcomes == {"delivered": 3, "dropped": 1}  # the ping is one
     await control.post(f"/deliveries/{deliveries[1]['event_id']}/resend")
     await settled(control)
     assert receiver.taken[-1][1] == receiver.taken[-2][1]

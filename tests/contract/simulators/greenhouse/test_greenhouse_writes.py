@@ -340,6 +340,25 @@ async def test_a_new_resume_turns_the_old_one_into_other(
         assert (await plain.get(second["url"])).status_code == 403
 
 
+async def test_an_upload_may_be_fetched_from_an_address(
+    greenhouse: GreenhouseSimulator, v3: httpx.AsyncClient, account: Account
+) -> None:  # 6.9
+    earlier = (await v3.get("/attachments")).json()[0]
+    body = {
+        "application_id": earlier["application_id"],
+        "filename": "copy.pdf",
+        "type": "other",
+        "url": earlier["url"],
+    }
+    copied = (await v3.post("/attachments", json=body)).json()
+    async with httpx.AsyncClient(trust_env=False, verify=tls(), follow_redirects=True) as plain:
+        original = await plain.get(earlier["url"])
+        assert original.content
+        assert (await plain.get(copied["url"])).content == original.content
+    gone = body | {"url": f"{greenhouse.base_url}/files/none"}
+    assert (await v3.post("/attachments", json=gone)).status_code == 422
+
+
 async def test_education_and_employment_are_created_and_deleted(
     v3: httpx.AsyncClient, account: Account
 ) -> None:  # 6.11
