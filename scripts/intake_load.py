@@ -1,0 +1,255 @@
+"""
+`make intake`: signed webhooks at a constant rate while PostgreSQL is stopped; then it comes back, and none may be lost.
+
+Starts PostgreSQL, Azurite and the local host with this repository's app, makes an integration of every kind that the
+intake answers differently (docs/webhooks.md), stops PostgreSQL, sends from another process, starts PostgreSQL and
+waits until every event that was accepted is in the database. Ends non-zero beyond a p99 of 250 ms, at a wrong answer or
+a lost event.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import json
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from sandbox.services.azurite import running_azurite
+from sandbox.services.postgres import PostgresServer, running_postgres
+from scripts.intake_sender import Target
+from shared import telemetry
+from shared.intake.publish import announce_rotation, publish
+from shared.intake.secrets import WebhookSecrets
+from shared.intake.wiring import Intake
+from shared.security.keys import Keys, Purpose
+from shared.security.sealing import Sealer
+from shared.security.webhook_url import mac_for
+from shared.settings import Settings, load_settings
+from shared.store.database import Database
+from shared.store.migrate import migrate
+from shared.store.queues import Knocker, Queues
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+P99_MS = 250.0
+READY_WITHIN_S = 60.0
+DRAIN_AT_LEAST = 40.0
+"""Events a second that are taken from the queue at the very least before the wait is given up."""
+WARM_UP_RATE, WARM_UP_S = 20.0, 3.0
+"""Requests before the measurement: a cold start is the platform's subject, not this one's."""
+OWNER, APP = "liaison_owner", "liaison_app"
+
+
+class Parts:
+    """What the intake is built from; made here because the app's own composition lives in the host's process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.keys = Keys.from_settings(settings)
+        self.database = Database(settings.database_url.get_secret_value())
+        self.queues = Queues(settings.storage_connection.get_secret_value())
+        self.knocker = Knocker(self.queues, telemetry.get_logger(__name__))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the load; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rate", type=float, default=200.0, help="requests a second")
+    parser.add_argument("--duration", type=float, default=600.0, help="seconds")
+    parser.add_argument("--app", type=Path, default=REPOSITORY, help="folder of function_app.py")
+    options = parser.parse_args(arguments)
+    with ExitStack() as stack:
+        postgres = stack.enter_context(running_postgres())
+        azurite = stack.enter_context(running_azurite())
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="intake-")))
+        environment = _environment(_prepared(postgres), azurite.connection_string)
+        targets = asyncio.run(_integrations(environment, postgres))
+        host = stack.enter_context(_host(options.app, environment, folder))
+        _send(folder, host["url"], targets, WARM_UP_RATE, WARM_UP_S)
+        postgres.stop()
+        print(f"PostgreSQL is stopped; {options.rate:g} webhooks/s for {options.duration:g} s", flush=True)
+        report = _send(folder, host["url"], targets, options.rate, options.duration)
+        faults = _judged(report)
+        postgres.start()
+        print("PostgreSQL is back", flush=True)
+        faults += _waited_for(postgres, report["arriving"])
+    for fault in faults:
+        print(f"FAULT: {fault}", flush=True)
+    print("intake: " + ("failed" if faults else "passed"), flush=True)
+    return 1 if faults else 0
+
+
+def _prepared(postgres: PostgresServer) -> str:
+    """Migrate a new database; return the app's connection string."""
+    passwords = {role: secrets.token_urlsafe(24) for role in (OWNER, APP)}
+    with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
+        _login(connection, "CREATE", OWNER, passwords[OWNER], "CREATEROLE")
+        connection.execute(sql.SQL("CREATE DATABASE liaison OWNER {}").format(sql.Identifier(OWNER)))
+        asyncio.run(migrate(postgres.dsn("liaison", user=OWNER, password=passwords[OWNER])))
+        _login(connection, "ALTER", APP, passwords[APP])
+    return postgres.dsn("liaison", user=APP, password=passwords[APP])
+
+
+def _login(connection: psycopg.Connection[Any], verb: str, role: str, password: str, attributes: str = "") -> None:
+    statement = "{} ROLE {} LOGIN PASSWORD {} {}"
+    parts = (sql.SQL(verb), sql.Identifier(role), sql.Literal(password), sql.SQL(attributes))  # type: ignore[arg-type]
+    connection.execute(sql.SQL(statement).format(*parts))
+
+
+def _environment(database_dsn: str, storage: str) -> dict[str, str]:
+    return {
+        "DATABASE_URL": make_conninfo(database_dsn),
+        "AzureWebJobsStorage": storage,
+        "ENCRYPTION_SECRET": base64.b64encode(secrets.token_bytes(32)).decode(),
+        "AUTH_JWT_SECRET": secrets.token_urlsafe(32),
+        "OUTGOING_ALLOW_LOOPBACK": "true",
+        "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
+        "FUNCTIONS_WORKER_RUNTIME": "python",
+        "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
+        "PYTHONPATH": str(REPOSITORY),
+    }
+
+
+async def _integrations(environment: dict[str, str], postgres: PostgresServer) -> list[Target]:
+    """Make an integration of each kind as the API would leave it, and publish what the intake is to know."""
+    parts = Parts(load_settings(environment))
+    intake, company_id = Intake(parts), uuid4()
+    with psycopg.connect(postgres.dsn("liaison"), autocommit=True) as connection:
+        connection.execute("INSERT INTO companies (id, name) VALUES (%s, 'Load')", [company_id])
+        ids = {kind: _integration(connection, parts.keys, company_id, kind) for kind in KINDS}
+        for integration_id in ids.values():
+            await publish(intake.publishing, company_id, integration_id)
+        await announce_rotation(intake.tables, ids["rotating"], 2)
+        sealed = _sealed(parts.keys, ids["rotating"], WebhookSecrets("rotated", previous="rotating"))
+        connection.execute(
+            "UPDATE integrations SET webhook_secret_sealed = %s, webhook_secrets_version = 2 WHERE id = %s",
+            [sealed, ids["rotating"]],
+        )
+    await intake.aclose()
+    await parts.queues.aclose()
+    await parts.database.aclose()
+    return list(_targets(ids, parts.keys))
+
+
+KINDS = {
+    "active": "UPDATE integrations SET attention = 'auth_failed' WHERE id = %s",  # jobs wait: there is no vendor
+    "paused": "UPDATE integrations SET sync_enabled = false WHERE id = %s",
+    "rotating": "UPDATE integrations SET attention = 'auth_failed' WHERE id = %s",
+    "deleted": "UPDATE integrations SET sync_enabled = false, deleted_at = now() WHERE id = %s",
+}
+
+
+def _integration(connection: psycopg.Connection[Any], keys: Keys, company_id: UUID, kind: str) -> UUID:
+    integration_id = uuid4()
+    connection.execute(
+        "INSERT INTO integrations (id, company_id, platform, webhook_url, rank, webhook_secret_sealed)"
+        " SELECT %s, %s, 'greenhouse', '', count(*) + 1, %s FROM integrations",
+        [integration_id, company_id, _sealed(keys, integration_id, WebhookSecrets(kind))],
+    )
+    connection.execute(KINDS[kind].encode(), [integration_id])
+    return integration_id
+
+
+def _sealed(keys: Keys, integration_id: UUID, content: WebhookSecrets) -> str:
+    return Sealer(keys).seal(content.to_json(), integration_id=integration_id)
+
+
+def _targets(ids: dict[str, UUID], keys: Keys) -> Iterator[Target]:
+    key = keys.derive(Purpose.WEBHOOK_MAC)
+
+    def path(kind: str) -> str:
+        return f"/api/integrations/{ids[kind]}/webhook?mac={mac_for(ids[kind], key)}"
+
+    yield Target("genuine", 0.82, path("active"), "active", 200, arrives=True)
+    yield Target("paused", 0.02, path("paused"), "paused", 200, arrives=True)
+    yield Target("rotating", 0.02, path("rotating"), "rotated", 200, arrives=True)
+    yield Target("deleted", 0.01, path("deleted"), "deleted", 200, arrives=True)
+    yield Target("forged", 0.08, path("active"), "forged", 401, arrives=False)
+    wrong_mac = f"/api/integrations/{ids['active']}/webhook?mac={mac_for(ids['paused'], key)}"
+    yield Target("wrong-mac", 0.04, wrong_mac, "active", 401, arrives=False)
+    yield Target("never-existed", 0.01, f"/api/integrations/{uuid4()}/webhook", "active", 200, arrives=False)
+
+
+@contextmanager
+def _host(app: Path, environment: dict[str, str], folder: Path) -> Iterator[dict[str, Any]]:
+    """Serve *app* until the block ends."""
+    command = [sys.executable, "-m", "sandbox.host", "--root", str(app), "--port", "0", "--json"]
+    log = folder / "host.log"
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=output
+        ) as host,
+    ):
+        assert host.stdout is not None  # noqa: S101 - it is a pipe
+        try:
+            line = host.stdout.readline()
+            if not line:
+                raise SystemExit(f"the host did not start:\n{log.read_text(encoding='utf-8')[-3000:]}")
+            yield json.loads(line)
+        finally:
+            host.terminate()
+            try:
+                host.wait(90)
+            except subprocess.TimeoutExpired:
+                host.kill()
+
+
+def _send(folder: Path, base: str, targets: list[Target], rate: float, duration_s: float) -> dict[str, Any]:
+    """Run the sender in its own process; return its report."""
+    plan = folder / "plan.json"
+    content = {"base": base, "targets": [asdict(target) for target in targets], "rate": rate, "duration_s": duration_s}
+    plan.write_text(json.dumps(content), encoding="utf-8")
+    subprocess.run(  # noqa: S603 - our own interpreter and module
+        [sys.executable, "-m", "scripts.intake_sender", str(plan)], cwd=REPOSITORY, check=True
+    )
+    report: dict[str, Any] = json.loads(plan.with_suffix(".report").read_text(encoding="utf-8"))
+    return report
+
+
+def _judged(report: dict[str, Any]) -> list[str]:
+    """Print latencies and answers; return what is wrong with them."""
+    latencies = report["latencies_s"]
+    p50, p95, p99 = (1000 * latencies[min(len(latencies) - 1, int(len(latencies) * q))] for q in (0.5, 0.95, 0.99))
+    print(f"p50 {p50:.1f} ms · p95 {p95:.1f} ms · p99 {p99:.1f} ms · slowest {1000 * latencies[-1]:.0f} ms")
+    for answer, count in sorted(report["answers"].items()):
+        print(f"  {answer}: {count}")
+    faults = [f"{count} answers {answer}" for answer, count in report["wrong"].items()]
+    return faults if p99 <= P99_MS else [*faults, f"p99 {p99:.0f} ms, at most {P99_MS:.0f} ms is right"]
+
+
+def _waited_for(postgres: PostgresServer, event_ids: list[str]) -> list[str]:
+    """Wait until every event is recorded; return those that never come as faults."""
+    began, missing = time.monotonic(), set(event_ids)
+    deadline = began + READY_WITHIN_S + len(event_ids) / DRAIN_AT_LEAST
+    while missing and time.monotonic() < deadline:
+        with psycopg.connect(postgres.dsn("liaison")) as connection:
+            query = "SELECT event_id FROM webhook_events WHERE state IN ('processed', 'kept') AND event_id IS NOT NULL"
+            missing -= {row[0] for row in connection.execute(query)}
+            unnamed = connection.execute(
+                "SELECT count(*) FROM webhook_events e WHERE e.state = 'processed' AND e.records > 0"
+                " AND NOT EXISTS (SELECT FROM sync_queue q WHERE q.integration_id = e.integration_id)"
+            ).fetchone()
+        time.sleep(1.0)  # noqa: TID251 - a look each second, with the deadline above
+    seconds = time.monotonic() - began
+    print(f"{len(event_ids) - len(missing)} of {len(event_ids)} events arrived within {seconds:.0f} s", flush=True)
+    faults = [f"{len(missing)} accepted events are lost, {min(missing)} for one"] if missing else []
+    return faults if not unnamed or unnamed[0] == 0 else [*faults, f"{unnamed[0]} events left no job"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
