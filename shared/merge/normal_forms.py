@@ -93,7 +93,7 @@ def _phone(value: str) -> str:
     """`+44 (0)20 7946 0018` → `+442079460018`; without a country: `(020) 7946-0018 x7` → `02079460018x7`."""
     text = _text(value)
     if not text.isascii():
-        text = "".join(_ascii_digit(sign) for sign in text)
+        text = "".join(_ascii_digit(sign) for sign in unicodedata.normalize("NFKC", text))
     if not text.startswith("+"):
         return _digits(text)
     # A North American number of full length is its own E.164 form; reading it properly costs 30 times as much.

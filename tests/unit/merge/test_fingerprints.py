@@ -1,0 +1,126 @@
+"""Fingerprints: keyed by link, equal for equal normal forms, and short."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from base64 import urlsafe_b64encode
+
+import pytest
+
+from shared.merge.fingerprints import (
+    digest_of,
+    elements_of,
+    has_details,
+    link_hasher,
+    listed,
+    mark_of,
+    norm_of,
+    print_of,
+)
+from shared.merge.state import EMPTY, Fingerprint
+from shared.model.fields import FIELDS, UNITS
+from tests.unit.merge.lab import CANDIDATE, HASHER, PHONE, TAGS, rules
+
+PHONES = FIELDS[CANDIDATE]["further_phones"]
+
+
+def test_a_fingerprint_is_a_keyed_hash_of_name_and_form() -> None:
+    key = hmac.new(b"app", b"link", "sha256").digest()
+    plain = hashlib.blake2b("phone\0+1 \u00e9".encode(), key=key, digest_size=12).digest()
+    assert link_hasher(b"app", "link")("phone", "+1 \u00e9") == urlsafe_b64encode(plain).decode()
+
+
+def test_the_same_number_is_another_fingerprint_on_another_link_field_or_key() -> None:
+    prints = {
+        link_hasher(key, link)(name, "+14155550100")
+        for key in (b"one", b"two")
+        for link in ("a", "b")
+        for name in ("phone", "email")
+    }
+    assert len(prints) == 8
+    assert all(re.fullmatch(r"[\w-]{16}", each) for each in prints)
+
+
+def test_many_fingerprints_of_one_hasher_do_not_depend_on_each_other() -> None:
+    first = HASHER("phone", "1")
+    assert [HASHER("phone", "2"), HASHER("phone", "1")][1] == first
+    assert "-" in "".join(HASHER("f", str(each)) for each in range(50))
+    assert not set("+/=\n") & set("".join(HASHER("f", str(each)) for each in range(50)))
+    assert HASHER("f", "half a pair \ud800") != HASHER("f", "half a pair \ud801")
+
+
+@pytest.mark.parametrize("value", [None, "", "  "])
+def test_nothing_has_the_empty_print(value: str | None) -> None:
+    assert print_of(rules(), UNITS[CANDIDATE][PHONE], {PHONE: value}, (PHONE,)) == EMPTY
+    assert print_of(rules(), UNITS[CANDIDATE][PHONE], {}, (PHONE,)) == EMPTY
+
+
+def test_a_group_prints_its_members_in_order() -> None:
+    unit = UNITS[CANDIDATE]["name"]
+    values = {"last_name": "Lee", "first_name": "Ann"}
+    first, last = HASHER("first_name", "Ann"), HASHER("last_name", "Lee")
+    assert print_of(rules(), unit, values, unit.members) == f"{first}.{last}"
+    assert print_of(rules(), unit, values, ("last_name",)) == f"?.{last}"
+    assert print_of(rules(), unit, {"first_name": "Ann"}, unit.members) == f"{first}."
+    assert print_of(rules(), unit, {}, unit.members) == EMPTY
+    assert print_of(rules(), unit, {}, ("first_name",)) == ".?"
+
+
+def test_a_set_prints_identity_and_whole() -> None:
+    plain = listed(FIELDS[CANDIDATE][TAGS], ["a", None, "", " b "], HASHER)
+    assert elements_of(plain) == {HASHER("tags", "a"): HASHER("tags", "a"), HASHER("tags", "b"): HASHER("tags", "b")}
+    assert [element for _, element in plain.values()] == ["a", " b "]
+    typed = elements_of(listed(PHONES, [{"value": "1", "type": "home"}], HASHER))
+    bare = elements_of(listed(PHONES, [{"value": "1", "type": None}], HASHER))
+    ((identity, whole),) = typed.items()
+    assert bare == {identity: identity}
+    assert whole not in (identity, HASHER("further_phones", "1"))
+    assert elements_of(listed(PHONES, [{"value": "2", "type": "home"}], HASHER)).values() != typed.values()
+
+
+def test_an_element_without_its_identity_is_none() -> None:
+    assert listed(PHONES, [{"type": "home"}, {"value": " "}, {}], HASHER) == {}
+    assert listed(PHONES, "not a list", HASHER) == {}
+    assert len(listed(PHONES, ["1"], HASHER)) == 1
+
+
+def test_of_two_elements_with_one_identity_the_same_is_kept_in_any_order() -> None:
+    home, work = {"value": "1", "type": "home"}, {"value": " 1", "type": "work"}
+    one, other = listed(PHONES, [home, work], HASHER), listed(PHONES, [work, home], HASHER)
+    assert one == other
+    assert [element for _, element in one.values()] == [home]
+    assert [element for _, element in listed(PHONES, [home, dict(home, value="1 ")], HASHER).values()] == [home]
+
+
+def test_details_are_what_stands_beside_the_identity() -> None:
+    assert has_details(PHONES, {"value": "1", "type": "home"})
+    assert not has_details(PHONES, {"value": "1", "type": None})
+    assert not has_details(PHONES, {"value": "1", "type": ""})
+    assert has_details(PHONES, {"value": "1", "primary": False})
+    assert not has_details(PHONES, "1")
+    assert not has_details(FIELDS[CANDIDATE][TAGS], "a")
+
+
+def test_a_mark_is_one_text_for_any_print() -> None:
+    a, b = Fingerprint("a"), Fingerprint("b")
+    assert mark_of(a) == a
+    assert mark_of({a: b, b: a}) == mark_of({b: a, a: b}) != mark_of({a: a, b: b})
+    assert len(mark_of({a: b})) == 16
+
+
+def test_pain_26_volatile_keys_and_key_order_do_not_change_a_digest() -> None:
+    payload = {"id": 7, "name": "Ann", "updated_at": "now", "tags": [{"b": 1, "a": 2}]}
+    same = {"tags": [{"a": 2, "b": 1}], "updated_at": "later", "name": "Ann", "id": 7}
+    assert digest_of(payload, {"updated_at"}) == digest_of(same, {"updated_at"})
+    assert digest_of(payload) != digest_of(same)
+    assert digest_of(payload, {"updated_at"}) != digest_of(dict(same, name="Anne"), {"updated_at"})
+    assert digest_of(payload, {"b"}) == digest_of(payload)  # top level alone
+    assert digest_of(payload, {"updated_at"}) == digest_of({"id": 7, "name": "Ann", "tags": payload["tags"]})
+    assert re.fullmatch(r"[\w-]{16}", digest_of(payload))
+    assert {"-", "_"} <= set("".join(digest_of({"n": each}) for each in range(200)))
+
+
+def test_the_version_of_a_unit_is_its_forms() -> None:
+    assert norm_of(rules(), UNITS[CANDIDATE]["name"]) == 1

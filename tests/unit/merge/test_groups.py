@@ -1,0 +1,147 @@
+"""Groups: several fields that win or lose together, also where a vendor shows some of them only."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import JsonValue
+
+from shared.merge import fingerprints
+from shared.merge.merge import merge
+from shared.merge.settle import settle, with_intents
+from shared.merge.state import EMPTY, NEVER, Fingerprint
+from shared.model.fields import UNITS, Policy
+from tests.unit.merge.lab import CANDIDATE, agreed, at, ours, rows, rules, theirs
+
+NAME = UNITS[CANDIDATE]["name"]
+
+
+def name(first: str | None, last: str | None) -> dict[str, JsonValue]:
+    return {"first_name": first, "last_name": last}
+
+
+def test_parts_of_a_name_changed_on_both_sides_are_one_conflict() -> None:
+    outcome = merge(agreed(name("Ann", "Lee")), ours(name("Anne", "Lee"), 5), theirs(name("Ann", "Li")), rules())
+    (held,) = outcome.held
+    assert (held.unit, held.ours, held.theirs) == ("name", name("Anne", "Lee"), name("Ann", "Li"))
+
+
+def test_a_change_of_one_part_travels_with_the_whole() -> None:
+    base = agreed(name("Ann", "Lee"))
+    assert merge(base, ours(name("Ann", "Lee")), theirs(name("Ann", "Li")), rules()).take == name("Ann", "Li")
+    assert merge(base, ours(name("Anne", "Lee"), 5), theirs(name("Ann", "Lee")), rules()).push == name("Anne", "Lee")
+
+
+def test_a_part_that_is_hidden_changes_nothing() -> None:
+    base = agreed(name("Ann", "Lee"))
+    hidden = merge(base, ours(name("Ann", "Lee")), theirs({"first_name": "Ann"}), rules())
+    assert (hidden.is_quiet, hidden.decisions) == (True, ())
+    # The hidden part is remembered as it was agreed on.
+    back = merge(hidden.base, ours(name("Ann", "Lee")), theirs(name("Ann", "Li"), 70), rules())
+    assert (back.take, rows(back)) == (name("Ann", "Li"), {"name": "their_change"})
+
+
+def test_only_what_is_shown_is_taken_or_pushed() -> None:
+    base = agreed(name("Ann", "Lee"))
+    taken = merge(base, ours(name("Ann", "Lee")), theirs({"first_name": "Anna"}), rules())
+    assert taken.take == {"first_name": "Anna"}
+    mine = ours(name("Anne", "Lee"), 5)
+    pushed = merge(base, mine, theirs({"first_name": "Ann"}), rules())
+    assert pushed.push == {"first_name": "Anne"}
+    answer = theirs({"first_name": "Anne"}, 70)
+    known = settle(with_intents(pushed.base, pushed.intents), pushed.intents, pushed.push, answer, rules())
+    assert merge(known, mine, theirs(name("Anne", "Lee"), 80), rules()).decisions == ()
+
+
+def test_a_hidden_part_that_shows_itself_is_met_for_the_first_time() -> None:
+    base = merge({}, ours({"first_name": "Ann"}), theirs({"first_name": "Ann"}), rules()).base
+    equal = merge(base, ours(name("Ann", "Lee")), theirs(name("Ann", "Lee"), 70), rules())
+    assert equal.is_quiet
+    filled = merge(base, ours(name("Ann", None)), theirs(name("Ann", "Lee"), 70), rules())
+    assert (filled.take, rows(filled)) == (name("Ann", "Lee"), {"name": "first_value"})
+    unlike = merge(base, ours(name("Ann", "Lee"), 5), theirs(name("Ann", "Li"), 70), rules())
+    assert [held.rule for held in unlike.held] == ["first_meeting"]
+
+
+def test_a_pending_push_of_one_part_never_carries_a_part_that_was_not_met() -> None:
+    # Found by the rule worlds: the first name was on its way when the last name came into sight.
+    mine = ours(name("Ann", "Lee"), 5)
+    pending = merge({}, mine, theirs({"first_name": None}), rules())
+    assert pending.push == {"first_name": "Ann"}
+    seen = merge(pending.base, mine, theirs(name(None, "Li"), 70), rules())
+    assert seen.push == {}
+    assert [held.unit for held in seen.held] == ["name"]
+
+
+@pytest.mark.parametrize(
+    ("mine", "their", "taken", "pushed"),
+    [
+        (("Ann", None), ("Ann", "Lee"), True, False),
+        (("Ann", "Lee"), (None, "Lee"), False, True),
+        ((None, None), ("Ann", "Lee"), True, False),
+        (("Ann", None), (None, "Lee"), False, False),
+        (("Ann", "Lee"), ("Anne", None), False, False),
+    ],
+)
+def test_at_a_first_meeting_the_fuller_name_wins_where_nothing_contradicts(
+    mine: tuple[str | None, str | None],
+    their: tuple[str | None, str | None],
+    *,
+    taken: bool,
+    pushed: bool,
+) -> None:
+    outcome = merge({}, ours(name(*mine)), theirs(name(*their)), rules())
+    assert (bool(outcome.take), bool(outcome.push)) == (taken, pushed)
+    assert bool(outcome.held) is not (taken or pushed)
+
+
+def test_an_intent_is_recognised_by_the_parts_that_are_shown() -> None:
+    base = agreed(name("Ann", "Lee"))
+    sent = merge(base, ours(name("Anne", "Lee"), 5), theirs(name("Ann", "Lee")), rules())
+    known = with_intents(sent.base, sent.intents)
+    seen = theirs({"first_name": "Anne"}, 90, updated_at=at(80))
+    outcome = merge(known, ours(name("Anna", "Lee"), 70), seen, rules())
+    assert outcome.push == {"first_name": "Anna"}
+    assert "own_write" in {str(each.rule) for each in outcome.decisions}
+
+
+def test_a_group_may_have_another_policy() -> None:
+    later = theirs(name("Ann", "Li"), updated_at=at(30))
+    outcome = merge(
+        agreed(name("Ann", "Lee")), ours(name("Anne", "Lee"), 5), later, rules(policies={"name": Policy.LWW})
+    )
+    assert outcome.take == name("Ann", "Li")
+
+
+def text(value: str) -> Fingerprint:
+    return Fingerprint(value)
+
+
+def test_prints_of_a_group_are_compared_member_by_member() -> None:
+    whole, part, other = text("a.b"), text("a.?"), text("?.b")
+    assert fingerprints.narrowed(whole, part, NAME) == part
+    assert fingerprints.narrowed(whole, whole, NAME) == whole
+    assert fingerprints.narrowed(NEVER, part, NAME) == NEVER
+    assert fingerprints.narrowed(EMPTY, part, NAME) == ".?"
+    assert fingerprints.covers(whole, part, NAME)
+    assert fingerprints.covers(EMPTY, whole, NAME)
+    assert fingerprints.covers(NEVER, whole, NAME)
+    assert not fingerprints.covers(part, whole, NAME)
+    assert fingerprints.covers(part, part, NAME)
+    assert fingerprints.overlaid(part, text("x.y"), NAME) == "a.y"
+    assert fingerprints.overlaid(part, NEVER, NAME) == part
+    assert fingerprints.overlaid(whole, text("x.y"), NAME) == whole
+    assert fingerprints.overlaid(text(".?"), EMPTY, NAME) == EMPTY
+    assert fingerprints.alike(whole, part, NAME)
+    assert not fingerprints.alike(text("a.c"), whole, NAME)
+    assert not fingerprints.alike(part, other, NAME)
+    assert not fingerprints.alike(part, None, NAME)
+    assert not fingerprints.alike(NEVER, part, NAME)
+    assert not fingerprints.alike(text("!.?"), NEVER, NAME)
+    assert fingerprints.parts_of(NEVER, NAME) == ["!", "!"]
+    assert [fingerprints.is_empty(text(value)) for value in ("", ".?", "?.?", "a.?", ".b")] == [
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]

@@ -1,0 +1,141 @@
+"""Normal forms: formatting never counts (S-197, S-200)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from pydantic import JsonValue
+
+from shared.merge import normal_forms
+from shared.merge.normal_forms import canonical_json, form_of, normal
+from shared.model.fields import FIELDS, UNITS, Field, Kind, NormalForm
+
+
+def form(name: NormalForm, value: JsonValue) -> str | None:
+    return normal(Field("f", normal=name), value)
+
+
+@pytest.mark.parametrize("name", list(NormalForm))
+@pytest.mark.parametrize("value", [None, "", "  ", "\t\n", "\u00a0\u2003", []])
+def test_what_holds_nothing_is_empty(name: NormalForm, value: JsonValue) -> None:
+    assert form(name, value) is None
+
+
+@pytest.mark.parametrize("value", [False, 0, [0], {"a": None}])
+def test_no_and_nought_are_values(value: JsonValue) -> None:
+    assert form(NormalForm.EXACT, value) is not None
+
+
+SAME = [
+    (NormalForm.TEXT, "  Baker  of\tbread\r\n", "Baker of bread", "Baker of bread"),
+    (NormalForm.TEXT, "Zoe\u0308", "Zo\u00eb", "Zo\u00eb"),
+    (NormalForm.NAME, " Ann\u00a0Lee ", "Ann Lee", "Ann Lee"),
+    (NormalForm.EMAIL, " Ann@Example.ORG ", "ann@example.org", "ann@example.org"),
+    (NormalForm.EMAIL, "STRASSE@x.de", "stra\u00dfe@x.de", "strasse@x.de"),
+    (NormalForm.WORD, "In  Progress", "in progress", "in progress"),
+    (NormalForm.WORD, "\u0130", "i\u0307", "i\u0307"),
+    (NormalForm.PHONE, "+44 (0)20 7946 0018", "+442079460018", "+442079460018"),
+    (NormalForm.PHONE, "+1 (415) 555-0100", "+14155550100", "+14155550100"),
+    (NormalForm.PHONE, "+1 415 555 0100 ext. 7", "+14155550100 x7", "+14155550100x7"),
+    (NormalForm.PHONE, "(020) 7946-0018 x7", "020 7946 0018 ext 7", "02079460018x7"),
+    (NormalForm.PHONE, "555#12", "555 extension: 12", "555x12"),
+    (NormalForm.PHONE, "555;ext=12", "555 X.12", "555x12"),
+    (NormalForm.PHONE, "1-800-FLOWERS", "1 800 flowers", "1800flowers"),
+    (NormalForm.PHONE, "\uff0b\uff14\uff14 20 7946 0018", "\uff0b442079460018", "+442079460018"),
+    (NormalForm.PHONE, "\u0660\u0661\u0662 3", "0123", "0123"),
+    (NormalForm.PHONE, "+999 12", "+99912", "+99912"),
+    (NormalForm.PHONE, "-- ?", "-- ?", "-- ?"),
+    (NormalForm.URL, "HTTPS://LinkedIn.com/in/Ann/", "https://linkedin.com/in/Ann", "https://linkedin.com/in/Ann"),
+    (NormalForm.URL, "https://x.org:443", "https://X.org/", "https://x.org"),
+    (NormalForm.URL, "http://x.org:80/a", "http://x.org/a", "http://x.org/a"),
+    (NormalForm.URL, "LinkedIn.com/in/A", "linkedin.com/in/A/", "linkedin.com/in/A"),
+    (NormalForm.URL, "https://X.org?q=A", "https://x.org?q=A", "https://x.org?q=A"),
+    (NormalForm.URL, "https://X.org#A", "https://x.org#A", "https://x.org#A"),
+    (NormalForm.MOMENT, "2026-05-04T12:00:00Z", "2026-05-04T14:00:00.000400+02:00", "1777896000000"),
+    (NormalForm.MOMENT, " 1969-12-31T23:59:59.999Z", "1969-12-31T23:59:59.999+00:00", "-1"),
+    (NormalForm.MOMENT, "2026-05-04T12:00:00", " 2026-05-04T12:00:00 ", "2026-05-04T12:00:00"),
+    (NormalForm.MOMENT, "soon  enough", "soon enough", "soon enough"),
+    (NormalForm.DATE, "2026-05-04", "20260504", "2026-05-04"),
+    (NormalForm.DATE, "2026-05-04T23:00:00-05:00", " 2026-05-04 ", "2026-05-04"),
+    (NormalForm.DATE, "next  May", "next May", "next May"),
+    (NormalForm.EXACT, " A ", " A ", '" A '),
+]
+
+
+@pytest.mark.parametrize(("name", "one", "other", "expected"), SAME)
+def test_two_spellings_of_one_value_are_one(name: NormalForm, one: str, other: str, expected: str) -> None:
+    assert form(name, one) == form(name, other) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "other"),
+    [
+        (NormalForm.TEXT, "Baker", "baker"),
+        (NormalForm.NAME, "Ann", "ann"),
+        (NormalForm.EMAIL, "a@x.org", "a@y.org"),
+        (NormalForm.PHONE, "+14155550100", "+14155550101"),
+        (NormalForm.PHONE, "555 x1", "555 x2"),
+        (NormalForm.PHONE, "+14155550100", "+14155550100 x7"),
+        (NormalForm.URL, "https://x.org/A", "https://x.org/a"),
+        (NormalForm.URL, "https://x.org:80", "https://x.org"),
+        (NormalForm.URL, "http://x.org", "https://x.org"),
+        (NormalForm.URL, "x.org:443", "x.org"),
+        (NormalForm.MOMENT, "2026-05-04T12:00:00.001Z", "2026-05-04T12:00:00Z"),
+        (NormalForm.DATE, "2026-05-04", "2026-05-05"),
+        (NormalForm.EXACT, "true", True),
+        (NormalForm.EXACT, "1", 1),
+        (NormalForm.EXACT, "a", "A"),
+        (NormalForm.EXACT, [1, 2], [2, 1]),
+    ],
+)
+def test_two_values_are_two(name: NormalForm, one: JsonValue, other: JsonValue) -> None:
+    assert form(name, one) != form(name, other)
+
+
+def test_a_canadian_number_and_one_with_a_trunk_digit_go_the_long_way_round() -> None:
+    # Only a full North American number is its own E.164 form; others are read properly.
+    assert form(NormalForm.PHONE, "+4402079460018") == "+442079460018"
+    assert form(NormalForm.PHONE, "+114155550100") == form(NormalForm.PHONE, "+1 1 415 555 0100")
+
+
+def test_exact_values_are_canonical_json() -> None:
+    assert form(NormalForm.EXACT, {"b": 1, "a": [True, None]}) == '{"a":[true,null],"b":1}'
+    assert form(NormalForm.EXACT, {"a": 1, "b": 2}) == form(NormalForm.EXACT, {"b": 2, "a": 1})
+    assert canonical_json({"b": 10**30, "a": "\ud800"}) == b'{"a":"\xed\xa0\x80","b":1' + b"0" * 30 + b"}"
+    assert canonical_json({"z": 1, "a": "\u00e9 x"}) == '{"a":"\u00e9 x","z":1}'.encode()
+    assert canonical_json({"b": 10**30, "a": "\u00e9"}).startswith('{"a":"\u00e9","b":'.encode())
+
+
+def test_a_form_of_the_release_before_is_still_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(normal_forms.VERSIONS, NormalForm.TEXT, 2)
+    monkeypatch.setitem(normal_forms.PREVIOUS, (NormalForm.TEXT, 1), str.upper)
+    text = Field("f")
+    assert normal(text, "a  b", version=1) == "A  B"
+    assert normal(text, "a  b", version=2) == normal(text, "a  b") == "a b"
+    with pytest.raises(LookupError):
+        form_of(NormalForm.TEXT, 3)
+
+
+def test_all_members_of_a_group_have_one_form_and_are_plain_values() -> None:
+    # `norm_of` reads the version from the first member.
+    for entity, units in UNITS.items():
+        for unit in units.values():
+            fields = [FIELDS[entity][member] for member in unit.members]
+            assert len({field.normal for field in fields}) == 1
+            assert len(fields) == 1 or all(field.kind is Kind.SCALAR for field in fields)
+
+
+def test_phone_tables_are_loaded_only_when_a_number_needs_them() -> None:
+    code = (
+        "import sys; from shared.merge.merge import merge; from shared.merge.normal_forms import form_of;"
+        "f = form_of('phone'); f('020 7946'); f('+14155550100'); print('phonenumbers' in sys.modules, end=' ');"
+        "f('+442079460018'); print('phonenumbers' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    assert done.stdout.split() == ["False", "True"]
+
+
+def test_the_phone_cache_is_bounded() -> None:
+    assert normal_forms._phone.cache_info().maxsize == 65_536

@@ -1,0 +1,132 @@
+"""What an answer settles: the fields that were sent, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import JsonValue
+
+from shared.merge.merge import merge
+from shared.merge.settle import open_intents, refuse, settle, with_intents
+from shared.merge.state import NEVER, Outcome, Rules, State, StoredBase
+from tests.unit.merge.lab import PHONE, TITLE, Pair, agreed, at, ours, rules, theirs
+
+
+def sent(
+    values: Mapping[str, JsonValue], shown: Mapping[str, JsonValue], how: Rules | None = None
+) -> tuple[StoredBase, Outcome]:
+    outcome = merge(agreed(shown), ours(values, 5), theirs(shown), how or rules())
+    return with_intents(outcome.base, outcome.intents, outcome.expects), outcome
+
+
+def test_the_answer_settles_only_what_was_sent() -> None:
+    known, outcome = sent({TITLE: "Cook", PHONE: "1"}, {TITLE: "Baker", PHONE: "1"})
+    answer = theirs({TITLE: "Cook", PHONE: "2"}, 70)
+    settled = settle(known, outcome.intents, outcome.push, answer, rules())
+    assert settled[TITLE].ours == settled[TITLE].theirs == outcome.intents[TITLE]
+    assert (settled[TITLE].state, settled[TITLE].seen_at) == (State.AGREED, at(70))
+    assert settled[PHONE] == known[PHONE]
+    assert not open_intents(settled)
+    assert open_intents(known) == {TITLE}
+    later = merge(settled, ours({TITLE: "Cook", PHONE: "1"}, 5), answer, rules())
+    assert (later.take, later.push) == ({PHONE: "2"}, {})
+
+
+def test_an_answer_without_the_field_leaves_the_intent() -> None:
+    known, outcome = sent({TITLE: "Cook"}, {TITLE: "Baker"})
+    for answer in (None, theirs({}, 70), theirs({PHONE: "1"}, 70)):
+        settled = settle(known, outcome.intents, outcome.push, answer, rules())
+        assert settled == known
+        assert open_intents(settled) == {TITLE}
+    readable = rules(writable={})
+    assert open_intents(settle(known, outcome.intents, outcome.push, None, readable)) == {TITLE}
+
+
+def test_what_the_vendor_makes_of_a_write_is_agreed_on_as_it_is() -> None:
+    known, outcome = sent({TITLE: "Cook"}, {TITLE: "Baker"})
+    answer = theirs({TITLE: "COOK (edited)"}, 70)
+    settled = settle(known, outcome.intents, outcome.push, answer, rules())
+    assert settled[TITLE].state is State.AGREED
+    assert settled[TITLE].ours != settled[TITLE].theirs
+    assert merge(settled, ours({TITLE: "Cook"}, 5), answer, rules()).is_quiet
+
+
+def test_a_write_that_was_ignored_is_no_agreement() -> None:
+    known, outcome = sent({PHONE: "2"}, {PHONE: "1"})
+    settled = settle(known, outcome.intents, outcome.push, theirs({PHONE: "1"}, 70), rules())
+    assert settled[PHONE].state is State.DIVERGED
+    assert merge(settled, ours({PHONE: "2"}, 5), theirs({PHONE: "1"}, 80), rules()).is_quiet
+    edited = merge(settled, ours({PHONE: "2"}, 5), theirs({PHONE: "3"}, 80), rules())
+    assert [held.unit for held in edited.held] == [PHONE]
+
+
+def upper(_name: str, value: JsonValue) -> JsonValue:
+    return value.upper() if isinstance(value, str) else value
+
+
+def test_a_normaliser_that_comes_late_is_no_change() -> None:
+    loud = rules(expected=upper)
+    known, outcome = sent({TITLE: "Cook"}, {TITLE: "Baker"}, loud)
+    settled = settle(known, outcome.intents, outcome.push, theirs({TITLE: "Cook"}, 70), loud)
+    assert settled[TITLE].expects == outcome.expects[TITLE]
+    # Ours was edited again before the vendor had come to it.
+    late = merge(settled, ours({TITLE: "Chef"}, 75), theirs({TITLE: "COOK"}, 90, updated_at=at(85)), loud)
+    assert late.push == {TITLE: "Chef"}
+    at_once = settle(known, outcome.intents, outcome.push, theirs({TITLE: "COOK"}, 70), loud)
+    assert (at_once[TITLE].expects, at_once[TITLE].state) == (None, State.AGREED)
+    assert at_once[TITLE].theirs == outcome.expects[TITLE]
+
+
+def test_a_value_that_the_vendor_makes_the_old_one_is_kept_not_ignored() -> None:
+    def cut(_name: str, value: JsonValue) -> JsonValue:
+        return value[:4] if isinstance(value, str) else value
+
+    cutting = rules(expected=cut)
+    known, outcome = sent({TITLE: "Cook"}, {TITLE: "Bake"}, cutting)
+    settled = settle(known, outcome.intents, {TITLE: "Baker"}, theirs({TITLE: "Bake"}, 70), cutting)
+    assert settled[TITLE].state is State.AGREED
+
+
+def test_an_older_answer_never_turns_the_clock_back() -> None:
+    known, outcome = sent({TITLE: "Cook"}, {TITLE: "Baker"})
+    assert known[TITLE].seen_at == at(60)
+    settled = settle(known, outcome.intents, outcome.push, theirs({TITLE: "Cook"}, 50), rules())
+    assert settled[TITLE].seen_at == at(60)
+
+
+def test_a_refusal_of_one_unit_leaves_the_others_open() -> None:
+    known, outcome = sent({TITLE: "Cook", PHONE: "2"}, {TITLE: "Baker", PHONE: "1"})
+    refused = refuse(known, [PHONE], outcome.intents, "not a number")
+    assert open_intents(refused) == {TITLE}
+    assert refused[TITLE] == known[TITLE]
+    assert refused[PHONE].blocked == outcome.intents[PHONE]
+    assert refused[PHONE].theirs != NEVER
+
+
+def test_pain_20_the_echo_of_our_own_write_is_no_difference() -> None:
+    pair = Pair(theirs={TITLE: "Baker"})
+    pair.sync()
+    pair.edit_ours(current_title="Cook")
+    assert pair.sync().push == {TITLE: "Cook"}
+    echo = pair.sync()
+    assert (echo.is_quiet, echo.decisions, pair.writes) == (True, (), [{TITLE: "Cook"}])
+
+
+def test_pain_20_an_edit_right_after_our_write_is_not_swallowed() -> None:
+    pair = Pair(theirs={TITLE: "Baker"})
+    pair.sync()
+    pair.edit_ours(current_title="Cook")
+    pair.sync()
+    pair.edit_theirs(current_title="Chef")
+    assert pair.sync().take == {TITLE: "Chef"}
+
+
+def test_pain_22_clearing_travels_both_ways() -> None:
+    pair = Pair(theirs={TITLE: "Baker", PHONE: "1"})
+    pair.sync()
+    pair.edit_ours(current_title=None)
+    pair.edit_theirs(phone=None)
+    outcome = pair.sync()
+    assert (outcome.push, outcome.take) == ({TITLE: None}, {PHONE: None})
+    assert pair.sync().is_quiet
+    assert (pair.theirs[TITLE], pair.ours.values[PHONE]) == (None, None)

@@ -1,0 +1,93 @@
+"""Last write wins, by time and rank (S-191): the specification's own table, and how times are read."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from shared.merge.merge import merge
+from shared.merge.state import Fingerprint, Ours, Stamp, Theirs, UnitBase
+from shared.merge.times import UNKNOWN_AT, ours_is_later, stamp_of, theirs_at
+from tests.unit.merge.lab import NOON, TITLE, agreed, at, ours, rules, theirs
+
+SECOND, MILLISECOND, MICROSECOND = timedelta(seconds=1), timedelta(milliseconds=1), timedelta(microseconds=1)
+
+
+def seen(**changes: object) -> Theirs:
+    return theirs({}, 60, **changes)
+
+
+@pytest.mark.parametrize(
+    ("ours_at", "theirs_at_", "resolution", "rank", "portal_wins"),
+    [
+        pytest.param(NOON, NOON - SECOND, MILLISECOND, 0, True, id="S-191 ours is newer"),
+        pytest.param(NOON - SECOND, NOON, MILLISECOND, 0, False, id="S-191 theirs is newer"),
+        pytest.param(NOON, NOON, MILLISECOND, 0, True, id="S-191 equal times: the portal"),
+        pytest.param(NOON, NOON, MILLISECOND, 2, False, id="S-191 equal times: the older integration"),
+        pytest.param(NOON, NOON, MILLISECOND, 1, True, id="S-191 equal times and rank: what stands"),
+        pytest.param(NOON, NOON + 900 * MICROSECOND, MILLISECOND, 0, True, id="a tie at a millisecond"),
+        pytest.param(NOON, NOON + 1000 * MICROSECOND, MILLISECOND, 0, False, id="no tie at a millisecond"),
+        pytest.param(NOON + 700 * MILLISECOND, NOON, SECOND, 2, False, id="a tie at a second, decided by rank"),
+        pytest.param(NOON, NOON, timedelta(0), 0, True, id="a clock without a resolution"),
+    ],
+)
+def test_last_write_wins(
+    ours_at: datetime, theirs_at_: datetime, resolution: timedelta, rank: int, *, portal_wins: bool
+) -> None:
+    stamp = Stamp(ours_at, rank, "someone", resolution=MICROSECOND)
+    assert ours_is_later(stamp, theirs_at_, seen(resolution=resolution, rank=1)) is portal_wins
+
+
+def test_the_coarser_of_the_two_clocks_counts_on_either_side() -> None:
+    stamp = Stamp(NOON + 100 * MILLISECOND, 2, "b", resolution=SECOND)
+    assert not ours_is_later(stamp, NOON, seen(resolution=MILLISECOND, rank=1))
+
+
+def test_s_191_no_time_on_either_side_goes_to_the_portal() -> None:
+    assert ours_is_later(None, UNKNOWN_AT, seen())
+    assert not ours_is_later(None, NOON, seen())
+    outcome = merge({}, Ours({TITLE: "Baker"}, {}), theirs({TITLE: "Cook"}, updated_at=None), rules())
+    assert (outcome.take, outcome.push) == ({}, {TITLE: "Baker"})
+
+
+@pytest.mark.parametrize(
+    ("field_at", "record_at", "expected"),
+    [
+        (at(20), at(40), at(20)),
+        (None, at(40), at(40)),
+        (None, None, at(10)),
+        (at(5), None, at(10)),
+        (at(65), None, at(60)),
+        (None, at(5), at(10)),
+        (None, at(65), at(60)),
+    ],
+)
+def test_a_vendors_time_lies_between_its_last_two_observations(
+    field_at: datetime | None, record_at: datetime | None, expected: datetime
+) -> None:
+    observed = seen(updated_at=record_at, field_times={} if field_at is None else {TITLE: field_at})
+    base = UnitBase(Fingerprint("o"), Fingerprint("t"), at(10))
+    assert theirs_at(TITLE, observed, base) == expected
+
+
+def test_without_a_base_a_vendor_without_times_is_of_unknown_time() -> None:
+    assert theirs_at(TITLE, seen(updated_at=None), None) == UNKNOWN_AT
+    assert theirs_at(TITLE, seen(updated_at=at(-9000)), None) == at(-9000)
+    assert theirs_at(TITLE, seen(updated_at=at(90)), None) == at(60)
+
+
+def test_a_vendor_without_times_does_not_beat_a_portal_edit() -> None:
+    base = agreed({TITLE: "Baker"})
+    outcome = merge(base, ours({TITLE: "Chef"}, 5), theirs({TITLE: "Cook"}, updated_at=None), rules())
+    assert outcome.push == {TITLE: "Chef"}
+
+
+def test_a_stamp_carries_its_origin() -> None:
+    origin = seen(rank=4, source="b", resolution=SECOND)
+    assert stamp_of(NOON, origin, "their_change") == Stamp(NOON, 4, "b", "their_change", None, SECOND)
+
+
+def test_pain_04_naive_and_aware_times_never_meet() -> None:
+    with pytest.raises(TypeError, match="naive"):
+        ours_is_later(Stamp(datetime(2026, 1, 1), 0, "portal"), NOON, seen())  # noqa: DTZ001 - the point
