@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import azure.functions as func
 
 from functions.edge import request_id_of, respond
 from shared import telemetry
 from shared.errors import LiaisonError
+from shared.health import SWEEP, health_view
 from shared.store.listings import Health, Listings
 
 if TYPE_CHECKING:
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 bp = func.Blueprint()
 log = telemetry.get_logger(__name__)
 
-SWEEP = "sweep"
-"""Name of the sweep's heartbeat."""
-PERIODS_MISSED = 3
 LONGEST_S = 4.0
 """A load balancer asks often and waits shortly."""
 
@@ -43,7 +41,7 @@ async def _answer(req: func.HttpRequest) -> func.HttpResponse:
     try:
         from shared import composition
 
-        services = await composition.services()
+        services = composition.services()
         found, sweep_s = await look(services), services.settings.sync_sweep_seconds
     except Exception:  # health tells of every trouble, and of none in words
         log.exception("health_failed")
@@ -60,25 +58,3 @@ async def look(services: Services) -> Health | None:
     except (LiaisonError, TimeoutError) as error:
         log.warning("health_unknown", code=getattr(error, "code", "timeout"))
         return None
-
-
-def health_view(found: Health | None, sweep_s: int) -> dict[str, Any]:
-    """Return the answer (S-105). What can't be known now is null: a zero would be a claim."""
-    if found is None:
-        return {
-            "healthy": False,
-            "running": False,
-            "processingCount": None,
-            "queueDepth": None,
-            "oldestJobAgeSeconds": None,
-            "problems": ["database_unreachable"],
-        }
-    is_running = found.sweep_age_s is not None and found.sweep_age_s <= PERIODS_MISSED * sweep_s
-    return {
-        "healthy": is_running,
-        "running": is_running,
-        "processingCount": found.processing,
-        "queueDepth": found.due,
-        "oldestJobAgeSeconds": round(found.oldest_due_age_s, 1),
-        "problems": [] if is_running else ["sweep_late"],
-    }

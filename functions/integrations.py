@@ -9,10 +9,10 @@ from typing import Any, Literal
 import azure.functions as func
 from pydantic import BaseModel, ConfigDict
 
-from functions.composed import integrations_of
 from functions.edge import Answer, Call, endpoint, versioned
 from functions.paging import page_of
 from shared.errors import InvalidInput
+from shared.integrations import Integrations as Connections
 from shared.integrations.requests import CreateIntegration, Entity, PatchIntegration, entity_name
 from shared.model import Direction, EntityType, LogAction, LogStatus, RunStatus
 from shared.store.database import Transaction
@@ -45,7 +45,7 @@ async def list_integrations(call: Call) -> Answer:
     company_id = call.own_company()
     call.query("limit", "cursor")
     window = call.window()
-    rows = await integrations_of(call.services).page(company_id, after=window.after, limit=window.asked)
+    rows = await Connections.of(call.services).page(company_id, after=window.after, limit=window.asked)
     data, following = page_of(rows, window, lambda row: (row["created_at"], row["id"]))
     return Answer({"data": data, "next_cursor": following})
 
@@ -53,7 +53,7 @@ async def list_integrations(call: Call) -> Answer:
 @endpoint(bp, "create_integration", "POST", "api/companies/{company_id}/integrations")
 async def create_integration(call: Call) -> Answer:
     """Connect a vendor's account. The webhook's secret is shown here and never again."""
-    created = await integrations_of(call.services).create(call.own_company(), call.body(CreateIntegration))
+    created = await Connections.of(call.services).create(call.own_company(), call.body(CreateIntegration))
     body = {**created.view, "webhook_secret": created.webhook_secret}
     location = {"Location": f"/api/integrations/{created.view['id']}"}
     return Answer(body, status=201, version=created.view["version"], headers=location)
@@ -62,7 +62,7 @@ async def create_integration(call: Call) -> Answer:
 @endpoint(bp, "get_integration", "GET", "api/integrations/{id}")
 async def get_integration(call: Call) -> Answer:
     """Show one integration; credentials as masks."""
-    view = await integrations_of(call.services).get(call.company_id, call.path_id())
+    view = await Connections.of(call.services).get(call.company_id, call.path_id())
     return Answer(view, version=view["version"])
 
 
@@ -71,7 +71,7 @@ async def update_integration(call: Call) -> Answer:
     """Change settings; new credentials are tested first."""
     request = call.body(PatchIntegration)
     with versioned(call) as expected:
-        changed = await integrations_of(call.services).change(
+        changed = await Connections.of(call.services).change(
             call.company_id, call.path_id(), request, expected_version=expected
         )
     once = {} if changed.webhook_secret is None else {"webhook_secret": changed.webhook_secret}
@@ -83,14 +83,14 @@ async def delete_integration(call: Call) -> Answer:
     """Disconnect; records stay unless `?records=archive`."""
     call.query("records")
     archive = RECORDS[call.choice("records", RECORDS) or "keep"]
-    told = await integrations_of(call.services).delete(call.company_id, call.path_id(), archive_records=archive)
+    told = await Connections.of(call.services).delete(call.company_id, call.path_id(), archive_records=archive)
     return Answer(told)
 
 
 @endpoint(bp, "test_integration", "POST", "api/integrations/{id}/test")
 async def test_integration(call: Call) -> Answer:
     """Ask the vendor; a refusal is a report as well."""
-    return Answer(await integrations_of(call.services).test(call.company_id, call.path_id()))
+    return Answer(await Connections.of(call.services).test(call.company_id, call.path_id()))
 
 
 @endpoint(bp, "sync_integration", "POST", "api/integrations/{id}/sync")

@@ -5,25 +5,25 @@ from __future__ import annotations
 import asyncio
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
-from uuid import UUID
 
 from shared.adapters.protocol import Adapter, Check, Connection, ConnectionReport
 from shared.errors import InvalidInput, LiaisonError, Unavailable
 from shared.model import JsonValue
+from shared.store.connections import IntegrationRow
 
 LONGEST_S = 25.0
 """A test that takes longer tells nobody anything; each of its calls ends after 5 s by itself."""
 
 
 class Connector(Protocol):
-    """Opens adapters (shared.sync.connections)."""
+    """Lends adapters (shared.sync.adapters)."""
 
-    def trial(self, platform: str, connection: Connection) -> Adapter:
-        """Return an adapter for a connection that is not kept yet. Raises InvalidInput."""
+    def trial(self, connection: Connection, platform: str) -> AbstractAsyncContextManager[Adapter]:
+        """Lend an adapter for a connection that is not kept yet. Raises InvalidInput."""
         ...
 
-    def connected(self, company_id: UUID, integration_id: UUID) -> AbstractAsyncContextManager[Adapter]:
-        """Open the adapter of an integration as it is kept."""
+    def connected(self, integration: IntegrationRow) -> AbstractAsyncContextManager[Adapter]:
+        """Lend the adapter of an integration as it is kept."""
         ...
 
 
@@ -33,20 +33,17 @@ async def try_new(connector: Connector, platform: str, connection: Connection) -
 
     Raises InvalidInput for a `config` that can't be one, Unavailable when the vendor can't be reached.
     """
-    adapter = connector.trial(platform, connection)
     try:
-        async with asyncio.timeout(LONGEST_S):
+        async with asyncio.timeout(LONGEST_S), connector.trial(connection, platform) as adapter:
             return await adapter.check()
     except TimeoutError as error:
         raise Unavailable("the vendor did not answer in time") from error
-    finally:
-        await adapter.aclose()
 
 
-async def try_kept(connector: Connector, company_id: UUID, integration_id: UUID) -> ConnectionReport:
+async def try_kept(connector: Connector, integration: IntegrationRow) -> ConnectionReport:
     """Check a connection as it is kept; whatever goes wrong stands in the report."""
     try:
-        async with asyncio.timeout(LONGEST_S), connector.connected(company_id, integration_id) as adapter:
+        async with asyncio.timeout(LONGEST_S), connector.connected(integration) as adapter:
             return await adapter.check()
     except TimeoutError:
         return _failed("connection", f"no answer within {LONGEST_S:.0f} s")

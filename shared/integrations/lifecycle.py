@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 from uuid import UUID, uuid4
 
 from shared import telemetry
@@ -31,6 +31,7 @@ from shared.security.keys import Keys, Purpose
 from shared.security.sealing import Sealer
 from shared.security.webhook_url import webhook_url
 from shared.settings import Settings
+from shared.store.connections import Connections
 from shared.store.database import Database, Transaction
 from shared.store.integrations import FIRST, TOMBSTONE_DAYS, Integration, NewIntegration
 from shared.store.integrations import Integrations as IntegrationStore
@@ -75,12 +76,32 @@ class Parts:
     database: Database
     integrations: IntegrationStore
     schedules: Schedules
+    connections: Connections
     ledger: Ledger
     logs: Logs
     runs: Runs
     knocker: Knocker
     connector: Connector
     syncs: Syncs
+
+    @classmethod
+    def of(cls, services: Any) -> Self:
+        """Take them from *services* (`shared.composition.Services`, which stands above this package)."""
+        return cls(
+            settings=services.settings,
+            keys=services.keys,
+            sealer=services.sealer,
+            database=services.database,
+            integrations=IntegrationStore(),
+            schedules=Schedules(),
+            connections=services.store.connections,
+            ledger=services.store.ledger,
+            logs=services.store.logs,
+            runs=services.store.runs,
+            knocker=services.knocker,
+            connector=services.adapters,
+            syncs=services.syncs,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +127,15 @@ def _utc_now() -> datetime:
 class Integrations:
     """What can be done with an integration as a whole."""
 
+    @classmethod
+    def of(cls, services: Any) -> Self:
+        """Build it from what the composition root gives."""
+        return cls(Parts.of(services))
+
     def __init__(self, parts: Parts, *, now: Callable[[], datetime] = _utc_now) -> None:
         self._parts = parts
         self._now = now
-        self._canceller = Canceller(parts.ledger, parts.logs, parts.runs)
+        self._canceller = Canceller(parts.integrations, parts.ledger, parts.logs, parts.runs)
 
     async def create(self, company_id: UUID, request: CreateIntegration) -> Created:
         """
@@ -204,7 +230,8 @@ class Integrations:
         """Ask the vendor; return a report, whatever it says. Raises NotFound."""
         async with self._parts.database.company(company_id) as tx:
             await self._parts.integrations.get(tx, integration_id)
-        report = await try_kept(self._parts.connector, company_id, integration_id)
+            integration = await self._parts.connections.get(tx, integration_id)
+        report = await try_kept(self._parts.connector, integration)
         if report.ok:
             await self._learn(company_id, integration_id, report)
         return {**report_view(report), "tested_at": self._now()}
@@ -220,12 +247,16 @@ class Integrations:
             gone = await self._parts.integrations.delete(tx, integration_id)
             await self._parts.schedules.remove(tx, integration_id)
             cancelled = await self._canceller.cancel(
-                tx, integration_id, None, cause="integration_deleted", words="cancelled: the integration was deleted"
+                tx,
+                integration_id,
+                list(EntityType),
+                cause="integration_deleted",
+                words="cancelled: the integration was deleted",
             )
             knocks = await self._publish(tx, integration_id)
         await self._parts.knocker.send(knocks)
         log.info("integration_deleted", company_id=company_id, integration_id=integration_id, archived=archived)
-        return _farewell(gone, archived, cancelled, archive_records=archive_records)
+        return _farewell(gone, archived, cancelled.jobs, archive_records=archive_records)
 
     async def _apply(self, tx: Transaction, before: Integration, change: Change) -> tuple[Integration, list[Knock]]:
         after = before
@@ -237,16 +268,17 @@ class Integrations:
             await self._parts.integrations.drop_tokens(tx, before.id)
         if "account" in change.columns:
             await self._take_over(tx, after)
+        knocks: list[Knock] = []
         if change.switched_off:
             names = ", ".join(entity.log_name for entity in change.switched_off)
-            await self._canceller.cancel(
+            cancelled = await self._canceller.cancel(
                 tx,
                 before.id,
                 change.switched_off,
                 cause="entity_switched_off",
                 words=f"cancelled: {names} switched off",
             )
-        knocks: list[Knock] = []
+            knocks += cancelled.knocks
         if change.is_resumed:
             knocks += await self._parts.ledger.release_held(tx, [f"auth:{before.id}"])
         if change.concerns_intake:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from shared.model import Direction, EntityType, LogAction, LogStatus, RunStatus
 from shared.store.database import Transaction
-from shared.store.ledger import Ledger
+from shared.store.integrations import Integrations
+from shared.store.ledger import Knock, Ledger
 from shared.store.links import EXTERNAL_KEY
 from shared.store.logs import LogRow, Logs
-from shared.store.runs import Runs
-from shared.sync.priorities import PULL, RECONCILE
+from shared.store.runs import Run, Runs
+from shared.sync.priorities import PULL, PUSH_MOVED, RECONCILE
+
+ACTIONS = (PULL, RECONCILE, PUSH_MOVED)
+"""Jobs that move records; what the webhook intake is told is never cancelled."""
 
 SWITCHES: Mapping[str, EntityType] = {
     "sync_roles": EntityType.JOB,
@@ -22,29 +27,71 @@ SWITCHES: Mapping[str, EntityType] = {
 """Columns that turn one entity off, both ways."""
 
 
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """What was taken off the queue, and whom to knock for: runs over several entities go on with their next one."""
+
+    jobs: int
+    knocks: list[Knock]
+
+
 class Canceller:
     """Takes jobs off the queue for a stated cause."""
 
-    def __init__(self, ledger: Ledger, logs: Logs, runs: Runs) -> None:
+    def __init__(self, integrations: Integrations, ledger: Ledger, logs: Logs, runs: Runs) -> None:
+        self._integrations = integrations
         self._ledger = ledger
         self._logs = logs
         self._runs = runs
 
     async def cancel(
-        self, tx: Transaction, integration_id: UUID, entities: Sequence[EntityType] | None, *, cause: str, words: str
-    ) -> int:
+        self, tx: Transaction, integration_id: UUID, entities: Sequence[EntityType], *, cause: str, words: str
+    ) -> Cancelled:
         """
-        Cancel the pending jobs of *entities* (None: of all); return how many.
+        Cancel the pending jobs of *entities* and end their runs; a run at work ends at its next page.
 
-        *cause* is stable and for programs, *words* are for people. A job at work finds the switch off by itself.
+        *cause* is stable and for programs, *words* are for people.
         """
-        jobs = await self._ledger.cancel(tx, integration_id, (PULL, RECONCILE), entities)
+        jobs = await self._ledger.cancel(tx, integration_id, ACTIONS, entities)
         await self._logs.write(tx, [_skipped(integration_id, job, cause, words) for job in jobs])
-        for run_id in {job["run_id"] for job in jobs if job["run_id"] is not None}:
-            run = await self._runs.get(tx, run_id)
-            if run is not None:
+        at_work = await self._integrations.at_work(tx, integration_id, (PULL, PUSH_MOVED))
+        parents: set[UUID] = set()
+        for run in await self._running(tx, integration_id, entities):
+            if (run.entity, run.direction) in at_work:
+                await self._runs.request_cancel(tx, run.id)
+            else:
                 await self._runs.end(tx, run, RunStatus.CANCELLED, error=words)
-        return len(jobs)
+            if run.parent_id is not None:
+                parents.add(run.parent_id)
+        return Cancelled(len(jobs), await self._go_on(tx, integration_id, parents, entities))
+
+    async def _running(self, tx: Transaction, integration_id: UUID, entities: Sequence[EntityType]) -> list[Run]:
+        found: list[Run] = []
+        for entity in entities:
+            for direction in Direction:
+                found += await self._runs.running(tx, integration_id, entity, direction)
+        return found
+
+    async def _go_on(
+        self, tx: Transaction, integration_id: UUID, parents: Iterable[UUID], without: Sequence[EntityType]
+    ) -> list[Knock]:
+        """Start what came next in runs over several entities: a cancelled run passes the turn to nobody."""
+        from shared.sync.pull import pull_request  # the engine, which only a worker should have to load
+
+        requests = []
+        for parent_id in parents:
+            waiting = [
+                run
+                for run in await self._runs.children(tx, parent_id)
+                if run.status is RunStatus.RUNNING
+                and run.direction is Direction.INBOUND
+                and run.entity is not None
+                and run.entity not in without
+            ]
+            order = list(EntityType)
+            waiting.sort(key=lambda run: order.index(run.entity or EntityType.JOB))
+            requests += [pull_request(integration_id, run) for run in waiting[:1]]
+        return await self._ledger.enqueue(tx, requests)
 
 
 def _skipped(integration_id: UUID, job: Mapping[str, Any], cause: str, words: str) -> LogRow:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, LiteralString
@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from shared.errors import Conflict, NotFound
-from shared.model import EntityType
+from shared.model import Direction, EntityType
 from shared.store.database import Transaction, as_json
 
 FIRST = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
@@ -175,6 +175,11 @@ FROM only_here o WHERE r.id = o.internal_id AND r.entity_type = o.entity_type AN
 RETURNING r.id, r.entity_type
 """
 
+_AT_WORK: LiteralString = """
+SELECT DISTINCT entity_type, direction FROM sync_queue
+WHERE integration_id = %(id)s AND status = 'processing' AND action = ANY(%(actions)s)
+"""
+
 _CLOSE_CONFLICTS: LiteralString = """
 UPDATE conflicts SET status = 'closed', ended_at = clock_timestamp(), updated_at = clock_timestamp(),
     ended_by = 'integration_deleted', version = version + 1
@@ -248,6 +253,13 @@ class Integrations:
         """Archive the records that no other system is linked to; return them. Call before `delete`."""
         rows = await tx.rows(_ARCHIVE, id=integration_id)
         return [(row["id"], EntityType(row["entity_type"])) for row in rows]
+
+    async def at_work(
+        self, tx: Transaction, integration_id: UUID, actions: Sequence[str]
+    ) -> set[tuple[EntityType, Direction]]:
+        """Return what jobs of *actions* are at work on now."""
+        rows = await tx.rows(_AT_WORK, id=integration_id, actions=list(actions))
+        return {(EntityType(row["entity_type"]), Direction(row["direction"])) for row in rows}
 
     async def take_over_links(self, tx: Transaction, integration: Integration, account: str) -> int:
         """Give *integration* the links of deleted connections to the same *account*; return how many."""

@@ -1,0 +1,109 @@
+"""What can be typed after `python -m shared.cli` (docs/cli.md)."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from uuid import UUID
+
+ROLES = ("viewer", "recruiter", "data_manager", "hr", "admin", "ops")
+ENTITIES = ("job", "role", "candidate", "application")
+MODES = ("incremental", "full")
+DAYS = 30
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser; each command names its module and function in `run`."""
+    root = argparse.ArgumentParser(prog="python -m shared.cli", description="Operate Liaison. Answers are JSON lines.")
+    commands = root.add_subparsers(metavar="command", required=True)
+    migrate = commands.add_parser("migrate", help="bring the database up to date (DATABASE_OWNER_URL)")
+    migrate.set_defaults(run="shared.cli.schema:migrate")
+    _company(commands)
+    _token(commands)
+    _integration(commands)
+    _syncing(commands)
+    _letters(commands)
+    worker = _group(commands, "worker", "look at the workers")
+    status = worker.add_parser("status", help="queue depth, processing, age of the last sweep; exit 1 if not healthy")
+    status.set_defaults(run="shared.cli.operating:worker_status")
+    return root
+
+
+def _company(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    group = _group(commands, "company", "make companies")
+    create = group.add_parser("create", help="make a company with the shipped routes")
+    create.add_argument("name")
+    create.add_argument("--id", type=UUID, help="its id, if it must be a certain one")
+    create.set_defaults(run="shared.cli.access:create_company")
+
+
+def _token(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    group = _group(commands, "token", "give and take bearer tokens (AUTH_JWT_SECRET)")
+    create = group.add_parser("create", help="make a token; it is shown once")
+    create.add_argument("--company", type=UUID, required=True)
+    create.add_argument("--role", choices=ROLES, required=True)
+    create.add_argument("--subject", default="operator", help="who calls, as the log shows it")
+    create.add_argument("--days", type=int, default=DAYS, help=f"how long it is good for ({DAYS})")
+    create.set_defaults(run="shared.cli.access:create_token")
+    revoke = group.add_parser("revoke", help="take a token back")
+    revoke.add_argument("token_id", type=UUID)
+    revoke.add_argument("--company", type=UUID, required=True)
+    revoke.set_defaults(run="shared.cli.access:revoke_token")
+
+
+def _integration(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    group = _group(commands, "integration", "connect vendors' accounts")
+    create = group.add_parser("create", help="connect an account; the webhook's secret is shown once")
+    create.add_argument("--company", type=UUID, required=True)
+    create.add_argument("--platform", help="greenhouse …")
+    create.add_argument("--name", default="")
+    create.add_argument("--api-key", help="seen by others on this machine: prefer --input")
+    create.add_argument("--api-base-url")
+    create.add_argument("--config", action="append", default=[], metavar="KEY=VALUE", help="may be given often")
+    create.add_argument("--input", metavar="FILE", help="the body of the API's call as JSON; - reads standard input")
+    create.set_defaults(run="shared.cli.connecting:create_integration")
+    shown = group.add_parser("list", help="one line each")
+    shown.add_argument("--company", type=UUID, required=True)
+    shown.set_defaults(run="shared.cli.connecting:list_integrations")
+    test = group.add_parser("test", help="ask the vendor; exit 1 if it refuses")
+    test.add_argument("integration", type=UUID)
+    test.set_defaults(run="shared.cli.connecting:test_integration")
+
+
+def _syncing(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    pull = commands.add_parser("pull", help="pull in this process; one JSON line of figures")
+    pull.add_argument("--integration", type=UUID, required=True)
+    pull.add_argument("--entity", choices=ENTITIES, required=True)
+    pull.add_argument("--mode", choices=MODES, default="incremental")
+    pull.set_defaults(run="shared.cli.syncing:pull")
+    reconcile = commands.add_parser("reconcile", help="reconcile one record with its vendor, by the workers")
+    reconcile.add_argument("--integration", type=UUID, required=True)
+    reconcile.add_argument("--entity", choices=ENTITIES, required=True)
+    which = reconcile.add_mutually_exclusive_group(required=True)
+    which.add_argument("--record", type=UUID, help="our id")
+    which.add_argument("--external-id", help="the vendor's id")
+    reconcile.set_defaults(run="shared.cli.syncing:reconcile")
+
+
+def _letters(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    letters = commands.add_parser("dead-letters", help="jobs that were given up, one line each")
+    letters.add_argument("--company", type=UUID, required=True)
+    letters.add_argument("--state", choices=("open", "redriven", "dismissed", "all"), default="open")
+    letters.add_argument("--limit", type=int, default=100)
+    letters.set_defaults(run="shared.cli.operating:dead_letters")
+    redrive = commands.add_parser("redrive", help="run a dead letter's job again from its first attempt")
+    redrive.add_argument("letter", type=UUID, nargs="?", help="one letter; without it --all")
+    redrive.add_argument("--all", action="store_true", help="every open one of the company")
+    redrive.add_argument("--company", type=UUID, required=True)
+    redrive.set_defaults(run="shared.cli.operating:redrive")
+
+
+def _group(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, words: str
+) -> argparse._SubParsersAction[argparse.ArgumentParser]:
+    return commands.add_parser(name, help=words).add_subparsers(metavar="command", required=True)
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return what was asked for; ends the process with a usage text if it can't be read."""
+    return parser().parse_args(arguments)
