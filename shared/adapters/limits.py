@@ -29,8 +29,10 @@ POLL_S = 0.01
 """How often callers look whether the one call that asks has been answered."""
 FEWEST_TO_KEEP_BACK = 20
 """In windows of fewer calls than this none is kept back for the question: it would cost too much of them."""
-PLAUSIBLE_SKEW_S = 1.0
-"""A clock that its whole-second `Date` header shows no further off than this is taken to be exact."""
+PLAUSIBLE_SKEW_S = 1.5
+"""A clock that its `Date` header (whole seconds, made once a second) shows no further off is taken to be exact."""
+IMPLAUSIBLE_S = 2.0
+"""A window told to have ended so long ago, or to last so much longer than any, is told by a clock that's off."""
 LONGEST_REFUSAL_S = 24 * 3600.0
 LARGEST_NUMBER = 1e12
 """A header's number beyond this is neither a count nor a time."""
@@ -57,6 +59,8 @@ class WindowHeaders:
     limit: str = "x-ratelimit-limit"
     remaining: str = "x-ratelimit-remaining"
     reset: str = "x-ratelimit-reset"
+    longest_s: float = 60.0
+    """No window of this vendor is longer; bounds the wait where its clock is off and its `Date` doesn't say so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,7 @@ class Told:
     reset: float | None
     vendor_now: float | None
     """The `Date` header, epoch seconds; the true moment is up to a second later."""
+    longest_s: float = 60.0
 
 
 def read_headers(headers: Mapping[str, str], names: WindowHeaders) -> Told:
@@ -78,6 +83,7 @@ def read_headers(headers: Mapping[str, str], names: WindowHeaders) -> Told:
         remaining=None if remaining is None else int(remaining),
         reset=_number(headers.get(names.reset)),
         vendor_now=read_date(headers.get("date")),
+        longest_s=names.longest_s,
     )
 
 
@@ -142,6 +148,9 @@ class _Window:
     limit: int = 0
     left: int = 0
     reset: float | None = None
+    told_at: float = 0.0
+    """When *reset* was first told, our clock."""
+    longest_s: float = 60.0
     is_silent: bool = False
     """Answers tell no limits."""
     asked_at: float | None = None
@@ -158,9 +167,13 @@ class _Window:
         """Return our time at which the window has turned, as far as is known."""
         reset = self.reset or 0.0
         if self.is_late:
-            return reset + ROUNDING_S - self._skew() + MARGIN_S
-        is_plausible = self.skew_low <= PLAUSIBLE_SKEW_S and self.skew_high >= -PLAUSIBLE_SKEW_S
-        return reset - (0.0 if is_plausible else self._skew()) + MARGIN_S
+            turns_at = reset + ROUNDING_S - self._skew() + MARGIN_S
+        else:
+            is_plausible = self.skew_low <= PLAUSIBLE_SKEW_S and self.skew_high >= -PLAUSIBLE_SKEW_S
+            turns_at = reset - (0.0 if is_plausible else self._skew()) + MARGIN_S
+        last = self.told_at + self.longest_s
+        is_possible = self.told_at - IMPLAUSIBLE_S <= turns_at <= last + IMPLAUSIBLE_S
+        return turns_at if is_possible else last
 
     def _skew(self) -> float:
         return self.skew_low if self.skew_low > float("-inf") else 0.0
@@ -221,6 +234,7 @@ class InProcessWindows:
                 window.is_late = False
             window.left = max(0, told.remaining - window.in_flight)
             window.limit, window.reset, window.asked_at = told.limit, told.reset, None
+            window.told_at, window.longest_s = now, told.longest_s
         elif told.reset == window.reset:
             window.is_late = True if was_asking else window.is_late
             window.left = min(window.left, told.remaining)

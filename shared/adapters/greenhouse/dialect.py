@@ -30,6 +30,9 @@ FIELDS: Mapping[str, str] = {
 }
 """Greenhouse's words for a field → ours."""
 
+WHOLE = "base"
+"""The vendor's word for a fault of no field in particular."""
+
 
 def words(body: Any) -> Words:
     """
@@ -45,7 +48,7 @@ def words(body: Any) -> Words:
     for error in errors if isinstance(errors, list) else ():
         if isinstance(error, Mapping):
             name = error.get("field")
-            if isinstance(name, str):
+            if isinstance(name, str) and name != WHOLE:
                 field = field or name
                 told.append(f"{name} {error.get('message')}")
             else:
@@ -56,5 +59,5 @@ def words(body: Any) -> Words:
 
 
 GREENHOUSE = Dialect("Greenhouse", words=words, fields=FIELDS, request_ids=("x-request-id", "x-greenhouse-request-id"))
-WINDOW = WindowHeaders()
+WINDOW = WindowHeaders(longest_s=30.0)
 """`X-RateLimit-Limit`, `-Remaining` and `-Reset`: a fixed window, 30 s in v3 and 10 s in v1."""

@@ -73,7 +73,7 @@ Start = Callable[..., Awaitable[Account]]
 
 @pytest.fixture
 async def start() -> AsyncIterator[Start]:
-    """Give a way to start simulators, `await start("v1", people=20)`; all end with the test."""
+    """Give a way to start simulators with an adapter each; all of them end with the test."""
     async with AsyncExitStack() as stack:
 
         async def one(version: str = "v3", *, config: dict[str, Any] | None = None, **settings: Any) -> Account:
