@@ -89,6 +89,6 @@ def _renewal(draft: Draft, unit: Unit, shown: tuple[str, ...], version: int, has
         what = FIELDS[rules.entity][unit.name]
         for values in sides:
             for identity, (whole, element) in listed(what, values.get(unit.name), hasher, version).items():
-                ((new, (new_whole, _)),) = listed(what, [element], rules.hasher).items()
-                elements[identity], wholes[whole] = new, new_whole
+                for new, (new_whole, _) in listed(what, [element], rules.hasher).items():
+                    elements[identity], wholes[whole] = new, new_whole
     return _Renewal(unit, list(zip(then, now, strict=True)), elements, wholes)
