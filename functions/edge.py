@@ -207,7 +207,7 @@ async def _outcome(
 async def _handle(req: func.HttpRequest, request_id: str, permission: str, handler: Handler) -> Answer:
     from shared import composition
 
-    services = await composition.services()
+    services = composition.services()
     principal = await authenticator_of(services).authenticate(req.headers.get("authorization"))
     require(principal, permission)
     with telemetry.bound(company_id=principal.company_id):

@@ -236,11 +236,11 @@ class Settings(BaseModel):
         False,
         "Let outgoing calls reach this machine. For the sandbox alone; refused in Azure.",
     )
-    sandbox_fault_job: str | None = _setting(
-        "SANDBOX_FAULT_JOB",
+    sandbox_fault_file: str | None = _setting(
+        "SANDBOX_FAULT_FILE",
         None,
-        "Id or marker of a job that raises each time it runs, to show the poison path; unset it to mend the job. "
-        "Needs OUTGOING_ALLOW_LOOPBACK.",
+        "Path of a file that names jobs (by id or record key, one a line) which raise while it exists, to show the "
+        "poison path. Needs OUTGOING_ALLOW_LOOPBACK.",
     )
 
     website_site_name: str | None = _setting(
@@ -372,8 +372,8 @@ def _contradictions(given: Mapping[str, str]) -> dict[str, str]:
     allows_loopback = given.get("OUTGOING_ALLOW_LOOPBACK", "").lower() in values.TRUE_WORDS
     if allows_loopback and "WEBSITE_SITE_NAME" in given:
         faults["OUTGOING_ALLOW_LOOPBACK"] = "is for the sandbox alone; remove it from the app settings"
-    if "SANDBOX_FAULT_JOB" in given and not allows_loopback:
-        faults["SANDBOX_FAULT_JOB"] = "is for the sandbox alone (OUTGOING_ALLOW_LOOPBACK); remove it"
+    if "SANDBOX_FAULT_FILE" in given and not allows_loopback:
+        faults["SANDBOX_FAULT_FILE"] = "is for the sandbox alone (OUTGOING_ALLOW_LOOPBACK); remove it"
     jwks = urlsplit(given.get("AUTH_JWKS_URL", ""))
     if jwks.scheme == "http" and not (allows_loopback and values.is_loopback(jwks.hostname)):
         faults["AUTH_JWKS_URL"] = "must begin with https://"

@@ -32,6 +32,10 @@ _SENT: LiteralString = "UPDATE create_intents SET sent_at = clock_timestamp() WH
 _END: LiteralString = """
 UPDATE create_intents SET state = %(state)s, ended_at = clock_timestamp() WHERE id = %(id)s AND state = 'open'
 """
+_FIND: LiteralString = """
+SELECT id FROM create_intents
+WHERE integration_id = %(integration)s AND entity_type = %(entity)s AND record_id = %(record)s AND state = 'open'
+"""
 _HOLDS: LiteralString = """
 SELECT identity_key FROM create_intents
 WHERE integration_id = %(integration)s AND identity_key = ANY(%(keys)s) AND state = 'open' AND sent_at IS NOT NULL
@@ -71,6 +75,11 @@ class CreateIntents:
     async def end(self, tx: Transaction, intent_id: UUID, state: str) -> None:
         """End an intent as `linked` or `review`."""
         await tx.run(_END, id=intent_id, state=state)
+
+    async def find(self, tx: Transaction, integration_id: UUID, entity: EntityType, record_id: UUID) -> UUID | None:
+        """Return the record's open intent, or None."""
+        row = await tx.row(_FIND, integration=integration_id, entity=entity.value, record=record_id)
+        return row["id"] if row else None
 
     async def open_identities(self, tx: Transaction, integration_id: UUID, keys: list[str]) -> set[str]:
         """Return those of *keys* for which a create may be under way at the vendor."""

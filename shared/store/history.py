@@ -58,6 +58,7 @@ SELECT u.id, %(company)s, %(kid)s, u.salt FROM unnest(%(ids)s::uuid[], %(salts)s
 ON CONFLICT (record_id) DO NOTHING
 """
 _KEYS: LiteralString = "SELECT record_id, kid, salt FROM person_keys WHERE record_id = ANY(%(ids)s)"
+_FORGET: LiteralString = "DELETE FROM person_keys WHERE record_id = ANY(%(ids)s)"
 _INSERT: LiteralString = """
 INSERT INTO record_history (company_id, record_id, entity_type, version, at, units, sealed, source, job_id, run_id)
 SELECT %(company)s, u.record_id, u.entity, u.version, clock_timestamp(), string_to_array(u.units, ','), u.sealed,
@@ -87,6 +88,11 @@ class History:
             await tx.run(_ENSURE, company=tx.company, kid=kid, ids=missing, salts=salts)
             rows = await tx.rows(_KEYS, ids=ids)
         return {row["record_id"]: PersonKey(row["record_id"], row["kid"], bytes(row["salt"])) for row in rows}
+
+    async def forget(self, tx: Transaction, record_ids: Sequence[UUID]) -> None:
+        """Drop the salts of the records: what was sealed under their keys can't be opened any more."""
+        if record_ids:
+            await tx.run(_FORGET, ids=list(record_ids))
 
     async def append(self, tx: Transaction, rows: Sequence[HistoryRow]) -> None:
         """Add *rows*."""

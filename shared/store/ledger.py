@@ -98,7 +98,8 @@ ON CONFLICT (integration_id, action, entity_type, record_key) WHERE status IN ('
     requested_seq = q.requested_seq + 1,
     priority = least(q.priority, excluded.priority),
     payload = q.payload || excluded.payload || (CASE
-        WHEN 'full' IN (q.payload ->> 'mode', excluded.payload ->> 'mode') THEN '{"mode": "full"}' ELSE '{}' END)::jsonb,
+        WHEN 'full' IN (q.payload ->> 'mode', excluded.payload ->> 'mode') THEN '{"mode": "full"}'
+        ELSE '{}' END)::jsonb,
     run_id = coalesce(q.run_id, excluded.run_id),
     scheduled_at = CASE WHEN q.status = 'pending' AND q.hold_reason IS NULL
         THEN least(q.scheduled_at, excluded.scheduled_at) ELSE q.scheduled_at END

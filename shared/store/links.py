@@ -106,6 +106,14 @@ FROM jsonb_to_recordset(%(rows)s) AS r (id uuid, internal_id uuid, external_id t
 WHERE l.id = r.id AND l.sync_version = r.based_on
 """
 
+_MOVED: LiteralString = """
+SELECT DISTINCT l.internal_id FROM external_entity_map l
+JOIN records r ON r.id = l.internal_id AND r.entity_type = l.entity_type
+WHERE l.integration_id = %(integration)s AND l.entity_type = %(entity)s AND l.state = 'live'
+    AND r.updated_at > l.last_synced_at AND (%(after)s::uuid IS NULL OR l.internal_id > %(after)s)
+ORDER BY l.internal_id LIMIT %(limit)s
+"""
+
 _TICKET: LiteralString = "SELECT nextval('observation_seq') AS ticket, clock_timestamp() AS at"
 
 
@@ -166,6 +174,13 @@ class Links:
             for row in await tx.rows(_OF_RECORDS, ids=list(record_ids)):
                 found.setdefault(row["internal_id"], []).append(_link(row))
         return found
+
+    async def moved_records(
+        self, tx: Transaction, integration_id: UUID, entity: EntityType, after: UUID | None, limit: int
+    ) -> list[UUID]:
+        """Return linked records that changed here since the base last moved, by id, beyond *after*."""
+        rows = await tx.rows(_MOVED, integration=integration_id, entity=entity.value, after=after, limit=limit)
+        return [row["internal_id"] for row in rows]
 
     async def lock(self, tx: Transaction, link_ids: Sequence[UUID]) -> dict[UUID, Link]:
         """Return the links as they are now, locked until the transaction ends, in the order of their ids."""

@@ -105,6 +105,17 @@ SELECT id FROM records WHERE company_id = %(company)s AND entity_type = 'applica
     AND candidate_id = %(candidate)s AND job_id = %(job)s AND archived_at IS NULL
 """
 
+_UNLINKED_APPLICATIONS: LiteralString = """
+SELECT DISTINCT ON (r.candidate_id, r.job_id) r.id, r.candidate_id || ' ' || r.job_id AS pair
+FROM unnest(%(pairs)s::text[]) AS p (pair)
+JOIN records r ON r.company_id = %(company)s AND r.entity_type = 'application'
+    AND r.candidate_id = split_part(p.pair, ' ', 1)::uuid AND r.job_id = split_part(p.pair, ' ', 2)::uuid
+WHERE r.archived_at IS NULL AND NOT EXISTS (
+    SELECT FROM external_entity_map l WHERE l.internal_id = r.id AND l.entity_type = 'application'
+        AND l.integration_id = %(integration)s AND l.state <> 'tombstone')
+ORDER BY r.candidate_id, r.job_id, r.created_at
+"""
+
 _CHILDREN: LiteralString = """
 SELECT id FROM records WHERE company_id = %(company)s AND entity_type = 'application' AND candidate_id = %(candidate)s
 """
@@ -174,6 +185,15 @@ class Records:
         """Return the candidate's application for that job, or None."""
         row = await tx.row(_APPLICATION_EXISTS, company=tx.company, candidate=candidate_id, job=job_id)
         return row["id"] if row else None
+
+    async def unlinked_applications(
+        self, tx: Transaction, integration_id: UUID, pairs: Sequence[str]
+    ) -> dict[str, UUID]:
+        """Return applications without a link at the integration, by `<candidate id> <job id>`, the oldest of each."""
+        if not pairs:
+            return {}
+        rows = await tx.rows(_UNLINKED_APPLICATIONS, company=tx.company, integration=integration_id, pairs=list(pairs))
+        return {row["pair"]: row["id"] for row in rows}
 
     async def applications_of(self, tx: Transaction, candidate_id: UUID) -> list[UUID]:
         """Return the ids of a candidate's applications."""

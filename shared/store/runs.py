@@ -66,6 +66,11 @@ INSERT INTO runs (id, company_id, integration_id, parent_id, entity_type, direct
 VALUES (%(id)s, %(company)s, %(integration)s, %(parent)s, %(entity)s, %(direction)s, %(mode)s, %(trigger)s)
 """
 _GET: LiteralString = "SELECT * FROM runs WHERE id = %(id)s"
+_RUNNING: LiteralString = """
+SELECT * FROM runs WHERE integration_id = %(integration)s AND entity_type = %(entity)s AND direction = %(direction)s
+    AND status = 'running'
+ORDER BY started_at, id
+"""
 _CHILDREN: LiteralString = "SELECT * FROM runs WHERE parent_id = %(id)s ORDER BY started_at, id"
 _ADD: LiteralString = """
 UPDATE runs SET pages = pages + %(pages)s, requests = requests + %(requests)s, records_read = records_read + %(read)s,
@@ -163,6 +168,13 @@ class Runs:
         row = await tx.row(_GET, id=run_id)
         return _run(row) if row else None
 
+    async def running(
+        self, tx: Transaction, integration_id: UUID, entity: EntityType, direction: Direction
+    ) -> list[Run]:
+        """Return the runs of an entity that are not over, oldest first."""
+        rows = await tx.rows(_RUNNING, integration=integration_id, entity=entity.value, direction=direction.value)
+        return [_run(row) for row in rows]
+
     async def children(self, tx: Transaction, run_id: UUID) -> list[Run]:
         """Return the runs under a parent."""
         return [_run(row) for row in await tx.rows(_CHILDREN, id=run_id)]
@@ -186,7 +198,7 @@ class Runs:
         evidence: Mapping[str, JsonValue] | None = None,
         error: str | None = None,
     ) -> None:
-        """End a run, and its parent with the last of its children. `complete` without evidence is refused by the table."""
+        """End a run, and its parent with its last child. The table refuses `complete` without evidence."""
         await tx.run(
             _END,
             id=run.id,
@@ -212,10 +224,18 @@ class Runs:
         """Remember where the run's next page starts."""
         await tx.run(_MOVE_CURSOR, integration=integration_id, entity=entity.value, run=run_id, position=position)
 
-    async def advance(self, tx: Transaction, integration_id: UUID, entity: EntityType, watermark: datetime) -> None:
-        """After a complete run: the next incremental one starts from *watermark* (less the adapter's overlap)."""
+    async def advance(
+        self, tx: Transaction, integration_id: UUID, entity: EntityType, watermark: datetime, *, is_complete: bool
+    ) -> None:
+        """
+        After every page was read: the next incremental run starts from *watermark* (less the adapter's overlap).
+
+        `last_synced_at` moves only when the run is complete. What waits or is set aside is fetched by its id, so the
+        cursor need not wait for it (docs/decisions/0004-partial-runs-advance.md).
+        """
         await tx.run(_ADVANCE, integration=integration_id, entity=entity.value, watermark=watermark)
-        await tx.run(_SYNCED, integration=integration_id, at=watermark)
+        if is_complete:
+            await tx.run(_SYNCED, integration=integration_id, at=watermark)
 
     async def last_coverage(
         self, tx: Transaction, integration_id: UUID, entity: EntityType, run_id: UUID

@@ -50,12 +50,12 @@ def test_all_faults_are_told_together_and_no_value_is_quoted() -> None:
         ENCRYPTION_SECRET="canary-secret!",
         SYNC_BATCH_SIZE="canary-number",
         LOG_FORMAT="canary-format",
-        SANDBOX_FAULT_JOB="canary-job",
+        SANDBOX_FAULT_FILE="canary-job",
         AUTH_JWT_SECRET=None,
     )
     for name in ("DATABASE_URL", "AzureWebJobsStorage", "ENCRYPTION_SECRET", "SYNC_BATCH_SIZE", "LOG_FORMAT"):
         assert f"\n{name} " in message
-    assert "\nSANDBOX_FAULT_JOB " in message
+    assert "\nSANDBOX_FAULT_FILE " in message
     assert "\nAUTH_JWT_SECRET " in message
     assert "canary" not in message
 
@@ -98,8 +98,8 @@ def test_blank_values_count_as_absent() -> None:
 
 
 def test_loopback_is_refused_where_a_real_site_runs() -> None:
-    loopback = {"OUTGOING_ALLOW_LOOPBACK": "true", "SANDBOX_FAULT_JOB": "job-1"}
-    assert load_settings({**GOOD, **loopback}).sandbox_fault_job == "job-1"
+    loopback = {"OUTGOING_ALLOW_LOOPBACK": "true", "SANDBOX_FAULT_FILE": "job-1"}
+    assert load_settings({**GOOD, **loopback}).sandbox_fault_file == "job-1"
     assert "OUTGOING_ALLOW_LOOPBACK is for the sandbox alone" in refusal(**loopback, WEBSITE_SITE_NAME="liaison")
 
 

@@ -1,0 +1,247 @@
+"""
+The composition root: everything that is built once per process and event loop, on first use.
+
+No import builds anything. Pools and clients open inside the loop that uses them; another loop gets its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from shared import telemetry
+from shared.security.keys import Keys
+from shared.security.sealing import Sealer
+from shared.settings import Settings, load_settings
+from shared.store.database import Database
+from shared.store.queues import Knocker, Queues
+
+if TYPE_CHECKING:
+    from shared.intake.wiring import Intake
+    from shared.maintenance import Maintenance
+    from shared.store.store import Store
+    from shared.sync.adapters import Adapters
+    from shared.sync.applying import Applier
+    from shared.sync.edits import Edits
+    from shared.sync.held_values import Vault
+    from shared.sync.poison import PoisonRecorder
+    from shared.sync.pull import Puller
+    from shared.sync.reconcile import Reconciler
+    from shared.sync.resolutions import Resolutions
+    from shared.sync.runner import Handler, Runner
+    from shared.sync.runs import Syncs
+    from shared.sync.sweep import Sweep
+
+
+@dataclass(frozen=True)
+class Services:
+    """
+    What functions and commands are given. Parts are made when first asked for.
+
+    Imports stand where they are needed: the webhook path pays for queue, tables and keys alone.
+    """
+
+    settings: Settings
+    limiter_off: bool = False
+
+    @cached_property
+    def keys(self) -> Keys:
+        """Keys by purpose."""
+        return Keys.from_settings(self.settings)
+
+    @cached_property
+    def sealer(self) -> Sealer:
+        """Seals credentials."""
+        return Sealer(self.keys)
+
+    @cached_property
+    def database(self) -> Database:
+        """PostgreSQL as the app's role."""
+        return Database(
+            self.settings.database_url.get_secret_value(),
+            pool_max=self.settings.database_pool_max,
+            prepared=self.settings.database_prepared_statements,
+        )
+
+    @cached_property
+    def queues(self) -> Queues:
+        """Storage queues."""
+        return Queues(self.settings.storage_connection.get_secret_value())
+
+    @cached_property
+    def knocker(self) -> Knocker:
+        """Sends knocks after commits."""
+        return Knocker(self.queues, telemetry.get_logger("shared.knocker"))
+
+    @cached_property
+    def store(self) -> Store:
+        """Every group of statements."""
+        from shared.store.store import Store
+
+        return Store()
+
+    @cached_property
+    def adapters(self) -> Adapters:
+        """Adapters of this process."""
+        from shared.sync.adapters import Adapters
+
+        return Adapters(
+            self.database,
+            self.sealer,
+            allow_loopback=self.settings.outgoing_allow_loopback,
+            limiter_off=self.limiter_off,
+        )
+
+    @cached_property
+    def vault(self) -> Vault:
+        """Seals what is kept of people."""
+        from shared.security.person_keys import PersonalData
+        from shared.sync.held_values import Vault
+
+        return Vault(self.store.history, PersonalData(self.keys))
+
+    @cached_property
+    def applier(self) -> Applier:
+        """Applies observations."""
+        from shared.sync.applying import Applier
+
+        return Applier(self.store, self.keys, self.vault)
+
+    @cached_property
+    def syncs(self) -> Syncs:
+        """Starts and cancels runs."""
+        from shared.sync.runs import Syncs
+
+        return Syncs(self.database, self.store, self.knocker)
+
+    @cached_property
+    def edits(self) -> Edits:
+        """Writes on behalf of people."""
+        from shared.sync.edits import Edits
+
+        return Edits(self.database, self.store, self.vault, self.knocker)
+
+    @cached_property
+    def resolutions(self) -> Resolutions:
+        """Performs people's decisions."""
+        from shared.sync.resolutions import Resolutions
+
+        return Resolutions(self.database, self.store, self.adapters, self.edits, self.keys, self.knocker)
+
+    @cached_property
+    def puller(self) -> Puller:
+        """Handler of pulls."""
+        from shared.sync.pull import Puller
+
+        return Puller(
+            self.database,
+            self.store,
+            self.adapters,
+            self.applier,
+            time_budget_s=self.settings.sync_time_budget_seconds,
+        )
+
+    @cached_property
+    def reconciler(self) -> Reconciler:
+        """Handler of reconciles."""
+        from shared.sync.conflict_items import ConflictItems
+        from shared.sync.creating import Creator
+        from shared.sync.pushing import Pusher
+        from shared.sync.reconcile import Reconciler
+
+        items = ConflictItems(self.store.conflicts, self.vault)
+        return Reconciler(
+            self.database,
+            self.store,
+            self.adapters,
+            self.applier,
+            Pusher(self.database, self.store, items),
+            Creator(self.database, self.store, self.applier, self.keys),
+        )
+
+    @cached_property
+    def intake(self) -> Intake:
+        """The webhook intake."""
+        from shared.intake.wiring import Intake
+
+        return Intake(self)
+
+    @cached_property
+    def handlers(self) -> dict[str, Handler]:
+        """Job handlers by the name that stands in `sync_queue.action`."""
+        from shared.intake.handler import PublishHandler
+        from shared.sync.outbound import OutboundSweep
+        from shared.sync.priorities import PUBLISH, PULL, PUSH_MOVED, RECONCILE
+
+        return {
+            PULL: self.puller,
+            RECONCILE: self.reconciler,
+            PUSH_MOVED: OutboundSweep(self.database, self.store),
+            PUBLISH: PublishHandler(self.intake.publishing, self.intake.keeping),
+        }
+
+    @cached_property
+    def runner(self) -> Runner:
+        """Answers knocks."""
+        from shared.sync.faults import fault_from
+        from shared.sync.runner import Limits, Runner
+
+        settings = self.settings
+        limits = Limits(settings.sync_lease_seconds, settings.sync_batch_size, settings.sync_max_concurrent)
+        fault = fault_from(settings.sandbox_fault_file)
+        return Runner(self.database, self.store, self.knocker, self.handlers, limits, fault=fault)
+
+    @cached_property
+    def poison(self) -> PoisonRecorder:
+        """Records what poisoned a queue."""
+        from shared.sync.poison import PoisonRecorder
+
+        return PoisonRecorder(self.database, self.store, self.queues)
+
+    @cached_property
+    def sweep(self) -> Sweep:
+        """Knocks for what is due, starts schedules."""
+        from shared.sync.sweep import Sweep
+
+        return Sweep(
+            self.database,
+            self.queues,
+            self.knocker,
+            self.syncs,
+            per_integration=self.settings.sync_max_concurrent,
+        )
+
+    @cached_property
+    def maintenance(self) -> Maintenance:
+        """Nightly upkeep."""
+        from shared.maintenance import Maintenance
+
+        return Maintenance(self.database, self.intake.keeping)
+
+    async def aclose(self) -> None:
+        """Close what was opened."""
+        opened = self.__dict__
+        if "intake" in opened:
+            await self.intake.aclose()
+        if "adapters" in opened:
+            await self.adapters.aclose()
+        if "queues" in opened:
+            await self.queues.aclose()
+        if "database" in opened:
+            await self.database.aclose()
+
+
+_current: tuple[asyncio.AbstractEventLoop, Services] | None = None
+
+
+def services() -> Services:
+    """Return this process's services for the running event loop. Raises SettingsError with every fault named."""
+    global _current  # noqa: PLW0603 - the one cache of the process
+    loop = asyncio.get_running_loop()
+    if _current is None or _current[0] is not loop:
+        settings = load_settings()
+        telemetry.configure(settings)
+        _current = (loop, Services(settings))
+    return _current[1]

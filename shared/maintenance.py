@@ -1,0 +1,33 @@
+"""Nightly upkeep: partitions ahead of time, old logs away, kept webhook events past their time dropped."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import LiteralString
+
+from shared import telemetry
+from shared.intake.keeping import Keeping, drop_old, sweep_blobs
+from shared.store.database import Database
+
+LOG_DAYS = 90
+"""Days that `sync_logs` are kept, in whole months."""
+
+_PARTITIONS: LiteralString = "SELECT maintain_partitions(%(days)s) AS made"
+
+log = telemetry.get_logger(__name__)
+
+
+class Maintenance:
+    """What has to happen once a day, and may happen more often."""
+
+    def __init__(self, database: Database, keeping: Keeping) -> None:
+        self._database = database
+        self._keeping = keeping
+
+    async def run(self) -> None:
+        """Do all of it. Raises Unavailable."""
+        async with self._database.dispatch() as tx:
+            made = (await tx.one(_PARTITIONS, days=LOG_DAYS))["made"]
+        dropped = await drop_old(self._keeping)
+        orphans = await sweep_blobs(self._keeping, now=datetime.now(UTC))
+        log.info("maintained", partitions=made, events=dropped, blobs=orphans)

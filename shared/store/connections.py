@@ -1,0 +1,115 @@
+"""What the engine knows of an integration while it works for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, LiteralString
+from uuid import UUID
+
+from pydantic import JsonValue
+
+from shared.errors import NotFound
+from shared.model import Direction, EntityType
+from shared.store.database import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrationRow:
+    """A row of `integrations`, as far as syncing needs it. Credentials are sealed."""
+
+    id: UUID
+    company_id: UUID
+    platform: str
+    api_base_url: str | None
+    credentials_sealed: str | None
+    config: Mapping[str, JsonValue]
+    sync_enabled: bool
+    switches: Mapping[EntityType, bool]
+    rank: int
+    version: int
+    max_retries: int
+    attention: str | None
+    clock_skew_ms: int
+    created_at: datetime
+    deleted_at: datetime | None
+
+    def allows(self, entity: EntityType, direction: Direction) -> bool:
+        """Whether *entity* travels so: its switch is on and `config.directions` has it (inbound where silent)."""
+        if not self.switches[entity] or self.deleted_at is not None:
+            return False
+        directions = self.config.get("directions")
+        allowed = directions.get(entity.value, "inbound") if isinstance(directions, dict) else "inbound"
+        return allowed in (direction.value, "both")
+
+
+_GET: LiteralString = """
+SELECT id, company_id, platform, api_base_url, api_key_encrypted, config, sync_enabled, sync_roles, sync_candidates,
+    sync_applications, rank, version, max_retries, attention, clock_skew_ms, created_at, deleted_at
+FROM integrations WHERE id = %(id)s
+"""
+_BLOCK: LiteralString = """
+UPDATE integrations SET blocked_until = greatest(blocked_until, %(until)s) WHERE id = %(id)s
+"""
+_NEEDS_PEOPLE: LiteralString = """
+UPDATE integrations SET attention = %(code)s, attention_detail = %(detail)s, updated_at = clock_timestamp()
+WHERE id = %(id)s AND attention IS DISTINCT FROM %(code)s
+"""
+_SKEW: LiteralString = """
+UPDATE integrations SET clock_skew_ms = %(skew)s WHERE id = %(id)s AND abs(clock_skew_ms - %(skew)s) > 1000
+"""
+_CREATED_ROUTES: LiteralString = """
+SELECT 1 FROM routes WHERE entity_type = %(entity)s AND from_system = 'portal' AND to_system = 'job_owner'
+"""
+
+
+class Connections:
+    """Statements on `integrations` that a job makes."""
+
+    async def get(self, tx: Transaction, integration_id: UUID) -> IntegrationRow:
+        """Return the integration. Raises NotFound."""
+        row = await tx.row(_GET, id=integration_id)
+        if row is None:
+            raise NotFound(f"there is no integration {integration_id}")
+        return _integration(row)
+
+    async def block(self, tx: Transaction, integration_id: UUID, until: datetime) -> None:
+        """Let none of the integration's jobs start before *until*."""
+        await tx.run(_BLOCK, id=integration_id, until=until)
+
+    async def needs_people(self, tx: Transaction, integration_id: UUID, *, code: str, detail: str) -> bool:
+        """Stop the integration until people have acted; return whether it ran until now."""
+        return await tx.run(_NEEDS_PEOPLE, id=integration_id, code=code, detail=detail) > 0
+
+    async def measured_skew(self, tx: Transaction, integration_id: UUID, skew_ms: int) -> None:
+        """Remember how far the vendor's clock is ahead of ours, if that has changed by more than a second."""
+        await tx.run(_SKEW, id=integration_id, skew=skew_ms)
+
+    async def routes_to_job_owner(self, tx: Transaction, entity: EntityType) -> bool:
+        """Whether records of *entity* made in the portal are created at the integration that owns their job."""
+        return await tx.row(_CREATED_ROUTES, entity=entity.value) is not None
+
+
+def _integration(row: Mapping[str, Any]) -> IntegrationRow:
+    return IntegrationRow(
+        id=row["id"],
+        company_id=row["company_id"],
+        platform=row["platform"],
+        api_base_url=row["api_base_url"],
+        credentials_sealed=row["api_key_encrypted"],
+        config=row["config"],
+        sync_enabled=row["sync_enabled"],
+        switches={
+            EntityType.JOB: row["sync_roles"],
+            EntityType.CANDIDATE: row["sync_candidates"],
+            EntityType.APPLICATION: row["sync_applications"],
+        },
+        rank=row["rank"],
+        version=row["version"],
+        max_retries=row["max_retries"],
+        attention=row["attention"],
+        clock_skew_ms=row["clock_skew_ms"],
+        created_at=row["created_at"],
+        deleted_at=row["deleted_at"],
+    )

@@ -1,0 +1,32 @@
+"""Every group of statements in one value, so that an engine can be given another store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from shared.store.attention import Attention
+from shared.store.conflicts import Conflicts
+from shared.store.connections import Connections
+from shared.store.create_intents import CreateIntents
+from shared.store.history import History
+from shared.store.ledger import Ledger
+from shared.store.links import Links
+from shared.store.logs import Logs
+from shared.store.records import Records
+from shared.store.runs import Runs
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """What the engine reads and writes, group by group. No group holds state; each call takes its transaction."""
+
+    ledger: Ledger = field(default_factory=Ledger)
+    records: Records = field(default_factory=Records)
+    links: Links = field(default_factory=Links)
+    history: History = field(default_factory=History)
+    logs: Logs = field(default_factory=Logs)
+    runs: Runs = field(default_factory=Runs)
+    conflicts: Conflicts = field(default_factory=Conflicts)
+    attention: Attention = field(default_factory=Attention)
+    create_intents: CreateIntents = field(default_factory=CreateIntents)
+    connections: Connections = field(default_factory=Connections)

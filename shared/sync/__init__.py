@@ -1,0 +1,1 @@
+"""The engine: ledger decisions, pulls, reconciles, pushes, schedules (docs/engine.md)."""

@@ -1,0 +1,165 @@
+"""Adapters ready to call: one per integration and version of its settings, with connections that are used again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from shared import adapters as platforms
+from shared.adapters.http import VendorHttp
+from shared.adapters.limits import InProcessWindows, WindowStore
+from shared.adapters.oauth import InMemoryTokens, Token, TokenStore
+from shared.adapters.protocol import Adapter, Connection
+from shared.errors import AuthFailed
+from shared.security.sealing import Sealer
+from shared.store.connections import IntegrationRow
+from shared.store.database import Database
+from shared.store.oauth_tokens import OAuthTokens, SealedToken
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTokens:
+    """`OAuthTokens` as the adapters' token store."""
+
+    tokens: OAuthTokens
+
+    async def load(self, key: str) -> Token | None:
+        """Return the token kept for *key*, or None."""
+        found = await self.tokens.load(key)
+        if found is None:
+            return None
+        return Token(
+            access_token=found.access_token,
+            expires_at=found.expires_at,
+            refresh_token=found.refresh_token,
+            version=found.version,
+        )
+
+    async def lease(self, key: str, *, seconds: float) -> int | None:  # noqa: ARG002 - one token an integration
+        """Become the one refresher for *seconds*; None while somebody else is."""
+        return await self.tokens.lease(seconds=seconds)
+
+    async def save(self, key: str, token: Token, *, lease: int) -> bool:
+        """Save *token* and end the lease. False: the lease was lost, and nothing was saved."""
+        kept = SealedToken(key, token.access_token, token.expires_at, token.refresh_token, token.version)
+        return await self.tokens.save(kept, lease=lease)
+
+    async def release(self, key: str, *, lease: int) -> None:  # noqa: ARG002 - one token an integration
+        """End the lease without a new token."""
+        await self.tokens.release(lease=lease)
+
+
+@dataclass(slots=True)
+class _Open:
+    """An adapter in use."""
+
+    version: int
+    loop: asyncio.AbstractEventLoop
+    adapter: Adapter
+    http: VendorHttp
+    users: int = 0
+    is_retired: bool = False
+
+
+class Adapters:
+    """
+    Opens adapters and keeps them while their integration's settings stay as they are.
+
+    *allow_loopback* is for the sandbox; *limiter_off* for benchmarks.
+    """
+
+    def __init__(
+        self, database: Database, sealer: Sealer, *, allow_loopback: bool = False, limiter_off: bool = False
+    ) -> None:
+        self._database = database
+        self._sealer = sealer
+        self._allow_loopback = allow_loopback
+        self._limiter_off = limiter_off
+        self._windows: WindowStore = InProcessWindows()
+        self._open: dict[UUID, _Open] = {}
+
+    @asynccontextmanager
+    async def connected(self, integration: IntegrationRow) -> AsyncIterator[Adapter]:
+        """Lend the integration's adapter. Raises AuthFailed without credentials, InvalidInput on bad config."""
+        entry = self._open.get(integration.id)
+        loop = asyncio.get_running_loop()
+        if entry is None or entry.version != integration.version or entry.loop is not loop:
+            if entry is not None:
+                await self._retire(entry)
+            entry = self._make(integration, loop)
+            self._open[integration.id] = entry
+        entry.users += 1
+        try:
+            yield entry.adapter
+        finally:
+            entry.users -= 1
+            if entry.is_retired and entry.users == 0:
+                await _close(entry)
+
+    @asynccontextmanager
+    async def trial(self, connection: Connection, platform: str) -> AsyncIterator[Adapter]:
+        """Lend an adapter for credentials that are not saved yet; its tokens stay in memory."""
+        http = self._http(connection.integration_id, InMemoryTokens())
+        adapter = platforms.get(platform).open(connection, http)
+        try:
+            yield adapter
+        finally:
+            await adapter.aclose()
+            await http.aclose()
+
+    async def aclose(self) -> None:
+        """Close every adapter that nobody uses; the others close when they are given back."""
+        for entry in self._open.values():
+            await self._retire(entry)
+        self._open.clear()
+
+    def credentials(self, integration: IntegrationRow) -> Mapping[str, str]:
+        """Open the integration's secrets, by name. Raises AuthFailed when it has none."""
+        if integration.credentials_sealed is None:
+            raise AuthFailed("the integration has no credentials", remedy="give it new ones")
+        opened: Any = orjson.loads(self._sealer.open(integration.credentials_sealed, integration_id=integration.id))
+        return dict(opened)
+
+    def _make(self, integration: IntegrationRow, loop: asyncio.AbstractEventLoop) -> _Open:
+        connection = Connection(
+            integration_id=str(integration.id),
+            api_base_url=integration.api_base_url,
+            config=integration.config,
+            secrets=self.credentials(integration),
+        )
+        tokens = OAuthTokens(
+            self._database,
+            integration.company_id,
+            integration.id,
+            seal=lambda text: self._sealer.seal(text, integration_id=integration.id),
+            open_=lambda text: self._sealer.open(text, integration_id=integration.id),
+        )
+        http = self._http(str(integration.id), StoredTokens(tokens))
+        return _Open(integration.version, loop, platforms.get(integration.platform).open(connection, http), http)
+
+    def _http(self, integration_id: str, tokens: TokenStore) -> VendorHttp:
+        return VendorHttp(
+            integration_id=integration_id,
+            allow_loopback=self._allow_loopback,
+            windows=self._windows,
+            tokens=tokens,
+            limiter_off=self._limiter_off,
+        )
+
+    async def _retire(self, entry: _Open) -> None:
+        entry.is_retired = True
+        if entry.users == 0:
+            await _close(entry)
+
+
+async def _close(entry: _Open) -> None:
+    if entry.loop is not asyncio.get_running_loop():
+        return  # its connections went with the loop that made them
+    await entry.adapter.aclose()
+    await entry.http.aclose()

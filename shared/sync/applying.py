@@ -1,0 +1,305 @@
+"""
+Applying what was observed: a page of 500 or a single record, in one transaction and a fixed number of statements.
+
+Equal digests end first and touch no row. The rest is locked (records, then links, each by id), merged, and written
+set by set. Pushes become jobs of their own: a page never writes at a vendor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from pydantic import JsonValue
+
+from shared.merge.matching import Ambiguous, Matched, NewButPossibleDuplicate
+from shared.model import Direction, LogAction, LogStatus
+from shared.security.keys import Keys
+from shared.store.database import Transaction
+from shared.store.history import HistoryRow
+from shared.store.ledger import JobRequest, Knock
+from shared.store.links import Link
+from shared.store.runs import Counts
+from shared.store.store import Store
+from shared.sync import waiting
+from shared.sync.conflict_items import ConflictItems
+from shared.sync.follow_ups import fetches, first_wait, pushes, review_item, waits
+from shared.sync.held_values import Vault
+from shared.sync.identity import Identified, identify
+from shared.sync.merging import Merged, merge_observation
+from shared.sync.observations import Observation, RuleBook, is_admitted, references_of, resolved
+from shared.sync.outcome_log import log_row, parked_reasons, row_of
+from shared.sync.priorities import RECONCILE, priority_of
+from shared.sync.work import Applied, Sorted, Work
+
+THREAD_FROM = 25
+"""Records of a page from which the merge leaves the event loop: a slice over 50 ms would starve heartbeats."""
+
+
+class Applier:
+    """Applies observations. Holds what does not change from job to job."""
+
+    def __init__(self, store: Store, keys: Keys, vault: Vault) -> None:
+        self._store = store
+        self._keys = keys
+        self._conflicts = ConflictItems(store.conflicts, vault)
+        self._vault = vault
+
+    def book(self, work: Work) -> RuleBook:
+        """Return the rules under which *work* merges."""
+        return RuleBook(work.adapter, work.integration, work.entity, self._keys)
+
+    async def apply(
+        self,
+        tx: Transaction,
+        work: Work,
+        observations: Sequence[Observation],
+        book: RuleBook,
+        *,
+        is_forced: bool = False,
+        with_pushes: bool = False,
+    ) -> Applied:
+        """
+        Bring *observations* into the records of the transaction's company.
+
+        *is_forced* merges even what looks known: our own side may have changed. *with_pushes*: the caller writes at
+        the vendor right after the commit. Raises Conflict when another worker changed one of the rows meanwhile: roll
+        back and apply again.
+        """
+        found = await self._sort(tx, work, observations, is_forced=is_forced)
+        merged = await self._merge(found, book, work, with_pushes=with_pushes)
+        await self._write(tx, work, merged)
+        knocks = await self._ask(tx, work, found, merged)
+        await self._log(tx, work, found, merged)
+        return Applied(
+            _counts(observations, found, merged), _coverage(observations), merged, knocks, first_wait(work, found)
+        )
+
+    async def _sort(
+        self, tx: Transaction, work: Work, observations: Sequence[Observation], *, is_forced: bool
+    ) -> Sorted:
+        store, integration_id, found = self._store, work.integration.id, Sorted()
+        by_external = {each.external_id: each for each in observations}
+        known = await store.links.digests(tx, integration_id, work.entity, list(by_external))
+        changed = [
+            each
+            for each in observations
+            if is_forced or known.get(each.external_id, (None, None, ""))[1:] != (each.digest, "live")
+        ]
+        found.unchanged = len(observations) - len(changed)
+        if not changed:
+            return found
+        ids = {
+            entity: await store.links.internal_ids(tx, integration_id, entity, sorted(external_ids))
+            for entity, external_ids in references_of(changed).items()
+        }
+        arrivals = []
+        linked: list[tuple[Observation, Mapping[str, JsonValue]]] = []
+        for each in changed:
+            values, missing = resolved(each, ids)
+            if missing:
+                found.parked[each.external_id] = missing[0]
+            elif each.external_id in known:
+                linked.append((each, values))
+            else:
+                arrivals.append((each, values))
+        identified = await identify(tx, store, self._keys, integration_id, work.entity, arrivals)
+        await self._load(tx, work, found, linked, _settled(found, arrivals, identified))
+        return found
+
+    async def _load(
+        self,
+        tx: Transaction,
+        work: Work,
+        found: Sorted,
+        linked: Sequence[tuple[Observation, Mapping[str, JsonValue]]],
+        arrivals: Sequence[tuple[Observation, Mapping[str, JsonValue], UUID | None]],
+    ) -> None:
+        """Lock what is to be merged: records by id, then links by id."""
+        store = self._store
+        links = await store.links.by_external(
+            tx, work.integration.id, work.entity, [each.external_id for each, _ in linked]
+        )
+        record_ids = [link.internal_id for link in links.values()] + [each for _, _, each in arrivals if each]
+        records = await store.records.lock(tx, work.entity, record_ids)
+        locked = {
+            link.external_id: link
+            for link in (await store.links.lock(tx, [link.id for link in links.values()])).values()
+        }
+        for each, values in linked:
+            link = locked[each.external_id]
+            if is_admitted(each, link) and not _may_lag(each, link, work):
+                found.ready.append((each, values, records.get(link.internal_id), link))
+            else:
+                found.stale.append(link)
+        found.ready.extend(
+            (each, values, records.get(match) if match else None, None) for each, values, match in arrivals
+        )
+
+    async def _merge(self, found: Sorted, book: RuleBook, work: Work, *, with_pushes: bool) -> list[Merged]:
+        def merge_all() -> list[Merged]:
+            return [
+                merge_observation(
+                    each,
+                    values,
+                    book=book,
+                    record=record,
+                    link=link,
+                    job_id=work.job_id,
+                    with_pushes=with_pushes,
+                )
+                for each, values, record, link in found.ready
+            ]
+
+        return await asyncio.to_thread(merge_all) if len(found.ready) >= THREAD_FROM else merge_all()
+
+    async def _write(self, tx: Transaction, work: Work, merged: Sequence[Merged]) -> None:
+        store = self._store
+        writes = [each.record_write for each in merged if each.record_write is not None]
+        await store.records.insert(tx, work.entity, [each for each in writes if each.based_on == 0])
+        await store.records.update(tx, work.entity, [each for each in writes if each.based_on > 0])
+        await self._keep_history(tx, work, merged)
+        links = [each.link_write for each in merged if each.link_write is not None]
+        await store.links.insert(tx, work.integration.id, work.entity, [each for each in links if each.based_on == 0])
+        await store.links.update(tx, [each for each in links if each.based_on > 0])
+        await self._conflicts.bring_up_to_date(tx, work.integration.id, work.entity, merged)
+        forgotten = [each.record_id for each in merged if each.observation.record.anonymized]
+        await store.history.forget(tx, forgotten)
+        await store.attention.recover(
+            tx, work.integration.id, work.entity, [each.observation.external_id for each in merged]
+        )
+
+    async def _keep_history(self, tx: Transaction, work: Work, merged: Sequence[Merged]) -> None:
+        changed = [each for each in merged if each.before is not None and each.record_write is not None]
+        keys = await self._vault.keys(tx, [each.record_id for each in changed])
+        rows = []
+        for each in changed:
+            before = each.before
+            if before is None:
+                continue
+            old: dict[str, JsonValue] = {name: before.data.get(name) for name in each.outcome.take}
+            rows.append(
+                HistoryRow(
+                    record_id=each.record_id,
+                    entity=work.entity,
+                    version=before.version,
+                    units=each.taken_units,
+                    sealed=self._vault.seal(
+                        tx.company,
+                        keys[each.record_id],
+                        "record_history",
+                        f"{each.record_id}/{before.version}",
+                        {"values": old, "stamps": before.stamps},
+                    ),
+                    source=str(work.integration.id),
+                    job_id=work.job_id,
+                    run_id=work.run_id,
+                )
+            )
+        await self._store.history.append(tx, rows)
+
+    async def _ask(self, tx: Transaction, work: Work, found: Sorted, merged: Sequence[Merged]) -> list[Knock]:
+        """Enqueue what follows: pushes, other links of what changed, fetches, missing parents; wake who waited."""
+        requests = [*pushes(work, merged), *fetches(work, found, merged), *waits(work, found)]
+        requests.extend(await self._other_links(tx, work, merged))
+        knocks = await self._store.ledger.enqueue(tx, requests)
+        arrived = [
+            name
+            for each in merged
+            if each.link_write is not None and each.link_write.based_on == 0
+            for name in waiting.ended_by_link(
+                work.integration.id, work.entity, each.observation.external_id, each.record_id
+            )
+        ]
+        knocks.extend(await self._store.ledger.release_held(tx, arrived))
+        for external_id, match in found.unclear.items():
+            await self._store.conflicts.put_match(
+                tx, review_item(work, external_id, "ambiguous_match", match.record_ids)
+            )
+        made = {each.observation.external_id: each.record_id for each in merged}
+        for external_id, duplicate in found.duplicates.items():
+            others = [*duplicate.record_ids, *(str(made[each]) for each in duplicate.external_ids if each in made)]
+            await self._store.conflicts.put_match(
+                tx, review_item(work, external_id, "possible_duplicate", others, made.get(external_id))
+            )
+        return knocks
+
+    async def _other_links(self, tx: Transaction, work: Work, merged: Sequence[Merged]) -> list[JobRequest]:
+        """A value that was taken concerns every other system that holds the record."""
+        taken = {each.record_id: each for each in merged if each.before is not None and each.taken_units}
+        links = await self._store.links.of_records(tx, list(taken))
+        return [
+            JobRequest(
+                link.integration_id,
+                RECONCILE,
+                work.entity,
+                str(record_id),
+                Direction.OUTBOUND,
+                priority_of(work.entity, taken[record_id].taken_units),
+            )
+            for record_id, record_links in links.items()
+            for link in record_links
+            if link.state == "live" and link.integration_id != work.integration.id
+        ]
+
+    async def _log(self, tx: Transaction, work: Work, found: Sorted, merged: Sequence[Merged]) -> None:
+        rows = [row for each in merged if (row := row_of(work, each)) is not None]
+        quiet = found.unchanged + len(merged) - len(rows)
+        for external_id, reason in parked_reasons(found).items():
+            rows.append(log_row(work, LogAction.SKIPPED, LogStatus.PENDING, external_id=external_id, message=reason))
+        if quiet and work.run_id is not None:
+            rows.append(log_row(work, LogAction.SKIPPED, LogStatus.SUCCESS, details={"unchanged": quiet}))
+        elif quiet:
+            rows.append(log_row(work, LogAction.SKIPPED, LogStatus.SUCCESS, details={"rule": "no_difference"}))
+        await self._store.logs.write(tx, rows)
+
+
+def _settled(
+    found: Sorted,
+    arrivals: Sequence[tuple[Observation, Mapping[str, JsonValue]]],
+    identified: Identified,
+) -> list[tuple[Observation, Mapping[str, JsonValue], UUID | None]]:
+    """Return the arrivals that may come in, each with the record of ours that it is, if any; sort the others."""
+    settled: list[tuple[Observation, Mapping[str, JsonValue], UUID | None]] = []
+    for observation, values in arrivals:
+        external_id = observation.external_id
+        match = identified.matches[external_id]
+        if external_id in identified.being_created:
+            found.being_created.append(external_id)
+        elif isinstance(match, Ambiguous):
+            found.unclear[external_id] = match
+        else:
+            if isinstance(match, NewButPossibleDuplicate):
+                found.duplicates[external_id] = match
+            settled.append((observation, values, UUID(match.record_id) if isinstance(match, Matched) else None))
+    return settled
+
+
+def _may_lag(observation: Observation, link: Link, work: Work) -> bool:
+    """Whether a list may not yet show our own last write."""
+    if observation.is_fresh_fetch or link.written_at is None:
+        return False
+    capability = work.adapter.capabilities.entities[work.entity]
+    return observation.ticket.at - link.written_at < capability.list_lag
+
+
+def _counts(observations: Sequence[Observation], found: Sorted, merged: Sequence[Merged]) -> Counts:
+    created = sum(each.is_new for each in merged)
+    updated = sum(not each.is_new and bool(each.taken_units) for each in merged)
+    skipped = len(found.parked) + len(found.unclear) + len(found.being_created)
+    return Counts(
+        read=len(observations),
+        created=created,
+        updated=updated,
+        unchanged=len(observations) - created - updated - skipped,
+        skipped=skipped,
+        held=sum(len(each.outcome.held) for each in merged),
+    )
+
+
+def _coverage(observations: Sequence[Observation]) -> dict[str, int]:
+    shown = Counter(name for each in observations for name in each.values)
+    shown.update(name for each in observations for name in each.record.references)
+    return dict(shown)

@@ -1,0 +1,139 @@
+"""
+Items for people, kept up to date with every merge.
+
+One open item per record and unit lists every differing side, whichever link it stands behind; two reviews of one field
+answered by two people would contradict each other. Its version rises when an input moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+from pydantic import JsonValue
+
+from shared.merge.base_codec import encode_print
+from shared.merge.state import Held
+from shared.model import EntityType, JsonObject
+from shared.store.conflicts import ConflictItem, Conflicts, FieldConflict
+from shared.store.database import Transaction
+from shared.store.history import PersonKey
+from shared.sync.held_values import Vault
+from shared.sync.merging import Merged
+
+TABLE = "conflicts"
+
+
+@dataclass(frozen=True, slots=True)
+class ConflictItems:
+    """Opens, updates and closes the items of fields."""
+
+    conflicts: Conflicts
+    vault: Vault
+
+    async def bring_up_to_date(
+        self, tx: Transaction, integration_id: UUID, entity: EntityType, merged: Sequence[Merged]
+    ) -> int:
+        """Make the open items say what *merged* found; return how many were opened."""
+        concerned = [each for each in merged if each.outcome.held or each.outcome.settled]
+        held = [each for each in concerned if each.outcome.held]
+        known = await self.conflicts.open_of(tx, [each.record_id for each in concerned if not each.is_new])
+        if not held and not known:
+            return 0
+        keys = await self.vault.keys(tx, sorted({each.record_id for each in held} | {record for record, _ in known}))
+        puts: list[FieldConflict] = []
+        for each in concerned:
+            puts.extend(
+                self._held(tx, integration_id, entity, each, known, keys[each.record_id]) if each.outcome.held else ()
+            )
+            await self._settle(tx, each, known, keys)
+        return await self.conflicts.put(tx, puts)
+
+    def _held(
+        self,
+        tx: Transaction,
+        integration_id: UUID,
+        entity: EntityType,
+        merged: Merged,
+        known: Mapping[tuple[UUID, str], ConflictItem],
+        key: PersonKey,
+    ) -> list[FieldConflict]:
+        puts = []
+        for held in merged.outcome.held:
+            item = known.get((merged.record_id, held.unit))
+            content = self.open(tx, item, key) if item is not None else {"sides": {}}
+            inputs = dict(item.inputs) if item is not None else {}
+            inputs[str(merged.link_id)] = [encode_print(side) for side in held.inputs]
+            content["ours"] = dict(held.ours)
+            content["sides"][str(merged.link_id)] = _side(integration_id, merged, held)
+            item_id = item.id if item is not None else uuid4()
+            sealed = self.vault.seal(tx.company, key, TABLE, str(item_id), content)
+            puts.append(FieldConflict(item_id, "field", entity, merged.record_id, held.unit, inputs, sealed, held.rule))
+        return puts
+
+    async def _settle(
+        self,
+        tx: Transaction,
+        merged: Merged,
+        known: Mapping[tuple[UUID, str], ConflictItem],
+        keys: Mapping[UUID, PersonKey],
+    ) -> None:
+        """A side that agrees again leaves its item; an item without sides closes."""
+        for unit in merged.outcome.settled:
+            item = known.get((merged.record_id, unit))
+            if item is None or str(merged.link_id) not in item.inputs:
+                continue
+            inputs = {link: value for link, value in item.inputs.items() if link != str(merged.link_id)}
+            if not inputs:
+                await self.conflicts.end(tx, item.id, "closed", decision="agreed")
+                continue
+            key = keys[merged.record_id]
+            content = self.open(tx, item, key)
+            content["sides"].pop(str(merged.link_id), None)
+            sealed = self.vault.seal(tx.company, key, TABLE, str(item.id), content)
+            await self.conflicts.put(
+                tx,
+                [FieldConflict(item.id, item.kind, item.entity, merged.record_id, unit, inputs, sealed, item.reason)],
+            )
+
+    async def refused(
+        self,
+        tx: Transaction,
+        entity: EntityType,
+        record_id: UUID,
+        unit: str,
+        *,
+        ours: Mapping[str, JsonValue],
+        link_id: str,
+        side: Mapping[str, JsonValue],
+        inputs: JsonValue,
+        reason: str,
+    ) -> FieldConflict:
+        """Return the item of a value that the vendor does not take."""
+        item = (await self.conflicts.open_of(tx, [record_id])).get((record_id, unit))
+        key = (await self.vault.keys(tx, [record_id]))[record_id]
+        content = self.open(tx, item, key) if item is not None else {"sides": {}}
+        content["ours"] = dict(ours)
+        content["sides"][link_id] = dict(side)
+        known = dict(item.inputs) if item is not None else {}
+        item_id = item.id if item is not None else uuid4()
+        sealed = self.vault.seal(tx.company, key, TABLE, str(item_id), content)
+        return FieldConflict(item_id, "refused", entity, record_id, unit, {**known, link_id: inputs}, sealed, reason)
+
+    def open(self, tx: Transaction, item: ConflictItem, key: PersonKey) -> dict[str, Any]:
+        """Return `{"ours": {field: value}, "sides": {link id: {…}}}` of an item."""
+        if item.sealed is None:
+            return {"ours": {}, "sides": {}}
+        return self.vault.open(tx.company, key, TABLE, str(item.id), item.sealed)
+
+
+def _side(integration_id: UUID, merged: Merged, held: Held) -> JsonObject:
+    values: dict[str, JsonValue] = dict(held.theirs)
+    return {
+        "integration_id": str(integration_id),
+        "external_id": merged.observation.external_id,
+        "values": values,
+        "at": held.theirs_at.isoformat(),
+    }

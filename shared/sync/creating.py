@@ -1,0 +1,385 @@
+"""
+Creating at a vendor what the portal submitted: exactly once in effect.
+
+Creates travel only by an explicit route; shipped is one: an application goes to the integration that owns its job,
+and its candidate with it. An intent is committed before the call. A retry starts with a search for the record that a
+lost answer may have made, and the link commits with what the vendor answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from pydantic import JsonValue
+
+from shared.adapters.protocol import Adapter, Written
+from shared.errors import NotFound, Rejected
+from shared.merge.base_codec import encode_base
+from shared.merge.fingerprints import print_of
+from shared.merge.matching import contradict
+from shared.merge.settle import settle, with_intents
+from shared.merge.state import EMPTY, Print, UnitBase
+from shared.model import FIELDS, UNITS, Direction, EntityType, Kind, LogAction, LogStatus, Record, SubmissionState
+from shared.security.keys import Keys
+from shared.store.conflicts import MatchConflict
+from shared.store.create_intents import CreateIntent
+from shared.store.database import Database, Transaction
+from shared.store.ledger import Job, JobRequest, Knock
+from shared.store.links import LinkWrite, Ticket
+from shared.store.logs import LogRow
+from shared.store.records import StoredRecord
+from shared.store.store import Store
+from shared.sync import waiting
+from shared.sync.applying import Applier
+from shared.sync.endings import Continue, Done, Ending, Hold
+from shared.sync.identity import application_identity, candidate_identity, identity_hash
+from shared.sync.observations import RuleBook, observe
+from shared.sync.priorities import RECONCILE
+from shared.sync.work import Work
+
+CREATE_WITH = "create_with"
+"""Key of a candidate job's payload: our id of the application that takes the candidate to the vendor."""
+
+URGENT = 2
+"""A submission: somebody waits for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Create:
+    """One record that is to exist at the vendor."""
+
+    work: Work
+    adapter: Adapter
+    job: Job
+    record: StoredRecord
+    fields: Mapping[str, JsonValue]
+    """As they are sent: references are the vendor's ids."""
+    search: Mapping[str, JsonValue]
+    """What the vendor is searched by."""
+    identity: str
+    application: StoredRecord | None = None
+    """For a candidate: the application that is created along."""
+
+
+class Creator:
+    """Creates records at vendors."""
+
+    def __init__(self, database: Database, store: Store, applier: Applier, keys: Keys) -> None:
+        self._database = database
+        self._store = store
+        self._applier = applier
+        self._keys = keys
+
+    async def create(self, work: Work, adapter: Adapter, record_id: UUID) -> Ending:
+        """Make *record_id* exist at the vendor, if a route says so."""
+        job = work.job
+        if job is None:
+            raise AssertionError("a create is a job")
+        if not work.integration.allows(work.entity, Direction.OUTBOUND):
+            return Done("not_outbound")
+        if work.entity is EntityType.APPLICATION:
+            plan = await self._plan_application(work, adapter, job, record_id)
+        elif work.entity is EntityType.CANDIDATE:
+            plan = await self._plan_candidate(work, adapter, job, record_id)
+        else:
+            plan = Done("no_route")
+        if not isinstance(plan, _Create):
+            return plan
+        try:
+            return await self._create(plan)
+        except Rejected as error:
+            await self._refused(plan, error)
+            raise
+
+    async def _plan_application(self, work: Work, adapter: Adapter, job: Job, record_id: UUID) -> _Create | Done | Hold:
+        """Return the create, or a hold until the candidate exists at the vendor."""
+        async with self._database.company(job.company_id) as tx:
+            await self._store.ledger.guard(tx, job)
+            record = await self._store.records.fetch(tx, EntityType.APPLICATION, record_id)
+            parents = await self._parents(tx, work, record)
+            if record.submission is None or EntityType.JOB not in parents:
+                return Done("no_route")
+            if EntityType.CANDIDATE not in parents:
+                return await self._send_candidate_first(tx, work, record)
+        search: dict[str, JsonValue] = {
+            "candidate_id": parents[EntityType.CANDIDATE],
+            "job_id": parents[EntityType.JOB],
+        }
+        fields = {**{name: value for name, value in record.data.items() if name not in search}, **search}
+        identity = application_identity(record.data)
+        if identity is None:
+            return Done("no_route")
+        return _Create(work, adapter, job, record, fields, search, identity)
+
+    async def _send_candidate_first(self, tx: Transaction, work: Work, record: StoredRecord) -> Hold:
+        candidate_id = str(record.data["candidate_id"])
+        request = JobRequest(
+            work.integration.id,
+            RECONCILE,
+            EntityType.CANDIDATE,
+            candidate_id,
+            Direction.OUTBOUND,
+            URGENT,
+            payload={CREATE_WITH: str(record.id)},
+        )
+        knocks = await self._store.ledger.enqueue(tx, [request])
+        reason = waiting.link(work.integration.id, EntityType.CANDIDATE, candidate_id)
+        return Hold(reason, "waits for its candidate to exist at the vendor", knocks)
+
+    async def _plan_candidate(self, work: Work, adapter: Adapter, job: Job, record_id: UUID) -> _Create | Done:
+        application_id = job.payload.get(CREATE_WITH)
+        if not isinstance(application_id, str):
+            return Done("no_route")
+        async with self._database.company(job.company_id) as tx:
+            await self._store.ledger.guard(tx, job)
+            record = await self._store.records.fetch(tx, EntityType.CANDIDATE, record_id)
+            application = await self._store.records.fetch(tx, EntityType.APPLICATION, UUID(application_id))
+            parents = await self._parents(tx, work, application)
+        if EntityType.JOB not in parents:
+            return Done("no_route")
+        identity = candidate_identity(record.data)
+        if identity is None:
+            raise Rejected(
+                "a candidate without a valid e-mail can't be found again after a lost answer",
+                field="email",
+                remedy="give the candidate an e-mail address",
+            )
+        fields = {**record.data, "job_id": parents[EntityType.JOB], "source": application.data.get("source")}
+        search: dict[str, JsonValue] = {"email": record.data["email"]}
+        return _Create(work, adapter, job, record, fields, search, identity, application)
+
+    async def _parents(self, tx: Transaction, work: Work, application: StoredRecord) -> dict[EntityType, str]:
+        """Return the vendor's ids of an application's candidate and job, where they are linked there."""
+        wanted = {
+            UUID(str(application.data[name])): entity
+            for name, entity in (("candidate_id", EntityType.CANDIDATE), ("job_id", EntityType.JOB))
+            if application.data.get(name)
+        }
+        links = await self._store.links.of_records(tx, list(wanted))
+        return {
+            wanted[record_id]: link.external_id
+            for record_id, record_links in links.items()
+            for link in record_links
+            if link.integration_id == work.integration.id and link.state == "live" and link.is_primary
+        }
+
+    async def _create(self, plan: _Create) -> Ending:
+        intent = await self._open_intent(plan)
+        capability = plan.work.adapter.capabilities.entities[plan.work.entity]
+        lag_s = capability.search_lag.total_seconds()
+        if intent.sent_at is not None and intent.age_s < lag_s:
+            return Continue(wait_s=lag_s - intent.age_s)
+        found = await self._unlinked(plan, await plan.adapter.find(plan.work.entity, plan.search))
+        if found:
+            return await self._take_over(plan, intent, found)
+        async with self._database.company(plan.job.company_id) as tx:
+            await self._store.ledger.guard(tx, plan.job)
+            await self._store.create_intents.mark_sent(tx, intent.id)
+        written = await plan.adapter.create(plan.work.entity, plan.fields)
+        return await self._commit(plan, intent, await self._with_record(plan, written))
+
+    async def _open_intent(self, plan: _Create) -> CreateIntent:
+        async with self._database.company(plan.job.company_id) as tx:
+            await self._store.ledger.guard(tx, plan.job)
+            await self._store.records.lock_identities(tx, [plan.identity])
+            return await self._store.create_intents.open(
+                tx,
+                plan.work.integration.id,
+                plan.work.entity,
+                plan.record.id,
+                identity_key=identity_hash(self._keys, plan.work.entity, plan.identity),
+                lease_token=plan.job.token,
+            )
+
+    async def _unlinked(self, plan: _Create, found: Sequence[Record]) -> list[Record]:
+        async with self._database.company(plan.job.company_id) as tx:
+            linked = await self._store.links.internal_ids(
+                tx, plan.work.integration.id, plan.work.entity, [each.external_id for each in found]
+            )
+        return [each for each in found if each.external_id not in linked]
+
+    async def _take_over(self, plan: _Create, intent: CreateIntent, found: Sequence[Record]) -> Ending:
+        """The vendor has what was to be created: one is linked, if nothing contradicts; several are a person's."""
+        is_unclear = len(found) > 1 or (
+            plan.work.entity is EntityType.CANDIDATE and contradict(plan.record.data, found[0].visible())
+        )
+        async with self._database.company(plan.job.company_id) as tx:
+            await self._store.ledger.guard(tx, plan.job)
+            if is_unclear:
+                await self._store.conflicts.put_match(tx, _review(plan, found[0].external_id))
+                reason = waiting.review(plan.work.integration.id, plan.work.entity, found[0].external_id)
+                return Hold(reason, "the vendor has more than one that it may be")
+            await self._store.create_intents.end(tx, intent.id, "linked")
+            link = LinkWrite(uuid4(), plan.record.id, found[0].external_id, None, {})
+            await self._store.links.insert(tx, plan.work.integration.id, plan.work.entity, [link])
+            knocks = await self._linked(tx, plan, found[0].external_id, action=LogAction.UPDATED, request_id=None)
+            knocks.extend(await self._ask_again(tx, plan))
+        return Done("found_at_vendor", knocks)
+
+    async def _with_record(self, plan: _Create, written: Written) -> Written:
+        """An answer that shows nothing (a message, an empty body) settles nothing; a look at the record does."""
+        if written.record is not None:
+            return written
+        record = await plan.adapter.fetch(plan.work.entity, written.external_id)
+        return Written(written.external_id, record, written.request_id, written.related)
+
+    async def _commit(self, plan: _Create, intent: CreateIntent, written: Written) -> Ending:
+        book = self._applier.book(plan.work)
+        async with self._database.company(plan.job.company_id) as tx:
+            await self._store.ledger.guard(tx, plan.job)
+            ticket = await self._store.links.ticket(tx)
+            link = _new_link(plan, written, book, ticket_at=ticket.at, fence=ticket.number)
+            await self._store.links.insert(tx, plan.work.integration.id, plan.work.entity, [link])
+            await self._store.create_intents.end(tx, intent.id, "linked")
+            knocks = await self._linked(
+                tx, plan, written.external_id, action=LogAction.CREATED, request_id=written.request_id
+            )
+            knocks.extend(await self._ask_again(tx, plan))
+            knocks.extend(await self._commit_application(tx, plan, written))
+        return Done("created_at_vendor", knocks)
+
+    async def _commit_application(self, tx: Transaction, plan: _Create, written: Written) -> list[Knock]:
+        """The application that was created along gets its link in the same transaction."""
+        external_id = written.related.get(EntityType.APPLICATION)
+        if external_id is None or plan.application is None:
+            return []
+        link = LinkWrite(uuid4(), plan.application.id, external_id, None, {}, was_written=True)
+        await self._store.links.insert(tx, plan.work.integration.id, EntityType.APPLICATION, [link])
+        application = _Create(
+            Work(plan.work.integration, plan.work.adapter, EntityType.APPLICATION, plan.job),
+            plan.adapter,
+            plan.job,
+            plan.application,
+            {},
+            {},
+            "",
+        )
+        knocks = await self._linked(
+            tx, application, external_id, action=LogAction.CREATED, request_id=written.request_id
+        )
+        return [*knocks, *await self._ask_again(tx, application)]
+
+    async def _linked(
+        self, tx: Transaction, plan: _Create, external_id: str, *, action: LogAction, request_id: str | None
+    ) -> list[Knock]:
+        """Mark, log and wake what waited for the record to exist at the vendor."""
+        entity, integration_id = plan.work.entity, plan.work.integration.id
+        if entity is EntityType.APPLICATION:
+            at = (await self._store.links.ticket(tx)).at
+            await self._store.records.mark_submission(
+                tx,
+                plan.record.id,
+                {
+                    "state": SubmissionState.SUBMITTED.value,
+                    "integration_id": str(integration_id),
+                    "external_id": external_id,
+                    "submitted_at": at.isoformat(),
+                    "error": None,
+                },
+            )
+        row = _log_row(plan, action, LogStatus.SUCCESS, external_id=external_id, request_id=request_id)
+        await self._store.logs.write(tx, [row])
+        names = [
+            *waiting.ended_by_link(integration_id, entity, external_id, plan.record.id),
+            waiting.creation(integration_id, entity),
+        ]
+        return await self._store.ledger.release_held(tx, names)
+
+    async def _ask_again(self, tx: Transaction, plan: _Create) -> list[Knock]:
+        """What a create could not carry (a stage, say) goes out with the record's next reconcile."""
+        request = JobRequest(
+            plan.work.integration.id, RECONCILE, plan.work.entity, str(plan.record.id), Direction.OUTBOUND, URGENT
+        )
+        return await self._store.ledger.enqueue(tx, [request])
+
+    async def _refused(self, plan: _Create, error: Rejected) -> None:
+        """The vendor won't have it: say so on the application, in its own words."""
+        application = plan.application or plan.record
+        async with self._database.company(plan.job.company_id) as tx:
+            await self._store.ledger.guard(tx, plan.job)
+            if application.entity is EntityType.APPLICATION:
+                await self._store.records.mark_submission(
+                    tx, application.id, {"state": SubmissionState.FAILED.value, "error": str(error)}
+                )
+            intent = await self._store.create_intents.find(
+                tx, plan.work.integration.id, plan.work.entity, plan.record.id
+            )
+            if intent is not None:
+                await self._store.create_intents.end(tx, intent, "review")
+
+
+def _new_link(plan: _Create, written: Written, book: RuleBook, *, ticket_at: datetime, fence: int) -> LinkWrite:
+    """Return the link of a record that the vendor has just made: what was sent is settled by what it answered."""
+    if written.record is None:
+        raise NotFound("the vendor's answer shows no record")
+    link_id = uuid4()
+    rules = book.for_link(link_id)
+    sent = _sent_units(plan)
+    prints: dict[str, Print] = {
+        unit: print_of(rules, UNITS[plan.work.entity][unit], plan.record.data, UNITS[plan.work.entity][unit].members)
+        for unit in sent
+    }
+    nothing = {unit: _never_met(value, ticket_at, rules.key_id) for unit, value in prints.items()}
+    (answer,) = observe([written.record], Ticket(fence, ticket_at), context=book.context, is_fresh_fetch=True)
+    base = settle(with_intents(nothing, prints), prints, plan.record.data, book.theirs(answer, answer.values), rules)
+    return LinkWrite(
+        id=link_id,
+        internal_id=plan.record.id,
+        external_id=written.external_id,
+        digest=None,
+        base=encode_base(base),
+        fence=fence,
+        vendor_version=answer.version,
+        was_written=True,
+    )
+
+
+def _never_met(value: Print, at: datetime, key_id: int) -> UnitBase:
+    empty: Print = {} if isinstance(value, Mapping) else EMPTY
+    return UnitBase(empty, empty, at, key_id=key_id)
+
+
+def _sent_units(plan: _Create) -> list[str]:
+    """Return the units that were sent whole and hold something; references are settled by the next reconcile."""
+    fields = FIELDS[plan.work.entity]
+    return [
+        unit.name
+        for unit in UNITS[plan.work.entity].values()
+        if any(plan.record.data.get(name) not in (None, "", []) for name in unit.members)
+        and all(fields[name].kind is not Kind.REFERENCE for name in unit.members)
+    ]
+
+
+def _review(plan: _Create, external_id: str) -> MatchConflict:
+    return MatchConflict(
+        kind="ambiguous_match",
+        entity=plan.work.entity,
+        integration_id=plan.work.integration.id,
+        external_id=external_id,
+        matches=[plan.record.id],
+        record_id=plan.record.id,
+    )
+
+
+def _log_row(
+    plan: _Create, action: LogAction, status: LogStatus, *, external_id: str | None, request_id: str | None
+) -> LogRow:
+    details: dict[str, JsonValue] = {"rule": "route" if action is LogAction.CREATED else "found_at_vendor"}
+    if plan.work.entity is EntityType.APPLICATION:
+        details["status"] = plan.record.data.get("status")
+    return LogRow(
+        integration_id=plan.work.integration.id,
+        entity=plan.work.entity,
+        action=action,
+        direction=Direction.OUTBOUND,
+        status=status,
+        entity_id=plan.record.id,
+        external_id=external_id,
+        retry_count=plan.job.retry_count,
+        request_id=request_id,
+        job_id=plan.job.id,
+        details=details,
+    )

@@ -1,0 +1,36 @@
+"""How a job's handler ends. Errors are not endings: `next_step` decides about those."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from shared.store.ledger import Knock
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The job is settled in the transaction that wrote its last row, or has nothing to settle."""
+
+    outcome: str = "done"
+    knocks: Sequence[Knock] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """The job waits for an event (see `shared.sync.waiting`)."""
+
+    reason: str
+    message: str
+    knocks: Sequence[Knock] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class Continue:
+    """There is more to do than one run may take: run again at once, or after *wait_s*. No attempt is spent."""
+
+    wait_s: float = 0.0
+    knocks: Sequence[Knock] = field(default_factory=tuple)
+
+
+Ending = Done | Hold | Continue

@@ -1,0 +1,98 @@
+"""What observations ask for next: pushes, fetches, missing parents, and items for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from shared.model import Direction
+from shared.store.conflicts import MatchConflict
+from shared.store.ledger import JobRequest
+from shared.store.links import EXTERNAL_KEY
+from shared.sync import waiting
+from shared.sync.merging import Merged
+from shared.sync.priorities import PARENT_FETCH, RECONCILE, WEBHOOK_SIGNAL, priority_of
+from shared.sync.work import Sorted, Work
+
+
+def pushes(work: Work, merged: Sequence[Merged]) -> list[JobRequest]:
+    """Return a job for each record of which something has to be written at the vendor."""
+    if work.job is not None and _is_single(work) and not work.job.record_key.startswith(EXTERNAL_KEY):
+        return []  # the job at hand makes them itself
+    return [
+        _request(work, str(each.record_id), Direction.OUTBOUND, priority_of(work.entity, each.outcome.intents))
+        for each in merged
+        if each.outcome.push
+    ]
+
+
+def fetches(work: Work, found: Sorted, merged: Sequence[Merged]) -> list[JobRequest]:
+    """Return a job for each record of which only a new fetch tells what holds."""
+    unfinished = {link.internal_id for link in found.stale}
+    unfinished.update(each.record_id for each in merged if each.wants_fetch and not each.observation.is_fresh_fetch)
+    return [_request(work, str(each), Direction.INBOUND, PARENT_FETCH) for each in sorted(unfinished)]
+
+
+def waits(work: Work, found: Sorted) -> list[JobRequest]:
+    """Return fetches of missing parents, and a held job for each record of a page that has to wait."""
+    integration_id = work.integration.id
+    parents = {(parent.entity, parent.external_id) for parent in found.parked.values()}
+    requests = [
+        JobRequest(integration_id, RECONCILE, entity, EXTERNAL_KEY + external_id, Direction.INBOUND, PARENT_FETCH)
+        for entity, external_id in sorted(parents)
+    ]
+    if not _is_single(work):
+        requests.extend(_held_job(work, external_id, reason) for external_id, reason in _reasons(work, found).items())
+    return requests
+
+
+def first_wait(work: Work, found: Sorted) -> str | None:
+    """Return what the first record that could not come in waits for; None when all came in."""
+    return next(iter(_reasons(work, found).values()), None)
+
+
+def _reasons(work: Work, found: Sorted) -> dict[str, str]:
+    integration_id = work.integration.id
+    return {
+        **{
+            external_id: waiting.parent(integration_id, parent.entity, parent.external_id)
+            for external_id, parent in found.parked.items()
+        },
+        **{external_id: waiting.review(integration_id, work.entity, external_id) for external_id in found.unclear},
+        **{external_id: waiting.creation(integration_id, work.entity) for external_id in found.being_created},
+    }
+
+
+def _is_single(work: Work) -> bool:
+    """Whether the job at hand is about this one record: it waits itself then."""
+    return work.job is not None and work.job.action == RECONCILE
+
+
+def _held_job(work: Work, external_id: str, reason: str) -> JobRequest:
+    return JobRequest(
+        work.integration.id,
+        RECONCILE,
+        work.entity,
+        EXTERNAL_KEY + external_id,
+        Direction.INBOUND,
+        WEBHOOK_SIGNAL,
+        hold_reason=reason,
+    )
+
+
+def _request(work: Work, key: str, direction: Direction, priority: int) -> JobRequest:
+    return JobRequest(work.integration.id, RECONCILE, work.entity, key, direction, priority)
+
+
+def review_item(
+    work: Work, external_id: str, kind: str, record_ids: Sequence[str], record_id: UUID | None = None
+) -> MatchConflict:
+    """Return the item that asks people who the vendor's record is."""
+    return MatchConflict(
+        kind=kind,
+        entity=work.entity,
+        integration_id=work.integration.id,
+        external_id=external_id,
+        matches=[UUID(each) for each in record_ids],
+        record_id=record_id,
+    )

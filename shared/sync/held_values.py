@@ -1,0 +1,39 @@
+"""Values that wait for a person, and values that history keeps: sealed under the person's own key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+from pydantic import JsonValue
+
+from shared.model import JsonObject
+from shared.security.person_keys import PersonalData, Place
+from shared.store.database import Transaction
+from shared.store.history import History, PersonKey
+
+
+@dataclass(frozen=True, slots=True)
+class Vault:
+    """Seals and opens what is kept of people beside their records."""
+
+    history: History
+    personal: PersonalData
+
+    async def keys(self, tx: Transaction, record_ids: Sequence[UUID]) -> Mapping[UUID, PersonKey]:
+        """Return the key material of each record, made where it is missing."""
+        return await self.history.ensure_keys(tx, record_ids, self.personal.kid)
+
+    def seal(self, company_id: UUID, key: PersonKey, table: str, row: str, content: Mapping[str, JsonValue]) -> bytes:
+        """Seal *content* for one row of one table."""
+        place = Place(company_id, table, row, str(key.record_id))
+        return self.personal.seal_personal(orjson.dumps(dict(content)), key.salt, key.kid, place)
+
+    def open(self, company_id: UUID, key: PersonKey, table: str, row: str, sealed: bytes) -> JsonObject:
+        """Open what `seal` made for the same row. Raises DataUnreadable."""
+        place = Place(company_id, table, row, str(key.record_id))
+        content: Any = orjson.loads(self.personal.open_personal(sealed, key.salt, key.kid, place))
+        return dict(content)

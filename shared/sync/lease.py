@@ -1,0 +1,70 @@
+"""
+The lease of a running job: renewed while it works, and tested before every vendor call.
+
+A worker that froze must not write at the vendor after its successor has. So a call is made only while the lease surely
+outlasts it; what "surely" means is reckoned on this process's own monotonic clock, from before the renewal was sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from shared.adapters.http import WHOLE_CALL_S, calling
+from shared.errors import LeaseLost, Unavailable
+from shared.store.database import Database
+from shared.store.ledger import Job, Ledger
+
+MARGIN_S = 5.0
+"""By this much the lease must outlast the longest vendor call."""
+
+
+class Lease:
+    """One job's lease. *ttl_s* is what each renewal grants."""
+
+    def __init__(self, database: Database, ledger: Ledger, job: Job, ttl_s: float) -> None:
+        self._database = database
+        self._ledger = ledger
+        self._job = job
+        self._ttl_s = ttl_s
+        self._until = time.monotonic() + ttl_s
+        self._lost = False
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Renew at a third of its time while the block runs, and let vendor calls test it."""
+        heartbeat = asyncio.create_task(self._beat())
+        try:
+            with calling(self.test):
+                yield
+        finally:
+            heartbeat.cancel()
+            await asyncio.gather(heartbeat, return_exceptions=True)
+
+    async def test(self) -> None:
+        """Raise LeaseLost unless the lease outlasts a vendor call by the margin; renew it if that is what it takes."""
+        needed = min(WHOLE_CALL_S + MARGIN_S, self._ttl_s * 0.6)
+        if not self._lost and self._until - time.monotonic() < needed:
+            await self._renew()
+        if self._lost or self._until - time.monotonic() < needed:
+            raise LeaseLost
+
+    async def _beat(self) -> None:
+        while not self._lost:
+            await asyncio.sleep(self._ttl_s / 3)
+            try:
+                await self._renew()
+            except Unavailable:
+                continue  # tested again before the next call, which will not be made
+
+    async def _renew(self) -> None:
+        asked = time.monotonic()
+        try:
+            async with self._database.company(self._job.company_id) as tx:
+                await self._ledger.extend(tx, self._job, self._ttl_s)
+        except LeaseLost:
+            self._lost = True
+            return
+        self._until = asked + self._ttl_s

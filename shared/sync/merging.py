@@ -1,0 +1,157 @@
+"""From an observation to the rows that it asks for: the merge applied to one record, still without any I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from uuid import UUID, uuid4
+
+from pydantic import JsonValue
+
+from shared.merge.base_codec import decode_base, encode_base
+from shared.merge.merge import merge
+from shared.merge.rows import Row
+from shared.merge.settle import with_intents
+from shared.merge.state import Base, Ours, Outcome, Rules, Stamp
+from shared.model import JsonObject
+from shared.store.links import Link, LinkWrite
+from shared.store.records import RecordWrite, StoredRecord
+from shared.sync.observations import Observation, RuleBook
+from shared.sync.stamps import decode_stamps, encode_stamps
+
+UNFINISHED = frozenset({Row.INTENT_OPEN, Row.OUTDATED})
+"""Rules that say: only a new fetch of the record tells what holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What one observation comes to."""
+
+    observation: Observation
+    record_id: UUID
+    link_id: UUID
+    outcome: Outcome
+    rules: Rules
+    before: StoredRecord | None
+    """The record as it was; None for a new one."""
+    record_write: RecordWrite | None
+    """None: the record stays as it is."""
+    link_write: LinkWrite | None
+    """None: the link stays as it is."""
+
+    @property
+    def is_new(self) -> bool:
+        """The record is made by this."""
+        return self.before is None
+
+    @property
+    def wants_fetch(self) -> bool:
+        """Only a new fetch says what holds in some unit."""
+        return any(decision.rule in UNFINISHED for decision in self.outcome.decisions)
+
+    @property
+    def taken_units(self) -> tuple[str, ...]:
+        """Units of ours that change."""
+        return tuple(decision.unit for decision in self.outcome.decisions if decision.stamp is not None)
+
+
+def merge_observation(
+    observation: Observation,
+    values: Mapping[str, JsonValue],
+    *,
+    book: RuleBook,
+    record: StoredRecord | None,
+    link: Link | None,
+    job_id: UUID | None,
+    with_pushes: bool = False,
+) -> Merged:
+    """
+    Merge *values* (what *observation* shows, references resolved) into *record* over *link*.
+
+    Without a record one is made; without a link one is made. *with_pushes*: what is to be written at the vendor goes
+    out right after the commit, so the link keeps the intents. An observation that is not admitted must not come here.
+    """
+    record_id = record.id if record is not None else uuid4()
+    link_id = link.id if link is not None else uuid4()
+    rules = book.for_link(link_id)
+    base = decode_base(link.base) if link is not None else {}
+    theirs = book.theirs(observation, values)
+    outcome = merge(base, ours_of(record), theirs, rules)
+    return Merged(
+        observation=observation,
+        record_id=record_id,
+        link_id=link_id,
+        outcome=outcome,
+        rules=rules,
+        before=record,
+        record_write=_record_write(record_id, record, outcome, observation, job_id),
+        link_write=_link_write(link_id, record_id, link, base, outcome, observation, with_pushes=with_pushes),
+    )
+
+
+def ours_of(record: StoredRecord | None) -> Ours:
+    """Return *record* as a side of a merge; None is an empty one."""
+    if record is None:
+        return Ours({}, {})
+    return Ours(record.data, decode_stamps(record.stamps))
+
+
+def without_empty(values: Mapping[str, JsonValue]) -> JsonObject:
+    """Return *values* less what is empty: a missing key and an empty one say the same of a record of ours."""
+    return {name: value for name, value in values.items() if value not in (None, "", [])}
+
+
+def _record_write(
+    record_id: UUID,
+    record: StoredRecord | None,
+    outcome: Outcome,
+    observation: Observation,
+    job_id: UUID | None,
+) -> RecordWrite | None:
+    if record is not None and not outcome.take:
+        return None
+    stamps = decode_stamps(record.stamps) if record is not None else {}
+    for decision in outcome.decisions:
+        if decision.stamp is not None:
+            stamps[decision.unit] = _with_job(decision.stamp, job_id)
+    return RecordWrite(
+        id=record_id,
+        entity=observation.record.entity,
+        data=without_empty({**(record.data if record is not None else {}), **outcome.take}),
+        stamps=encode_stamps(stamps),
+        based_on=record.version if record is not None else 0,
+        is_archived=record is not None and record.archived_at is not None,
+    )
+
+
+def _with_job(stamp: Stamp, job_id: UUID | None) -> Stamp:
+    return stamp if job_id is None else replace(stamp, job_id=str(job_id))
+
+
+def _link_write(
+    link_id: UUID,
+    record_id: UUID,
+    link: Link | None,
+    base: Base,
+    outcome: Outcome,
+    observation: Observation,
+    *,
+    with_pushes: bool,
+) -> LinkWrite | None:
+    # Where a write of ours may be under way, this look was not a whole one; the next shall not pass for known.
+    is_whole = all(decision.rule not in UNFINISHED for decision in outcome.decisions)
+    digest = observation.digest if is_whole else None
+    is_same = link is not None and link.state == "live" and link.digest == digest
+    new_base = with_intents(outcome.base, outcome.intents, outcome.expects) if with_pushes else outcome.base
+    if is_same and new_base == base:
+        return None
+    return LinkWrite(
+        id=link_id,
+        internal_id=record_id,
+        external_id=observation.external_id,
+        digest=digest,
+        base=encode_base(new_base),
+        based_on=link.sync_version if link is not None else 0,
+        fence=link.fence if link is not None else 0,
+        is_primary=link.is_primary if link is not None else True,
+    )

@@ -1,0 +1,176 @@
+"""
+Observations: what one request showed of one record, numbered before it was sent, and ready for a merge.
+
+References of a vendor's record are that vendor's ids; they become ours here, since a merge compares like with like.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from zlib import crc32
+
+import orjson
+from pydantic import JsonValue
+
+from shared.adapters.protocol import Adapter, FieldCapability
+from shared.merge.fingerprints import link_hasher
+from shared.merge.state import Rules, Theirs, Writable
+from shared.model import UNITS, Direction, EntityType, Record, Reference
+from shared.security.keys import Keys, Purpose
+from shared.store.connections import IntegrationRow
+from shared.store.links import Link, Ticket
+
+DIGEST_BYTES = 16
+
+MAPPING = 1
+"""Rises when a release reads more, or otherwise, out of a vendor's payload: every record is then merged once again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One record as one request showed it."""
+
+    record: Record
+    values: Mapping[str, JsonValue]
+    """Visible fields but references."""
+    digest: bytes
+    """Of all that a merge looks at: equal digests need no merge."""
+    version: str | None
+    """The vendor's own count or time of changes; later is greater."""
+    ticket: Ticket
+    is_fresh_fetch: bool
+
+    @property
+    def external_id(self) -> str:
+        """The vendor's id."""
+        return self.record.external_id
+
+
+def observe(
+    records: Iterable[Record], ticket: Ticket, *, context: bytes, is_fresh_fetch: bool = False
+) -> list[Observation]:
+    """
+    Return what *records* show, one of each id (the last), in the order of arrival.
+
+    *context* is `RuleBook.context`: what else a digest depends on.
+    """
+    found = {
+        record.external_id: _observation(record, ticket, context, is_fresh_fetch=is_fresh_fetch) for record in records
+    }
+    return list(found.values())
+
+
+def _observation(record: Record, ticket: Ticket, context: bytes, *, is_fresh_fetch: bool) -> Observation:
+    values = record.visible()
+    references = {name: reference.external_id for name, reference in record.references.items()}
+    content = orjson.dumps([values, references, record.anonymized], option=orjson.OPT_SORT_KEYS)
+    return Observation(
+        record=record,
+        values=values,
+        digest=hashlib.blake2b(content, digest_size=DIGEST_BYTES, person=context).digest(),
+        version=record.vendor_version or _as_version(record.updated_at),
+        ticket=ticket,
+        is_fresh_fetch=is_fresh_fetch,
+    )
+
+
+def _as_version(updated_at: datetime | None) -> str | None:
+    return None if updated_at is None else updated_at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def is_admitted(observation: Observation, link: Link) -> bool:
+    """Whether nothing newer has been seen of the link: an older observation never beats a newer one."""
+    if observation.ticket.number < link.fence:
+        return False
+    return not (observation.version and link.vendor_version and observation.version < link.vendor_version)
+
+
+def references_of(observations: Sequence[Observation]) -> dict[EntityType, set[str]]:
+    """Return the external ids that *observations* refer to, by entity."""
+    found: dict[EntityType, set[str]] = {}
+    for observation in observations:
+        for reference in observation.record.references.values():
+            found.setdefault(reference.entity, set()).add(reference.external_id)
+    return found
+
+
+def resolved(
+    observation: Observation, ids: Mapping[EntityType, Mapping[str, object]]
+) -> tuple[dict[str, JsonValue], list[Reference]]:
+    """Return the visible values with references as our ids, and the references that have no link yet."""
+    values, missing = dict(observation.values), []
+    for name, reference in observation.record.references.items():
+        internal = ids.get(reference.entity, {}).get(reference.external_id)
+        if internal is None:
+            missing.append(reference)
+        else:
+            values[name] = str(internal)
+    return values, missing
+
+
+class RuleBook:
+    """The rules of one entity at one integration; what differs by link is its key alone."""
+
+    def __init__(self, adapter: type[Adapter], integration: IntegrationRow, entity: EntityType, keys: Keys) -> None:
+        self._entity = entity
+        self._integration = integration
+        self._inbound = integration.allows(entity, Direction.INBOUND)
+        self._outbound = integration.allows(entity, Direction.OUTBOUND)
+        self._expected = partial(adapter.expected, entity)
+        self._writable = writable_units(adapter, entity)
+        (self._key_id, self._key), *self._retired = (
+            (crc32(kid.encode()), key) for kid, key in keys.every(Purpose.FINGERPRINTS).items()
+        )
+        self._resolution = adapter.capabilities.time_resolution
+        # A record that was looked at under other directions or an older mapping wants another look.
+        self.context = f"{MAPPING}/{self._inbound:d}{self._outbound:d}".encode()
+        """What a digest depends on besides the record."""
+
+    def for_link(self, link_id: object) -> Rules:
+        """Return the rules of one link."""
+        return Rules(
+            entity=self._entity,
+            hasher=link_hasher(self._key, str(link_id)),
+            writable=self._writable,
+            expected=self._expected,
+            inbound=self._inbound,
+            outbound=self._outbound,
+            key_id=self._key_id,
+            retired={key_id: link_hasher(key, str(link_id)) for key_id, key in self._retired},
+        )
+
+    def theirs(self, observation: Observation, values: Mapping[str, JsonValue]) -> Theirs:
+        """Return *observation* for a merge, its time corrected by the vendor's measured clock skew."""
+        updated_at = observation.record.updated_at
+        skew = timedelta(milliseconds=self._integration.clock_skew_ms)
+        return Theirs(
+            values=values,
+            observed_at=observation.ticket.at,
+            updated_at=None if updated_at is None else updated_at - skew,
+            rank=self._integration.rank,
+            source=str(self._integration.id),
+            resolution=self._resolution,
+            is_fresh_fetch=observation.is_fresh_fetch,
+        )
+
+
+def writable_units(adapter: type[Adapter], entity: EntityType) -> dict[str, Writable]:
+    """Return what may be written of each unit at the adapter's vendor; a unit is writable if all its members are."""
+    capability = adapter.capabilities.entities.get(entity)
+    if capability is None or not capability.update:
+        return {}
+    nothing = FieldCapability(readable=False)
+    found = {}
+    for unit in UNITS[entity].values():
+        members = [capability.fields.get(name, nothing) for name in unit.members]
+        if all(member.writable for member in members):
+            found[unit.name] = Writable(
+                value=True,
+                add=all(member.add for member in members),
+                remove=all(member.remove for member in members),
+            )
+    return found

@@ -1,0 +1,51 @@
+"""An outbound run: every linked record whose side here has moved since the base becomes a reconcile."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from pydantic import JsonValue
+
+from shared.model import Direction, RunStatus
+from shared.store.database import Database
+from shared.store.ledger import Job, JobRequest, Knock
+from shared.store.runs import Counts
+from shared.store.store import Store
+from shared.sync.endings import Continue, Done, Ending
+from shared.sync.priorities import OUTBOUND_SWEEP, RECONCILE
+
+BATCH = 500
+"""Records that are asked for in one transaction."""
+
+
+class OutboundSweep:
+    """Handler of `push_moved` jobs."""
+
+    def __init__(self, database: Database, store: Store) -> None:
+        self._database = database
+        self._store = store
+
+    async def __call__(self, job: Job) -> Ending:
+        """Ask for a reconcile of each record that moved; the run is complete when all are asked for."""
+        knocks: list[Knock] = []
+        after: UUID | None = None
+        while True:
+            async with self._database.company(job.company_id) as tx:
+                await self._store.ledger.guard(tx, job)
+                runs = await self._store.runs.running(tx, job.integration_id, job.entity, Direction.OUTBOUND)
+                if not runs:
+                    return Done("nothing_to_run", knocks)
+                run = runs[0]
+                moved = await self._store.links.moved_records(tx, job.integration_id, job.entity, after, BATCH)
+                requests = [
+                    JobRequest(job.integration_id, RECONCILE, job.entity, str(each), Direction.OUTBOUND, OUTBOUND_SWEEP)
+                    for each in moved
+                ]
+                knocks.extend(await self._store.ledger.enqueue(tx, requests))
+                is_cancelled = await self._store.runs.add(tx, run.id, Counts(pages=1, read=len(moved)), {})
+                if is_cancelled or len(moved) < BATCH:
+                    status = RunStatus.CANCELLED if is_cancelled else RunStatus.COMPLETE
+                    evidence: dict[str, JsonValue] = {"records_asked_for": run.counts.read + len(moved)}
+                    await self._store.runs.end(tx, run, status, evidence=evidence)
+                    return Continue(knocks=knocks) if len(runs) > 1 else Done(status.value, knocks)
+                after = moved[-1]

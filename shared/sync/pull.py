@@ -1,0 +1,321 @@
+"""
+Pulls: every page of one entity, or of what changed since the last complete pull.
+
+The next page is fetched while this one is merged and written. A page and its cursor commit together, so that a pull cut
+short repeats one page at most; one that nears its time budget goes on as the same job. The next pull starts from the
+*start* of this one, less the adapter's overlap: what changes meanwhile is seen again, never missed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+import psycopg
+from pydantic import JsonValue
+
+from shared.adapters.protocol import Adapter, Cursor, Page
+from shared.errors import AuthFailed, Conflict, CursorExpired, NotFound, Permanent
+from shared.model import Direction, EntityType, RunStatus
+from shared.store.attention import Quarantined
+from shared.store.connections import IntegrationRow
+from shared.store.database import Database, Transaction
+from shared.store.ledger import Job, JobRequest, Knock
+from shared.store.links import EXTERNAL_KEY, Ticket
+from shared.store.runs import Counts, Run
+from shared.store.store import Store
+from shared.sync import coverage, waiting
+from shared.sync.adapters import Adapters
+from shared.sync.applying import Applier
+from shared.sync.endings import Continue, Done, Ending
+from shared.sync.observations import Observation, RuleBook, observe
+from shared.sync.priorities import INCREMENTAL_PULL, PULL, RECONCILE, WEBHOOK_SIGNAL
+from shared.sync.work import Applied, Work
+
+TRIES_PER_PAGE = 3
+"""Times that a page is applied again because another worker was faster, before the job is."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A page, with the ticket that was taken before it was asked for."""
+
+    page: Page
+    ticket: Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class _Pull:
+    """One execution of a pull's job."""
+
+    job: Job
+    run: Run
+    work: Work
+    book: RuleBook
+    adapter: Adapter
+    start: Cursor | None
+
+
+class Puller:
+    """Handler of `pull` jobs."""
+
+    def __init__(
+        self, database: Database, store: Store, adapters: Adapters, applier: Applier, *, time_budget_s: float
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._adapters = adapters
+        self._applier = applier
+        self._time_budget_s = time_budget_s
+
+    async def __call__(self, job: Job) -> Ending:
+        """Pull until the vendor says that there is no more, or the time budget ends."""
+        async with self._database.company(job.company_id) as tx:
+            await self._store.ledger.guard(tx, job)
+            integration = await self._store.connections.get(tx, job.integration_id)
+            run = await self._current_run(tx, job)
+        if run is None:
+            return Done("nothing_to_run")
+        if not integration.allows(job.entity, Direction.INBOUND):
+            return await self._end(job, run, RunStatus.FAILED, error="this entity may not come in: config.directions")
+        async with self._adapters.connected(integration) as adapter:
+            work = Work(integration, type(adapter), job.entity, job, run.id)
+            pull = _Pull(job, run, work, self._applier.book(work), adapter, None)
+            try:
+                return await self._pull(pull)
+            except CursorExpired:
+                # Nothing is lost: the run starts over from its own beginning, and known pages cost no writes.
+                async with self._database.company(job.company_id) as tx:
+                    await self._store.ledger.guard(tx, job)
+                    await self._store.runs.move_cursor(tx, integration.id, job.entity, run.id, None)
+                return Continue()
+            except (Permanent, AuthFailed) as error:
+                await self._end(job, run, RunStatus.FAILED, error=f"{error.code}: {error}")
+                raise
+
+    async def _current_run(self, tx: Transaction, job: Job) -> Run | None:
+        """Return the oldest run that is not over; one that was asked for meanwhile comes after it."""
+        running = await self._store.runs.running(tx, job.integration_id, job.entity, Direction.INBOUND)
+        return running[0] if running else None
+
+    async def _pull(self, pull: _Pull) -> Ending:
+        deadline = time.monotonic() + self._time_budget_s
+        start = await self._start(pull)
+        knocks: list[Knock] = []
+        last_page = False
+        async with self._reading(replace(pull, start=start)) as reads:
+            async for read in reads:
+                applied, is_cancelled = await self._take_in(pull, read)
+                knocks.extend(applied.knocks)
+                if is_cancelled:
+                    return await self._end(pull.job, pull.run, RunStatus.CANCELLED, knocks=knocks)
+                last_page = read.page.following is None
+                if not last_page and time.monotonic() > deadline:
+                    return Continue(knocks=knocks)
+        if not last_page:
+            return Continue(knocks=knocks)
+        return await self._complete(pull, knocks)
+
+    async def _start(self, pull: _Pull) -> Cursor | None:
+        """Return where this execution starts: the page where the last one stopped, else the run's own beginning."""
+        entity, integration = pull.job.entity, pull.work.integration
+        async with self._database.company(pull.job.company_id) as tx:
+            await self._store.ledger.guard(tx, pull.job)
+            cursor = await self._store.runs.lock_cursor(tx, integration.id, entity)
+            if cursor.run_id == pull.run.id and cursor.position is not None:
+                return Cursor(cursor.position)
+            await self._store.runs.move_cursor(tx, integration.id, entity, pull.run.id, None)
+        capability = type(pull.adapter).capabilities.entities[entity]
+        if pull.run.mode == "full" or cursor.watermark is None or not capability.incremental:
+            return None
+        return pull.adapter.since(entity, cursor.watermark - capability.overlap)
+
+    @asynccontextmanager
+    async def _reading(self, pull: _Pull) -> AsyncIterator[AsyncIterator[_Read]]:
+        """Yield the pages, each asked for while the one before is being taken in."""
+        pages = pull.adapter.pages(pull.job.entity, pull.start)
+        ahead: asyncio.Task[_Read | None] | None = None
+
+        async def read() -> _Read | None:
+            async with self._database.dispatch() as tx:
+                ticket = await self._store.links.ticket(tx)
+            page = await anext(pages, None)
+            return None if page is None else _Read(page, ticket)
+
+        async def reads() -> AsyncIterator[_Read]:
+            nonlocal ahead
+            ahead = asyncio.create_task(read())
+            while (current := await ahead) is not None:
+                ahead = asyncio.create_task(read())
+                yield current
+            ahead = None
+
+        try:
+            yield reads()
+        finally:
+            if ahead is not None:
+                ahead.cancel()
+                await asyncio.gather(ahead, return_exceptions=True)
+            close = getattr(pages, "aclose", None)
+            if close is not None:
+                await close()
+
+    async def _take_in(self, pull: _Pull, read: _Read) -> tuple[Applied, bool]:
+        observations = await asyncio.to_thread(observe, read.page.records, read.ticket, context=pull.book.context)
+        for attempt in range(1, TRIES_PER_PAGE + 1):
+            try:
+                return await self._write_page(pull, read, observations)
+            except Conflict as error:
+                # A lost lease is a Conflict too, and repeating would only lose it again.
+                if attempt == TRIES_PER_PAGE or error.code != Conflict.code:
+                    raise
+            except psycopg.DataError:
+                return await self._bisect(pull, read, observations)
+        raise AssertionError("unreachable")
+
+    async def _write_page(self, pull: _Pull, read: _Read, observations: Sequence[Observation]) -> tuple[Applied, bool]:
+        page = read.page
+        refused = [Quarantined(each.external_id, "invalid_payload", each.reason) for each in page.refused]
+        async with self._database.company(pull.job.company_id) as tx:
+            await self._store.ledger.guard(tx, pull.job)
+            applied = await self._applier.apply(tx, pull.work, observations, pull.book)
+            applied.knocks.extend(await self._quarantine(tx, pull, refused))
+            is_cancelled = await self._record_page(tx, pull, read, applied, len(refused))
+        return applied, is_cancelled
+
+    async def _record_page(self, tx: Transaction, pull: _Pull, read: _Read, applied: Applied, quarantined: int) -> bool:
+        counts = replace(
+            applied.counts,
+            pages=1,
+            requests=read.page.requests,
+            read=applied.counts.read + quarantined,
+            quarantined=quarantined,
+        )
+        entity, integration_id = pull.job.entity, pull.work.integration.id
+        await self._store.runs.move_cursor(tx, integration_id, entity, pull.run.id, read.page.following)
+        return await self._store.runs.add(tx, pull.run.id, counts, applied.coverage)
+
+    async def _bisect(self, pull: _Pull, read: _Read, observations: Sequence[Observation]) -> tuple[Applied, bool]:
+        """A row that breaks the statement is found by halves and set aside; the others come in."""
+        counts, quarantined, shown, knocks = Counts(), 0, dict[str, int](), list[Knock]()
+        halves: list[Sequence[Observation]] = [observations]
+        while halves:
+            half = halves.pop()
+            try:
+                async with self._database.company(pull.job.company_id) as tx:
+                    await self._store.ledger.guard(tx, pull.job)
+                    applied = await self._applier.apply(tx, pull.work, half, pull.book)
+            except psycopg.DataError as error:
+                if len(half) > 1:
+                    halves += [half[len(half) // 2 :], half[: len(half) // 2]]
+                    continue
+                quarantined += 1
+                reason = f"the database refuses it: {type(error).__name__}"
+                async with self._database.company(pull.job.company_id) as tx:
+                    await self._store.ledger.guard(tx, pull.job)
+                    row = Quarantined(half[0].external_id, "refused_by_database", reason)
+                    knocks.extend(await self._quarantine(tx, pull, [row]))
+                continue
+            counts = _added(counts, applied.counts)
+            knocks.extend(applied.knocks)
+            shown = {name: shown.get(name, 0) + applied.coverage.get(name, 0) for name in {*shown, *applied.coverage}}
+        whole = Applied(counts, shown, (), knocks)
+        async with self._database.company(pull.job.company_id) as tx:
+            await self._store.ledger.guard(tx, pull.job)
+            refused = [Quarantined(each.external_id, "invalid_payload", each.reason) for each in read.page.refused]
+            knocks.extend(await self._quarantine(tx, pull, refused))
+            is_cancelled = await self._record_page(tx, pull, read, whole, quarantined + len(refused))
+        return whole, is_cancelled
+
+    async def _quarantine(self, tx: Transaction, pull: _Pull, rows: Sequence[Quarantined]) -> list[Knock]:
+        """Set records aside, and let each be fetched again by its id within the hour."""
+        integration_id, entity = pull.work.integration.id, pull.job.entity
+        await self._store.attention.quarantine(tx, integration_id, entity, rows, pull.run.id)
+        return await self._store.ledger.enqueue(
+            tx,
+            [
+                JobRequest(
+                    integration_id,
+                    RECONCILE,
+                    entity,
+                    EXTERNAL_KEY + row.external_id,
+                    Direction.INBOUND,
+                    WEBHOOK_SIGNAL,
+                    hold_reason=waiting.quarantine(integration_id, entity, row.external_id),
+                )
+                for row in rows
+                if row.external_id is not None
+            ],
+        )
+
+    async def _complete(self, pull: _Pull, knocks: list[Knock]) -> Ending:
+        """Every page was read. The run is complete if every record came in, partial if some wait or are set aside."""
+        integration, entity = pull.work.integration, pull.job.entity
+        async with self._database.company(pull.job.company_id) as tx:
+            await self._store.ledger.guard(tx, pull.job)
+            run = await self._store.runs.get(tx, pull.run.id)
+            if run is None:
+                raise NotFound(f"there is no run {pull.run.id}")
+            counts = run.counts
+            is_whole = counts.quarantined == 0 and counts.skipped == 0
+            status = RunStatus.COMPLETE if is_whole else RunStatus.PARTIAL
+            await self._store.runs.end(tx, run, status, evidence=_evidence(run))
+            await self._store.runs.advance(
+                tx, integration.id, entity, run.started_at, is_complete=status is RunStatus.COMPLETE
+            )
+            await coverage.compare(tx, self._store, integration, run)
+            knocks.extend(await self._next_entity(tx, run, integration))
+            has_more = await self._current_run(tx, pull.job) is not None
+        return Continue(knocks=knocks) if has_more else Done(status.value, knocks)
+
+    async def _end(
+        self, job: Job, run: Run, status: RunStatus, *, error: str | None = None, knocks: Sequence[Knock] = ()
+    ) -> Ending:
+        all_knocks = list(knocks)
+        async with self._database.company(job.company_id) as tx:
+            await self._store.ledger.guard(tx, job)
+            integration = await self._store.connections.get(tx, job.integration_id)
+            await self._store.runs.end(tx, run, status, error=error)
+            if status is not RunStatus.CANCELLED:
+                all_knocks.extend(await self._next_entity(tx, run, integration))
+            has_more = await self._current_run(tx, job) is not None
+        return Continue(knocks=all_knocks) if has_more else Done(status.value, all_knocks)
+
+    async def _next_entity(self, tx: Transaction, run: Run, integration: IntegrationRow) -> list[Knock]:
+        """A run over several entities takes them one after another: parents before children."""
+        if run.parent_id is None:
+            return []
+        siblings = await self._store.runs.children(tx, run.parent_id)
+        order = list(EntityType)
+        waiting_runs = sorted(
+            (each for each in siblings if each.status is RunStatus.RUNNING and each.entity is not None),
+            key=lambda each: order.index(each.entity or EntityType.JOB),
+        )
+        return await self._store.ledger.enqueue(tx, [pull_request(integration.id, each) for each in waiting_runs[:1]])
+
+
+def pull_request(integration_id: UUID, run: Run, *, priority: int = INCREMENTAL_PULL) -> JobRequest:
+    """Return the job of *run*."""
+    if run.entity is None:
+        raise ValueError("a run over several entities has no job of its own")
+    return JobRequest(integration_id, PULL, run.entity, "all", Direction.INBOUND, priority, run_id=run.id)
+
+
+def _evidence(run: Run) -> dict[str, JsonValue]:
+    counts = run.counts
+    accounted = counts.created + counts.updated + counts.unchanged + counts.skipped + counts.quarantined
+    return {
+        "last_page_seen": True,
+        "pages": counts.pages,
+        "records_read": counts.read,
+        "records_accounted_for": accounted,
+        "mode": run.mode,
+    }
+
+
+def _added(one: Counts, other: Counts) -> Counts:
+    return Counts(**{name: getattr(one, name) + getattr(other, name) for name in Counts.__dataclass_fields__})

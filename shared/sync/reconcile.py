@@ -1,0 +1,232 @@
+"""
+Reconcile one record with one integration: fetch, merge, write ours, write theirs.
+
+The job's key says what is known. With our id the link's both sides are brought together, and what the vendor lacks
+is pushed. With the vendor's id alone (`ext:…`) the record is brought in; what has to go out then is a job of its own
+key, so that no two workers ever write one link side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from shared.adapters.protocol import Adapter
+from shared.errors import Conflict, InvalidPayload, NotFound
+from shared.model import Direction, EntityType, LogAction, LogStatus, Record
+from shared.store.attention import Quarantined
+from shared.store.database import Database, Transaction
+from shared.store.ledger import Job, JobRequest, Knock
+from shared.store.links import EXTERNAL_KEY, Link, LinkWrite, Ticket
+from shared.store.records import RecordWrite
+from shared.store.store import Store
+from shared.sync import waiting
+from shared.sync.adapters import Adapters
+from shared.sync.applying import Applier
+from shared.sync.creating import Creator
+from shared.sync.endings import Done, Ending, Hold
+from shared.sync.merging import Merged
+from shared.sync.observations import observe
+from shared.sync.outcome_log import log_row
+from shared.sync.priorities import RECONCILE, WEBHOOK_SIGNAL
+from shared.sync.pushing import Pusher
+from shared.sync.work import Work
+
+
+class Reconciler:
+    """Handler of `reconcile` jobs."""
+
+    def __init__(
+        self,
+        database: Database,
+        store: Store,
+        adapters: Adapters,
+        applier: Applier,
+        pusher: Pusher,
+        creator: Creator,
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._adapters = adapters
+        self._applier = applier
+        self._pusher = pusher
+        self._creator = creator
+
+    async def __call__(self, job: Job) -> Ending:
+        """Bring the job's record and its integration together."""
+        async with self._database.company(job.company_id) as tx:
+            await self._store.ledger.guard(tx, job)
+            integration = await self._store.connections.get(tx, job.integration_id)
+            links = await self._links(tx, job)
+        if not any(integration.allows(job.entity, direction) for direction in Direction):
+            return Done("entity_off")
+        async with self._adapters.connected(integration) as adapter:
+            work = Work(integration, type(adapter), job.entity, job)
+            if job.record_key.startswith(EXTERNAL_KEY):
+                return await self._bring_in(work, adapter, job.record_key.removeprefix(EXTERNAL_KEY))
+            if not links:
+                return await self._creator.create(work, adapter, UUID(job.record_key))
+            endings = [await self._bring_together(work, adapter, link) for link in links]
+        return next((each for each in endings if not isinstance(each, Done)), endings[0])
+
+    async def _links(self, tx: Transaction, job: Job) -> list[Link]:
+        """Return the record's links at the job's integration; more than one only after people were merged."""
+        if job.record_key.startswith(EXTERNAL_KEY):
+            return []
+        record_id = UUID(job.record_key)
+        links = (await self._store.links.of_records(tx, [record_id])).get(record_id, [])
+        return [link for link in links if link.integration_id == job.integration_id]
+
+    async def _bring_in(self, work: Work, adapter: Adapter, external_id: str) -> Ending:
+        """Fetch a record that only the vendor's id names, and apply it as a page of one."""
+        try:
+            record, ticket = await self._fetch(adapter, work.entity, external_id)
+        except NotFound:
+            return await self._never_seen(work, external_id)
+        except InvalidPayload as error:
+            return await self._set_aside(work, external_id, error)
+        merged, knocks, ending = await self._apply(work, record, ticket)
+        if ending is not None:
+            return ending
+        return Done("created" if any(each.is_new for each in merged) else "brought_in", knocks)
+
+    async def _bring_together(self, work: Work, adapter: Adapter, link: Link) -> Ending:
+        try:
+            record, ticket = await self._fetch(adapter, work.entity, link.external_id)
+        except NotFound:
+            return await self._gone(work, link)
+        except InvalidPayload as error:
+            return await self._set_aside(work, link.external_id, error)
+        merged, knocks, ending = await self._apply(work, record, ticket, with_pushes=True)
+        if ending is not None:
+            return ending
+        for each in merged:
+            if each.outcome.push:
+                await self._pusher.push(work, adapter, each, self._applier.book(work))
+        return Done("reconciled", knocks)
+
+    async def _fetch(self, adapter: Adapter, entity: EntityType, external_id: str) -> tuple[Record, Ticket]:
+        async with self._database.dispatch() as tx:
+            ticket = await self._store.links.ticket(tx)
+        return await adapter.fetch(entity, external_id), ticket
+
+    async def _apply(
+        self, work: Work, record: Record, ticket: Ticket, *, with_pushes: bool = False
+    ) -> tuple[Sequence[Merged], list[Knock], Ending | None]:
+        """Transaction 1: ours, base, intents, conflicts, log. An ending says that the record has to wait."""
+        job = work.job
+        if job is None:
+            raise AssertionError("a reconcile is a job")
+        book = self._applier.book(work)
+        (observation,) = observe([record], ticket, context=book.context, is_fresh_fetch=True)
+        async with self._database.company(job.company_id) as tx:
+            await self._store.ledger.guard(tx, job)
+            applied = await self._applier.apply(tx, work, [observation], book, is_forced=True, with_pushes=with_pushes)
+        if applied.waits_for is not None:
+            return (), applied.knocks, Hold(applied.waits_for, "waits for another record or a person", applied.knocks)
+        if any(each.wants_fetch for each in applied.merged):
+            raise Conflict("what was fetched is older than what is known")
+        return applied.merged, applied.knocks, None
+
+    async def _never_seen(self, work: Work, external_id: str) -> Ending:
+        """An event or a child named a record that the vendor does not have (any more)."""
+        async with self._database.company(work.integration.company_id) as tx:
+            await self._guard(tx, work)
+            await self._store.logs.write(
+                tx,
+                [
+                    log_row(
+                        work,
+                        LogAction.SKIPPED,
+                        LogStatus.SUCCESS,
+                        external_id=external_id,
+                        details={"rule": "unknown_at_vendor"},
+                    )
+                ],
+            )
+        return Done("unknown_at_vendor")
+
+    async def _set_aside(self, work: Work, external_id: str, error: InvalidPayload) -> Ending:
+        async with self._database.company(work.integration.company_id) as tx:
+            await self._guard(tx, work)
+            row = Quarantined(external_id, error.code, str(error))
+            await self._store.attention.quarantine(tx, work.integration.id, work.entity, [row], None)
+        return Hold(waiting.quarantine(work.integration.id, work.entity, external_id), str(error))
+
+    async def _gone(self, work: Work, link: Link) -> Ending:
+        """
+        The vendor answered 404 to the very id: archive the link, and the record unless it lives elsewhere.
+
+        A record that was edited here since is kept as it is. Applications of a deleted candidate get no event of their
+        own, so each is asked for.
+        """
+        async with self._database.company(work.integration.company_id) as tx:
+            await self._guard(tx, work)
+            records = await self._store.records.lock(tx, link.entity, [link.internal_id])
+            locked = (await self._store.links.lock(tx, [link.id]))[link.id]
+            if locked.state != "live":
+                return Done("gone")
+            await self._store.links.update(tx, [_as_gone(locked)])
+            others = (await self._store.links.of_records(tx, [link.internal_id])).get(link.internal_id, [])
+            record = records[link.internal_id]
+            is_elsewhere = any(each.state == "live" and each.id != link.id for each in others)
+            if not is_elsewhere and work.integration.allows(link.entity, Direction.INBOUND):
+                write = RecordWrite(
+                    record.id, record.entity, record.data, record.stamps, based_on=record.version, is_archived=True
+                )
+                await self._store.records.update(tx, link.entity, [write])
+            knocks = await self._ask_for_children(tx, work, link)
+            await self._store.logs.write(
+                tx,
+                [
+                    log_row(
+                        work,
+                        LogAction.DELETED,
+                        LogStatus.SUCCESS,
+                        external_id=link.external_id,
+                        entity_id=link.internal_id,
+                        details={"rule": "gone_at_vendor", "archived": not is_elsewhere},
+                    )
+                ],
+            )
+        return Done("gone", knocks)
+
+    async def _ask_for_children(self, tx: Transaction, work: Work, link: Link) -> list[Knock]:
+        if link.entity is not EntityType.CANDIDATE:
+            return []
+        children = await self._store.records.applications_of(tx, link.internal_id)
+        linked = await self._store.links.of_records(tx, children)
+        return await self._store.ledger.enqueue(
+            tx,
+            [
+                JobRequest(
+                    each.integration_id,
+                    RECONCILE,
+                    EntityType.APPLICATION,
+                    str(each.internal_id),
+                    Direction.INBOUND,
+                    WEBHOOK_SIGNAL,
+                )
+                for links in linked.values()
+                for each in links
+                if each.integration_id == work.integration.id and each.state == "live"
+            ],
+        )
+
+    async def _guard(self, tx: Transaction, work: Work) -> None:
+        if work.job is not None:
+            await self._store.ledger.guard(tx, work.job)
+
+
+def _as_gone(link: Link) -> LinkWrite:
+    return LinkWrite(
+        id=link.id,
+        internal_id=link.internal_id,
+        external_id=link.external_id,
+        digest=None,
+        base=link.base,
+        based_on=link.sync_version,
+        fence=link.fence,
+        state="gone",
+        is_primary=link.is_primary,
+    )

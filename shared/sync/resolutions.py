@@ -1,0 +1,243 @@
+"""
+A person's decision on what waits for one.
+
+Every listed vendor is fetched first. If any of them moved since the person looked, the item is brought up to date and
+the decision refused with 409; else ours becomes the decision, and each link pushes it where it differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import JsonValue
+
+from shared.errors import Conflict, InvalidInput, NotFound
+from shared.merge.base_codec import decode_base, encode_base, encode_print
+from shared.merge.fingerprints import print_of
+from shared.merge.resolve import OURS, Resolution, Side
+from shared.merge.resolve import resolve as decide
+from shared.merge.state import Stamp
+from shared.model import UNITS, Direction
+from shared.security.keys import Keys
+from shared.store.conflicts import ConflictItem
+from shared.store.database import Database
+from shared.store.ledger import JobRequest, Knock
+from shared.store.links import EXTERNAL_KEY, Link, LinkWrite
+from shared.store.queues import Knocker
+from shared.store.store import Store
+from shared.sync import waiting
+from shared.sync.adapters import Adapters
+from shared.sync.edits import Edits
+from shared.sync.identity import NEW
+from shared.sync.merging import ours_of
+from shared.sync.observations import Observation, RuleBook, observe
+from shared.sync.priorities import MANUAL_RECORD, RECONCILE
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    """One listed side as it is now."""
+
+    link: Link
+    book: RuleBook
+    observation: Observation
+
+
+class Resolutions:
+    """Performs people's decisions."""
+
+    def __init__(
+        self, database: Database, store: Store, adapters: Adapters, edits: Edits, keys: Keys, knocker: Knocker
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._adapters = adapters
+        self._edits = edits
+        self._keys = keys
+        self._knocker = knocker
+
+    async def resolve(
+        self,
+        company_id: UUID,
+        conflict_id: UUID,
+        *,
+        choice: str,
+        integration_id: UUID | None = None,
+        value: JsonValue = None,
+        expected_version: int | None = None,
+        actor: str,
+    ) -> None:
+        """
+        Decide an open item.
+
+        *choice* `portal`, `integration` (with *integration_id*) or `value` (with *value*) for a field; `record` (with
+        the record's id as *value*) or `new` for a match. Raises NotFound, InvalidInput, and Conflict when the item is
+        decided already or a side has moved since *expected_version*.
+        """
+        async with self._database.company(company_id) as tx:
+            item = await self._store.conflicts.lock(tx, conflict_id)
+            _require_open(item, expected_version)
+        if item is None:
+            raise NotFound(f"there is no conflict {conflict_id}")
+        if item.kind in ("ambiguous_match", "possible_duplicate"):
+            knocks = await self._decide_match(company_id, item, choice, value, actor)
+        else:
+            fetched = await self._fetch_sides(company_id, item)
+            decision = _decision(item, choice, integration_id, value, fetched)
+            knocks = await self._decide_field(company_id, item, decision, fetched, actor)
+        await self._knocker.send(knocks)
+
+    async def _decide_match(
+        self, company_id: UUID, item: ConflictItem, choice: str, value: JsonValue, actor: str
+    ) -> list[Knock]:
+        if item.integration_id is None or item.external_id is None:
+            raise NotFound("the item names no vendor record")
+        decision = NEW if choice == NEW else str(value) if choice == "record" else None
+        if decision is None or (decision != NEW and decision not in {str(each) for each in item.matches}):
+            raise InvalidInput(
+                "choose `new`, or `record` with one of the listed ids as value",
+                field="choice",
+                remedy=f"listed: {', '.join(str(each) for each in item.matches)}",
+            )
+        key = EXTERNAL_KEY + item.external_id
+        async with self._database.company(company_id) as tx:
+            current = await self._store.conflicts.lock(tx, item.id)
+            _require_open(current, item.version)
+            await self._store.conflicts.end(tx, item.id, "resolved", by=actor, decision=decision)
+            knocks = await self._store.ledger.release_held(
+                tx, [waiting.review(item.integration_id, item.entity, item.external_id)]
+            )
+            if item.kind == "ambiguous_match":
+                request = JobRequest(item.integration_id, RECONCILE, item.entity, key, Direction.INBOUND, MANUAL_RECORD)
+                knocks.extend(await self._store.ledger.enqueue(tx, [request]))
+        return knocks
+
+    async def _fetch_sides(self, company_id: UUID, item: ConflictItem) -> dict[str, _Fetched]:
+        async with self._database.company(company_id) as tx:
+            links = await self._store.links.lock(tx, [UUID(each) for each in item.inputs])
+            rows = {
+                link.integration_id: await self._store.connections.get(tx, link.integration_id)
+                for link in links.values()
+            }
+        fetched: dict[str, _Fetched] = {}
+        for link in links.values():
+            integration = rows[link.integration_id]
+            async with self._database.dispatch() as tx:
+                ticket = await self._store.links.ticket(tx)
+            async with self._adapters.connected(integration) as adapter:
+                book = RuleBook(type(adapter), integration, item.entity, self._keys)
+                record = await adapter.fetch(item.entity, link.external_id)
+            (observation,) = observe([record], ticket, context=book.context, is_fresh_fetch=True)
+            fetched[str(link.id)] = _Fetched(link, book, observation)
+        return fetched
+
+    async def _decide_field(
+        self,
+        company_id: UUID,
+        item: ConflictItem,
+        decision: str | Mapping[str, JsonValue],
+        fetched: Mapping[str, _Fetched],
+        actor: str,
+    ) -> list[Knock]:
+        if item.record_id is None or item.unit is None:
+            raise NotFound("the item names no record")
+        async with self._database.company(company_id) as tx:
+            record = (await self._store.records.lock(tx, item.entity, [item.record_id])).get(item.record_id)
+            links = await self._store.links.lock(tx, [each.link.id for each in fetched.values()])
+            current = await self._store.conflicts.lock(tx, item.id)
+            _require_open(current, item.version)
+            if record is None:
+                raise NotFound(f"there is no {item.entity.value} {item.record_id}")
+            ours = ours_of(record)
+            sides = {
+                name: Side(
+                    decode_base(links[each.link.id].base),
+                    each.book.theirs(each.observation, each.observation.values),
+                    each.book.for_link(each.link.id),
+                )
+                for name, each in fetched.items()
+            }
+            self._require_unmoved(item, sides)
+            now = (await self._store.links.ticket(tx)).at
+            at = _after(now, ours.stamps, item.unit)
+            outcome = decide(item.unit, decision, ours=ours, sides=sides, decided_at=at)
+            await self._edits.decide(tx, record, item.unit, outcome.values, outcome.stamp, actor)
+            await self._store.links.update(tx, _link_writes(links, fetched, outcome))
+            await self._store.conflicts.end(tx, item.id, "resolved", by=actor, decision=_word(decision))
+            requests = await self._edits.requests_for_links(tx, record, [item.unit])
+            return await self._store.ledger.enqueue(tx, requests)
+
+    def _require_unmoved(self, item: ConflictItem, sides: Mapping[str, Side]) -> None:
+        """Raise Conflict when a vendor shows something else than what the person was shown."""
+        unit = UNITS[item.entity][item.unit or ""]
+        for name, side in sides.items():
+            shown = tuple(member for member in unit.members if member in side.theirs.values)
+            now = encode_print(print_of(side.rules, unit, side.theirs.values, shown))
+            asked = item.inputs.get(name)
+            if not isinstance(asked, list) or asked[1] != now:
+                raise Conflict(
+                    "a side has moved since this conflict was shown",
+                    remedy="read the conflict again: it is brought up to date within a minute",
+                )
+
+
+def _require_open(item: ConflictItem | None, expected_version: int | None) -> None:
+    if item is None:
+        raise NotFound("there is no such conflict")
+    if item.status != "open":
+        raise Conflict(f"the conflict is {item.status} already")
+    if expected_version is not None and item.version != expected_version:
+        raise Conflict(f"the conflict is at version {item.version} by now", remedy="read it again")
+
+
+def _decision(
+    item: ConflictItem,
+    choice: str,
+    integration_id: UUID | None,
+    value: JsonValue,
+    fetched: Mapping[str, _Fetched],
+) -> str | Mapping[str, JsonValue]:
+    members = UNITS[item.entity][item.unit or ""].members
+    match choice:
+        case "portal":
+            return OURS
+        case "integration":
+            named = [name for name, each in fetched.items() if each.link.integration_id == integration_id]
+            if not named:
+                raise InvalidInput("this integration is not a side of the conflict", field="integration_id")
+            return named[0]
+        case "value" if len(members) == 1 and not isinstance(value, dict):
+            return {members[0]: value}
+        case "value" if isinstance(value, dict):
+            return value
+        case _:
+            raise InvalidInput("choose `portal`, `integration` or `value`", field="choice")
+
+
+def _after(now: datetime, stamps: Mapping[str, Stamp], unit: str) -> datetime:
+    known = stamps.get(unit)
+    return now if known is None else max(now, known.at)
+
+
+def _link_writes(links: Mapping[UUID, Link], fetched: Mapping[str, _Fetched], outcome: Resolution) -> list[LinkWrite]:
+    return [
+        LinkWrite(
+            id=each.link.id,
+            internal_id=links[each.link.id].internal_id,
+            external_id=each.link.external_id,
+            digest=None,
+            base=encode_base(outcome.bases[name]),
+            based_on=links[each.link.id].sync_version,
+            fence=links[each.link.id].fence,
+            is_primary=links[each.link.id].is_primary,
+        )
+        for name, each in fetched.items()
+    ]
+
+
+def _word(decision: str | Mapping[str, JsonValue]) -> str:
+    """Return what was chosen, without anyone's value."""
+    return "value" if not isinstance(decision, str) else "portal" if decision == OURS else f"link:{decision}"

@@ -1,0 +1,304 @@
+"""
+The runner: answers a knock by claiming a job, running its handler, and settling how it ended.
+
+The named job if it is due, else the fairest due one of that queue; then the next, until nothing is due or the time is
+up. Whatever was foreseen is settled in the ledger and ends normally. Only what nobody foresaw is raised, after the job
+was given back, so that the host counts it and in the end moves the message to the poison queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from shared import telemetry
+from shared.errors import LeaseLost, LiaisonError, Unavailable
+from shared.model import LogAction, LogStatus
+from shared.store.database import Database
+from shared.store.ledger import MAX_CRASHES, Claim, Job, Knock
+from shared.store.logs import LogRow
+from shared.store.queues import QUEUE_BY_PRIORITY, Knocker, queue_for
+from shared.store.store import Store
+from shared.sync import next_step as steps
+from shared.sync.endings import Continue, Done, Ending, Hold
+from shared.sync.lease import Lease
+from shared.sync.next_step import next_step
+
+Handler = Callable[[Job], Awaitable[Ending]]
+
+VISIBILITY_S = 30.0
+"""host.json `visibilityTimeout`: how long the host waits before it redelivers a message that failed."""
+
+ANSWER_S = 60.0
+"""How long one knock goes on claiming job after job."""
+
+log = telemetry.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one worker process."""
+
+    lease_s: float
+    at_once: int
+    """Jobs of all queues together."""
+    per_integration: int
+
+
+class Unforeseen(Exception):
+    """A job failed in a way that nobody foresaw; the cause is chained, and the job is given back."""
+
+
+class Runner:
+    """Runs jobs by their `action`."""
+
+    def __init__(
+        self,
+        database: Database,
+        store: Store,
+        knocker: Knocker,
+        handlers: Mapping[str, Handler],
+        limits: Limits,
+        *,
+        fault: Callable[[Job], None] | None = None,
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._knocker = knocker
+        self._handlers = handlers
+        self._limits = limits
+        self._fault = fault
+        self._slots = asyncio.Semaphore(limits.at_once)
+        # Urgent work must not sit behind bulk: bulk takes half of the slots at the most.
+        self._bulk_slots = asyncio.Semaphore(max(1, limits.at_once // 2))
+
+    async def answer(self, body: bytes, queue: str) -> int:
+        """
+        Answer one message of *queue*; return how many jobs were run. A doubled or late message costs nothing.
+
+        Raises Unforeseen, so that the host counts the failure.
+        """
+        knock = read_knock(body)
+        span = next(span for span, name in QUEUE_BY_PRIORITY.items() if name == queue)
+        deadline = time.monotonic() + ANSWER_S
+        job_id: UUID | None = knock.job_id if knock is not None else None
+        ran = 0
+        with telemetry.continued(_traceparent(body)):
+            async with self._room(queue):
+                while ran == 0 or time.monotonic() < deadline:
+                    claim = await self._claim(job_id, span)
+                    if claim is None:
+                        return ran
+                    await self.run(claim)
+                    ran += 1
+                    job_id = None
+        return ran
+
+    def _room(self, queue: str) -> asyncio.Semaphore | _Both:
+        is_bulk = queue == QUEUE_BY_PRIORITY[max(QUEUE_BY_PRIORITY, key=lambda span: span.start)]
+        return _Both(self._bulk_slots, self._slots) if is_bulk else self._slots
+
+    async def _claim(self, job_id: UUID | None, span: range) -> Claim | None:
+        try:
+            async with self._database.dispatch() as tx:
+                return await self._store.ledger.claim(
+                    tx,
+                    job_id,
+                    low=span.start,
+                    high=span.stop - 1,
+                    ttl_s=self._limits.lease_s,
+                    per_integration=self._limits.per_integration,
+                )
+        except Unavailable:
+            log.warning("claim_not_made", reason="the database is away; the sweep knocks again")
+            return None
+
+    async def run(self, claim: Claim) -> None:
+        """Run one claimed job to its end. Raises Unforeseen."""
+        try:
+            async with self._database.company(claim.company_id) as tx:
+                job = await self._store.ledger.load(tx, claim)
+        except (LeaseLost, Unavailable):
+            return
+        started = time.monotonic()
+        with telemetry.bound(
+            company_id=str(job.company_id), integration_id=str(job.integration_id), job_id=str(job.id)
+        ):
+            outcome = await self._run(job)
+            duration_ms = round((time.monotonic() - started) * 1000)
+            log.info("job_finished", action=job.action, outcome=outcome, duration_ms=duration_ms)
+
+    async def _run(self, job: Job) -> str:
+        lease = Lease(self._database, self._store.ledger, job, self._limits.lease_s)
+        try:
+            async with lease.held():
+                if job.crashes >= MAX_CRASHES:
+                    return await self._bury(job, "crash_loop", "its worker died each time")
+                if self._fault is not None:
+                    self._fault(job)
+                ending = await self._handlers[job.action](job)
+            return await self._settle(job, ending)
+        except LiaisonError as error:
+            return await self._settle_error(job, error)
+        except Exception as error:
+            log.exception("job_raised", action=job.action)
+            await self._give_back(job, error)
+            raise Unforeseen(type(error).__name__) from error
+
+    async def _settle(self, job: Job, ending: Ending) -> str:
+        knocks: list[Knock] = list(ending.knocks)
+        outcome, again = await self._write_ending(job, ending)
+        if again is not None:
+            knocks.append(again)
+        await self._knocker.send(knocks, traceparent=_current_traceparent())
+        return outcome
+
+    async def _write_ending(self, job: Job, ending: Ending) -> tuple[str, Knock | None]:
+        """Settle *ending*; return its name, and a knock when the job is due again at once."""
+        ledger = self._store.ledger
+        async with self._database.company(job.company_id) as tx:
+            match ending:
+                case Done():
+                    return ending.outcome, await ledger.finish(tx, job)
+                case Hold():
+                    await ledger.postpone(tx, job, hold_reason=ending.reason, message=ending.message, code="held")
+                    return "held", None
+                case Continue():
+                    again = await ledger.postpone(tx, job, wait_s=ending.wait_s)
+                    return "continued", None if ending.wait_s else again
+
+    async def _settle_error(self, job: Job, error: LiaisonError) -> str:
+        """Perform what `next_step` decides. Without a database nothing can be settled: the lease runs out."""
+        step = next_step(error, attempt=job.retry_count + 1, max_retries=job.max_retries)
+        try:
+            return await self._perform(job, step, error)
+        except (LeaseLost, Unavailable) as why:
+            log.warning("job_not_settled", code=why.code, cause=error.code)
+            return "abandoned"
+
+    async def _perform(self, job: Job, step: steps.NextStep, error: LiaisonError) -> str:
+        message = str(error)
+        match step:
+            case steps.Abandon():
+                return "abandoned"
+            case steps.DeadLetter():
+                return await self._bury(job, step.code, message, error=error)
+            case steps.Retry():
+                async with self._database.company(job.company_id) as tx:
+                    await self._store.ledger.postpone(
+                        tx, job, wait_s=step.wait_s, attempts=1, code=step.code, message=message
+                    )
+                    await self._store.logs.write(tx, [_failure(job, error)])
+                return "retried"
+            case steps.Again():
+                async with self._database.company(job.company_id) as tx:
+                    await self._store.ledger.postpone(tx, job, wait_s=step.wait_s, code=step.code, message=message)
+                return "again"
+            case steps.Defer():
+                async with self._database.company(job.company_id) as tx:
+                    await self._store.connections.block(tx, job.integration_id, step.until)
+                    await self._store.ledger.postpone(tx, job, code=step.code, message=message)
+                return "deferred"
+            case steps.Pause():
+                async with self._database.company(job.company_id) as tx:
+                    await self._store.ledger.postpone(tx, job, code=step.code, message=message)
+                    was_running = await self._store.connections.needs_people(
+                        tx, job.integration_id, code=step.code, detail=message
+                    )
+                    await self._store.logs.write(tx, [_failure(job, error)])
+                if was_running:
+                    log.error("integration_paused", code=step.code, reason=message)
+                return "paused"
+
+    async def _bury(self, job: Job, code: str, message: str, *, error: LiaisonError | None = None) -> str:
+        async with self._database.company(job.company_id) as tx:
+            letter = await self._store.ledger.fail(tx, job, queue=queue_for(job.priority), code=code, message=message)
+            await self._store.logs.write(tx, [_failure(job, error, message)])
+        log.error("dead_letter", code=code, letter_id=str(letter), action=job.action, attempt=job.retry_count + 1)
+        return "dead_letter"
+
+    async def _give_back(self, job: Job, error: Exception) -> None:
+        """Let the redelivered message find the job due: otherwise five failures would never reach the poison queue."""
+        try:
+            async with self._database.company(job.company_id) as tx:
+                await self._store.ledger.postpone(
+                    tx, job, wait_s=VISIBILITY_S, code="unforeseen", message=type(error).__name__
+                )
+        except LiaisonError as why:
+            log.warning("job_not_settled", code=why.code)
+
+
+@dataclass(frozen=True, slots=True)
+class _Both:
+    """Two semaphores as one."""
+
+    first: asyncio.Semaphore
+    second: asyncio.Semaphore
+
+    async def __aenter__(self) -> None:
+        await self.first.acquire()
+        try:
+            await self.second.acquire()
+        except BaseException:
+            self.first.release()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self.second.release()
+        self.first.release()
+
+
+def read_knock(body: bytes) -> Knock | None:
+    """Read a message; None for one that names no job (its queue is looked through all the same)."""
+    try:
+        content: Any = orjson.loads(body)
+        return Knock(UUID(content["company_id"]), UUID(content["job_id"]), int(content["epoch"]), 5)
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+        log.warning("knock_not_read", size_bytes=len(body))
+        return None
+
+
+def _traceparent(body: bytes) -> str | None:
+    try:
+        content: Any = orjson.loads(body)
+        found = content.get("traceparent")
+    except (orjson.JSONDecodeError, AttributeError):
+        return None
+    return found if isinstance(found, str) else None
+
+
+def _current_traceparent() -> str | None:
+    trace = telemetry.current_trace()
+    return None if trace is None else str(trace)
+
+
+def _failure(job: Job, error: LiaisonError | None, message: str | None = None) -> LogRow:
+    is_external = job.record_key.startswith("ext:")
+    return LogRow(
+        integration_id=job.integration_id,
+        entity=job.entity,
+        action=LogAction.SKIPPED,
+        direction=job.direction,
+        status=LogStatus.FAILED,
+        entity_id=None if is_external or job.record_key == "all" else _uuid(job.record_key),
+        external_id=job.record_key.removeprefix("ext:") if is_external else None,
+        error_message=message or str(error),
+        retry_count=job.retry_count,
+        request_id=error.request_id if error is not None else None,
+        run_id=job.run_id,
+        job_id=job.id,
+        details={"code": error.code if error is not None else "crash_loop"},
+    )
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

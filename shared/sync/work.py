@@ -1,0 +1,65 @@
+"""On whose behalf observations are applied, how they are sorted, and what applying came to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from pydantic import JsonValue
+
+from shared.adapters.protocol import Adapter
+from shared.merge.matching import Ambiguous, NewButPossibleDuplicate
+from shared.model import EntityType, Reference
+from shared.store.connections import IntegrationRow
+from shared.store.ledger import Job, Knock
+from shared.store.links import Link
+from shared.store.records import StoredRecord
+from shared.store.runs import Counts
+from shared.sync.merging import Merged
+from shared.sync.observations import Observation
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """For whom and on whose behalf observations are applied."""
+
+    integration: IntegrationRow
+    adapter: type[Adapter]
+    entity: EntityType
+    job: Job | None = None
+    run_id: UUID | None = None
+
+    @property
+    def job_id(self) -> UUID | None:
+        """The job at work, if it is one."""
+        return self.job.id if self.job is not None else None
+
+
+@dataclass(slots=True)
+class Applied:
+    """What applying came to. Knocks are sent after the commit."""
+
+    counts: Counts = field(default_factory=Counts)
+    coverage: Mapping[str, int] = field(default_factory=dict)
+    merged: Sequence[Merged] = ()
+    knocks: list[Knock] = field(default_factory=list)
+    waits_for: str | None = None
+    """The event (see `shared.sync.waiting`) that the first record that could not come in waits for."""
+
+
+@dataclass(slots=True)
+class Sorted:
+    """Observations by what has to happen to them."""
+
+    unchanged: int = 0
+    parked: dict[str, Reference] = field(default_factory=dict)
+    """By external id: the parent that is missing."""
+    unclear: dict[str, Ambiguous] = field(default_factory=dict)
+    stale: list[Link] = field(default_factory=list)
+    """Links of which only a new fetch tells what holds."""
+    being_created: list[str] = field(default_factory=list)
+    duplicates: dict[str, NewButPossibleDuplicate] = field(default_factory=dict)
+    ready: list[tuple[Observation, Mapping[str, JsonValue], StoredRecord | None, Link | None]] = field(
+        default_factory=list
+    )
