@@ -55,6 +55,15 @@ async def test_a_candidate_carries_its_children(v1: httpx.AsyncClient, account: 
         salary = kept["custom_fields"]["desired_salary"]["value"]
         unit = row["custom_fields"]["desired_salary"]
         assert unit == (salary and {"amount": salary["amount"], "unit": salary["currency_code"]})
+        salary = kept["custom_fields"]["salary_range"]["value"]
+        assert row["custom_fields"]["salary_range"] == (
+            salary
+            and {
+                "min_value": salary["min_amount"],
+                "max_value": salary["max_amount"],
+                "unit": salary["currency_code"],
+            }
+        )
 
 
 async def test_applications_have_no_updated_after(v1: httpx.AsyncClient) -> None:  # 10.3
