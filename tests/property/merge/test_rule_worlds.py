@@ -516,7 +516,7 @@ SETTINGS = (
         silent_answers=True,
     ),
 )
-WORLDS_EACH = 400
+WORLDS_EACH = 300
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
