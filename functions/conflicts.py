@@ -14,16 +14,21 @@ from functions.integrations import query_entity
 from functions.paging import page_of
 from shared.errors import InvalidInput
 from shared.model import UNITS, EntityType
+from shared.model.records import ApplicationFields, CandidateFields, JobFields
 from shared.security.aead import DataUnreadable
-from shared.security.person_keys import PersonalData
 from shared.store.database import Transaction
-from shared.store.history import History, PersonKey
+from shared.store.history import PersonKey
 from shared.store.listings import Listings
 from shared.sync.conflict_items import TABLE
 from shared.sync.held_values import Vault
 
 bp = func.Blueprint()
 
+_FIELDS: Mapping[EntityType, type[BaseModel]] = {
+    EntityType.CANDIDATE: CandidateFields,
+    EntityType.APPLICATION: ApplicationFields,
+    EntityType.JOB: JobFields,
+}
 STATES = frozenset({"open", "resolved", "closed", "all"})
 
 
@@ -59,7 +64,7 @@ async def list_conflicts(call: Call) -> Answer:
             limit=window.asked,
         )
         page, following = page_of(rows, window, lambda row: (row["opened_at"], row["id"]))
-        views = await _opened(tx, page, Vault(History(), PersonalData(call.services.keys)))
+        views = await _opened(tx, page, call.services.vault)
     return Answer({"data": views, "next_cursor": following})
 
 
@@ -71,20 +76,40 @@ async def resolve_conflict(call: Call) -> Answer:
     expected = decision.version if decision.version is not None else call.expected_version()
     if decision.choice == "integration" and decision.integration_id is None:
         raise InvalidInput("integration_id: is missing", field="integration_id", remedy="say whose value is right")
-    if decision.choice == "value" and "value" not in decision.model_fields_set:
-        raise InvalidInput("value: is missing", field="value", remedy="send the value, or null to empty the field")
+    async with call.services.database.company(call.company_id) as tx:
+        item = await Listings().conflict(tx, conflict_id)
+    value = typed_value(item, decision) if decision.choice == "value" else decision.value
     await call.services.resolutions.resolve(
         call.company_id,
         conflict_id,
         choice=decision.choice,
         integration_id=decision.integration_id,
-        value=decision.value,
+        value=value,
         expected_version=expected,
         actor=call.principal.subject,
     )
     async with call.services.database.company(call.company_id) as tx:
         row = await Listings().conflict(tx, conflict_id)
     return Answer(conflict_view(row, None), version=row["version"])
+
+
+def typed_value(item: Mapping[str, Any], decision: Resolution) -> JsonValue:
+    """
+    Return the typed value as the field holds it: an object by member where several belong together.
+
+    Raises InvalidInput, ValidationError.
+    """
+    unit = UNITS[EntityType(item["entity"])].get(item["unit"] or "")
+    if "value" not in decision.model_fields_set or unit is None:
+        raise InvalidInput("value: is missing", field="value", remedy="send the value, or null to empty the field")
+    is_group = len(unit.members) > 1
+    given = decision.value if is_group else {unit.name: decision.value}
+    if not isinstance(given, dict) or set(given) != set(unit.members):
+        raise InvalidInput(
+            f"value: must name {', '.join(unit.members)}", field="value", remedy="send an object with each of them"
+        )
+    checked = _FIELDS[EntityType(item["entity"])].model_validate(given).model_dump(mode="json", include=set(given))
+    return checked if is_group else checked[unit.name]
 
 
 async def _opened(tx: Transaction, rows: Sequence[Mapping[str, Any]], vault: Vault) -> list[dict[str, Any]]:

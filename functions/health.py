@@ -10,7 +10,8 @@ import azure.functions as func
 from functions.edge import request_id_of, respond
 from shared import telemetry
 from shared.errors import LiaisonError
-from shared.health import SWEEP, health_view
+from shared.health import health_view
+from shared.store.heartbeats import SWEEP
 from shared.store.listings import Health, Listings
 
 if TYPE_CHECKING:

@@ -6,8 +6,6 @@ from typing import Any
 
 from shared.store.listings import Health
 
-SWEEP = "sweep"
-"""Name of the sweep's heartbeat."""
 PERIODS_MISSED = 3
 
 

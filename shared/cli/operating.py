@@ -8,8 +8,9 @@ from uuid import UUID
 from shared.cli.output import fault, result
 from shared.cli.session import composed, opened
 from shared.errors import InvalidInput
-from shared.health import SWEEP, health_view
+from shared.health import health_view
 from shared.store.database import Transaction
+from shared.store.heartbeats import SWEEP
 from shared.store.ledger import Knock, Ledger
 from shared.store.listings import Listings
 

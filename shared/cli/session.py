@@ -43,7 +43,7 @@ async def composed() -> AsyncIterator[Services]:
     """Give everything that the functions have; for commands that call vendors or queues."""
     from shared import composition
 
-    services = await composition.services()
+    services = composition.services()
     try:
         yield services
     finally:

@@ -279,8 +279,6 @@ class Integrations:
                 words=f"cancelled: {names} switched off",
             )
             knocks += cancelled.knocks
-        if change.is_resumed:
-            knocks += await self._parts.ledger.release_held(tx, [f"auth:{before.id}"])
         if change.concerns_intake:
             knocks += await self._publish(tx, before.id)
         return after, knocks
