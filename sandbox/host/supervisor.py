@@ -49,7 +49,7 @@ class Supervisor:
             LEASE_ID: str(uuid.uuid4()),
         }
         self._restart_start = float(environment.get("SANDBOX_HOST_RESTART_START_SECONDS") or 1)
-        self._socket = socket.create_server(("127.0.0.1", port), backlog=BACKLOG)
+        self._socket = _listen(port)
         self._worker: subprocess.Popen[bytes] | None = None
         self._draining = threading.Event()
 
@@ -129,3 +129,12 @@ class Supervisor:
             self._worker.stdin.flush()
         except BrokenPipeError:
             return  # it has ended already, and `run` is about to see that
+
+
+def _listen(port: int) -> socket.socket:
+    """Return a listening socket that says it is TCP: only for such asyncio turns Nagle's delay off."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    listener.listen(BACKLOG)
+    return listener
