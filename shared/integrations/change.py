@@ -128,7 +128,7 @@ def plan_change(
 def _plan_connection(
     before: Integration, request: PatchIntegration, sealer: Sealer, settings: Settings, columns: dict[str, Any]
 ) -> Connection | None:
-    plain, given = credentials.take_secrets(request.config or {})
+    plain, given = credentials.take_secrets(request.config.given() if request.config else {})
     if request.api_key is not None:
         given[credentials.API_KEY] = request.api_key.get_secret_value()
     known = _known_secrets(sealer, before, replaces_all=bool(given))

@@ -31,7 +31,7 @@ class Draft:
 
 def draft_of(request: CreateIntegration, settings: Settings) -> Draft:
     """Return the connection that *request* asks for. Raises InvalidInput with the path of what is wrong."""
-    plain, given = take_secrets(request.config)
+    plain, given = take_secrets(request.config.given())
     secrets = {name: value for name, value in given.items() if value is not None}
     if request.api_key is not None:
         secrets[API_KEY] = request.api_key.get_secret_value()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, SecretStr
@@ -69,14 +69,12 @@ class Config(BaseModel):
 
     directions: dict[Entity, DirectionSetting] = Field(default_factory=dict)
 
-    @classmethod
-    def read(cls, given: Mapping[str, Any]) -> dict[str, JsonValue]:
-        """Return *given* with directions by the entities' own names. Raises ValidationError."""
-        checked = cls.model_validate(given)
-        if "directions" not in given:
-            return dict(given)
-        directions: dict[str, JsonValue] = {entity.value: value for entity, value in checked.directions.items()}
-        return {**given, "directions": directions}
+    def given(self) -> dict[str, JsonValue]:
+        """Return what was said, with directions by the entities' own names."""
+        said: dict[str, JsonValue] = dict(self.model_extra or {})
+        if "directions" in self.model_fields_set:
+            said["directions"] = {entity.value: value for entity, value in self.directions.items()}
+        return said
 
 
 class CreateIntegration(_Request):
@@ -86,7 +84,7 @@ class CreateIntegration(_Request):
     name: Name = ""
     api_key: Credential | None = None
     api_base_url: Url | None = None
-    config: Annotated[dict[str, Any], AfterValidator(Config.read)] = Field(default_factory=dict)
+    config: Config = Field(default_factory=Config)
     sync_enabled: bool = True
     sync_roles: bool = True
     sync_candidates: bool = True
@@ -106,7 +104,7 @@ class PatchIntegration(_Request):
     name: Name | None = None
     api_key: Credential | None = None
     api_base_url: Url | None = None
-    config: Annotated[dict[str, Any], AfterValidator(Config.read)] | None = None
+    config: Config | None = None
     sync_enabled: bool | None = None
     sync_roles: bool | None = None
     sync_candidates: bool | None = None

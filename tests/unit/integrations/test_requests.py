@@ -50,7 +50,7 @@ def test_role_means_job_in_directions_and_schedules() -> None:
             "schedules": [{"entity": "role", "every_s": 300}],
         }
     )
-    assert request.config == {"directions": {"job": "inbound", "candidate": "both"}, "user_id": "7"}
+    assert request.config.given() == {"directions": {"job": "inbound", "candidate": "both"}, "user_id": "7"}
     assert request.schedules[0].entity == "job"
 
 
