@@ -99,7 +99,9 @@ def _answered(draft: Draft, unit: Unit, base: UnitBase | None, theirs: Elements)
     if intent is None or isinstance(intent, str):
         return ours_then, theirs_then
     added = {each: whole for each, whole in intent.items() if each in theirs and each not in theirs_then}
-    detailed = {each: whole for each, whole in intent.items() if theirs.get(each) == whole}
+    detailed = {
+        each: whole for each, whole in intent.items() if ours_then.get(each) == NEVER and theirs.get(each) == whole
+    }
     removed = {each for each in theirs_then if each not in intent and each not in theirs}
     if added or removed or detailed:
         draft.decided(unit, Row.OWN_WRITE)
@@ -189,14 +191,16 @@ def _merge_details(
             if draft.rules.inbound:
                 sides.next_ours[each] = sides.theirs[each]
                 new_ours[each] = new_theirs[each] = t
-        elif draft.rules.outbound:
-            if draft.writable(unit).value:
-                sides.next_theirs[each] = sides.ours[each]
-                new_theirs[each] = t
-                # Until the vendor has answered, ours stays a change: a crash before the call must find one.
-                new_ours[each] = NEVER
             else:
-                new_ours[each], new_theirs[each] = o, t
+                new_theirs[each] = sides.base_theirs.get(each, NEVER)
+        elif not draft.rules.outbound:
+            new_ours[each] = sides.base_ours.get(each, NEVER)
+        elif draft.writable(unit).value:
+            sides.next_theirs[each] = sides.ours[each]
+            # Until the vendor has answered, ours stays a change: a crash before the call must find one.
+            new_ours[each], new_theirs[each] = NEVER, t
+        else:
+            new_ours[each], new_theirs[each] = o, t
 
 
 def _ours_stays(draft: Draft, unit: Unit, what: Field, sides: _Sides, each: Fingerprint) -> bool:

@@ -26,7 +26,7 @@ from shared.merge.fingerprints import (
     print_of,
 )
 from shared.merge.sets import aliases_of, translated
-from shared.merge.state import EMPTY, Base, Elements, Print, Rules, State, StoredBase, Theirs, UnitBase
+from shared.merge.state import EMPTY, NEVER, Base, Elements, Print, Rules, State, StoredBase, Theirs, UnitBase
 from shared.model.fields import FIELDS, UNITS, Unit
 
 
@@ -135,11 +135,11 @@ def _settled_set(
     what = FIELDS[rules.entity][unit.name]
     aliases = aliases_of(rules, what, listed(what, values.get(unit.name), rules.hasher), base)
     shown = elements_of(translated(listed(what, answer.values[unit.name], rules.hasher), aliases))
-    then = base.theirs if isinstance(base.theirs, Mapping) else {}
-    theirs = {
-        each: shown.get(each, then.get(each, whole)) for each, whole in sent.items() if each in shown or each in then
-    }
-    ours = base.ours if isinstance(base.ours, Mapping) else {}
+    ours, then = base.ours if isinstance(base.ours, Mapping) else {}, base.theirs
+    theirs = {each: then[each] for each in sent if each in then and ours.get(each) != NEVER}
+    theirs |= {each: shown[each] for each in sent if each in shown and each not in theirs}
+    # Details that were sent and that the answer does not show (or hides with the element) stay as last seen.
+    theirs |= {each: then[each] for each in sent if each in then and each not in theirs}
     return replace(
         base,
         ours=_ours_after(ours, then, sent),
@@ -155,7 +155,8 @@ def _settled_set(
 def _ours_after(ours: Elements, theirs: Elements, sent: Elements) -> Elements:
     """Return our half of a set's base once *sent* has been tried: with all that was added, without what was removed."""
     removed = {each for each in ours if each in theirs and each not in sent}
-    tried = {each: whole for each, whole in sent.items() if each not in theirs or each in ours}
+    # Of an element that both hold only a pending change of details was sent; the rest is none of this call's.
+    tried = {each: whole for each, whole in sent.items() if each not in theirs or ours.get(each) == NEVER}
     return {each: whole for each, whole in {**ours, **tried}.items() if each not in removed}
 
 

@@ -64,7 +64,8 @@ def meetings(draw: st.DrawFn) -> Meeting:
 def seen_by(field: str, value: JsonValue) -> Any:
     """What a value means, whatever its spelling and order."""
     if FIELDS[CANDIDATE][field].kind is Kind.SET:
-        return sorted(map(str, value)) if isinstance(value, list) else []
+        elements = value if isinstance(value, list) else []
+        return sorted(str(sorted(each.items()) if isinstance(each, dict) else each) for each in elements)
     return (
         (str(value).strip().casefold() if field in ("email", "phone", "linkedin_url") else str(value).strip())
         if value

@@ -379,3 +379,45 @@ def test_pain_22_a_cleared_list_travels() -> None:
     assert merge(base, ours({TAGS: ["a", "b"]}), theirs({TAGS: None}), rules()).take == {TAGS: []}
     assert merge(base, ours({TAGS: None}), theirs({TAGS: ["a", "b"]}), rules()).push == {TAGS: []}
     assert merge(base, Ours({}, {}), theirs({TAGS: []}), rules()).is_quiet
+
+
+def test_details_that_changed_at_the_vendor_while_we_wrote_others_are_not_swallowed() -> None:
+    mine = ours({PHONES: [phone("1"), phone("2")]})
+    sent = merge(agreed({PHONES: [phone("1")]}), mine, theirs({PHONES: [phone("1")]}), rules())
+    known = with_intents(sent.base, sent.intents)
+    answer = theirs({PHONES: [phone("1", "home"), phone("2")]}, 70)
+    known = settle(known, sent.intents, sent.push, answer, rules())
+    outcome = merge(known, mine, answer, rules())
+    assert (outcome.push, outcome.take) == ({}, {PHONES: [phone("1", "home"), phone("2")]})
+
+
+def test_details_that_may_not_travel_yet_travel_once_they_may() -> None:
+    bare, typed = [phone("1")], [phone("1", "home")]
+    closed = rules(inbound=False)
+    first = merge({}, ours({PHONES: [*bare, phone("2")]}), theirs({PHONES: typed}), closed)
+    assert (first.take, first.push) == ({}, {PHONES: [*typed, phone("2")]})
+    answer = theirs({PHONES: [*typed, phone("2")]}, 70)
+    known = settle(with_intents(first.base, first.intents), first.intents, first.push, answer, closed)
+    assert merge(known, ours({PHONES: [*bare, phone("2")]}), answer, closed).is_quiet
+    taken = merge(known, ours({PHONES: [*bare, phone("2")]}), answer, rules())
+    assert (taken.push, taken.take) == ({}, {PHONES: [*typed, phone("2")]})
+    kept = merge({}, ours({PHONES: typed}), theirs({PHONES: bare}), rules(outbound=False))
+    assert kept.is_quiet
+    assert merge(kept.base, ours({PHONES: typed}), theirs({PHONES: bare}, 70), rules()).push == {PHONES: typed}
+
+
+def test_a_lost_answer_does_not_touch_details_that_were_not_sent() -> None:
+    bare, typed = phone("1"), phone("1", "home")
+
+    def without_type(_name: str, value: JsonValue) -> JsonValue:
+        return (
+            [{"value": each["value"]} for each in value if isinstance(each, dict)] if isinstance(value, list) else value
+        )
+
+    plain = rules(expected=without_type)
+    mine = ours({PHONES: [typed, phone("2")]})
+    base = merge({}, ours({PHONES: [typed]}), theirs({PHONES: [bare]}, 0), plain).base
+    sent = merge(base, mine, theirs({PHONES: [bare]}), plain)
+    assert sent.push == {PHONES: [bare, phone("2")]}
+    known = with_intents(sent.base, sent.intents)
+    assert merge(known, mine, theirs({PHONES: [bare, phone("2")]}, 70), rules()).is_quiet
