@@ -146,7 +146,7 @@ UPDATE sync_queue SET status = 'pending', lease_until = NULL, lease_token = NULL
     retry_count = retry_count + %(attempts)s, error_message = %(message)s, error_code = %(code)s,
     payload = payload || %(payload)s
 WHERE id = %(job)s AND lease_token = %(token)s AND status = 'processing'
-RETURNING epoch, priority, scheduled_at
+RETURNING epoch, priority
 """
 
 _FAIL: LiteralString = """
