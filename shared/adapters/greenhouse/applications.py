@@ -1,8 +1,8 @@
 """
 What can be done to an application: it is moved, rejected, reopened and hired, each by a call of its own.
 
-docs/vendors/greenhouse.md, Writing. A move may set off the customer's own rules, e-mails to the candidate among them;
-a rejection is sent without one.
+docs/vendors/greenhouse.md, 6.4 to 6.7. A move may set off the customer's own rules, e-mails to the candidate among
+them; a rejection is sent without one.
 """
 
 from __future__ import annotations

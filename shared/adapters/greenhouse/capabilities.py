@@ -8,7 +8,7 @@ from shared.adapters.protocol import Capabilities, EntityCapability, FieldCapabi
 from shared.model import EntityType
 
 _BOTH = FieldCapability(writable=True)
-_SET = FieldCapability(writable=True, note="the whole list is replaced; other entries are sent along as they were")
+_SET = FieldCapability(writable=True, note="the whole list is replaced, so it is sent whole (6.2)")
 
 
 def _both(note: str) -> FieldCapability:
@@ -19,27 +19,27 @@ def _read(note: str) -> FieldCapability:
     return FieldCapability(writable=False, note=note)
 
 
-_V3 = "not shown by Harvest v1"
-_OURS = "requisitions belong to Greenhouse; they are read only"
-_RENAMED = f"{_OURS}; a new name in its dictionary doesn't touch the job"
+_V3 = "not shown by Harvest v1 (10.4)"
+_OURS = "requisitions belong to Greenhouse: Liaison only reads them"
+_RENAMED = f"{_OURS}; a new name in its dictionary doesn't touch the job (3.6)"
 
 CANDIDATE = EntityCapability(
     fields={
         "first_name": _BOTH,
         "last_name": _BOTH,
         "preferred_name": _both(_V3),
-        "email": _both("no entry is marked primary: the first personal, else work, else other one"),
+        "email": _both("no entry is marked primary: the first personal, else work, else other one (8.1)"),
         "further_emails": _SET,
-        "phone": _both("no entry is marked primary: the first mobile, else home, else work, else other one"),
-        "further_phones": FieldCapability(writable=True, note="Skype handles are left alone"),
+        "phone": _both("no entry is marked primary: the first mobile, else home, else work, else other one (8.1)"),
+        "further_phones": FieldCapability(writable=True, note="as above; Skype handles are left alone (6.2)"),
         "addresses": _SET,
-        "linkedin_url": _both("the first link whose host is LinkedIn's"),
+        "linkedin_url": _both("the first link whose host is LinkedIn's (8.1)"),
         "links": _SET,
         "current_company": _BOTH,
         "current_title": _BOTH,
         "tags": _SET,
         "time_zone": _both(f"a Rails zone name; {_V3}"),
-        "restricted": _both("read as private, written as is_private"),
+        "restricted": _both("read as private, written as is_private (6.2)"),
         "can_email": _BOTH,
     },
     create=True,
@@ -48,14 +48,16 @@ CANDIDATE = EntityCapability(
 )
 APPLICATION = EntityCapability(
     fields={
-        "candidate_id": _read("set when it is created; a merge of candidates moves it"),
-        "job_id": _read("set when it is created"),
-        "stage": _both("moved by name within the job; empty for prospects and ended applications"),
-        "status": _both("active, rejected, withdrawn and hired; a hire can't be undone by the API"),
-        "rejection_reason": _both("by name; only while rejected; needs the dictionary of reasons"),
-        "source": _read("set when it is created; needs the dictionary of sources"),
-        "applied_at": _read("the vendor's time of creation"),
-        "prospect": _read("a prospect is converted by a person"),
+        "candidate_id": _read("set when it is created; a merge of candidates moves it (6.3, 6.4)"),
+        "job_id": _read("set when it is created (6.4)"),
+        "stage": _both("moved by name within the job; empty for prospects and ended applications (6.5, 8.2)"),
+        "status": _both("active, rejected, withdrawn and hired; a hire can't be undone by the API (6.6, 6.7)"),
+        "rejection_reason": _both(
+            "by name; only while rejected; needs the dictionary of reasons; v1 can't change it alone (6.6)"
+        ),
+        "source": _read("set when it is created; needs the dictionary of sources (6.4)"),
+        "applied_at": _read("the vendor's time of creation (8.2)"),
+        "prospect": _read("a prospect is converted by a person (6.10)"),
     },
     create=True,
     update=True,
@@ -70,7 +72,7 @@ JOB = EntityCapability(
         "location": _read(_RENAMED),
         "description": _read(f"{_OURS}; HTML without scripts and styles"),
         "created_date": _read(_OURS),
-        "stages": _read(f"{_OURS}; pulled by the stages' own times, for a stage's change doesn't touch its job"),
+        "stages": _read(f"{_OURS}; pulled by the stages' own times, for a stage's change doesn't touch its job (3.6)"),
     },
 )
 CAPABILITIES = Capabilities(

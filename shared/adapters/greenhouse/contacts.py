@@ -2,7 +2,7 @@
 Which of a candidate's contact entries is what: primary e-mail and phone, LinkedIn, the rest.
 
 Greenhouse marks none of them as primary, so the type decides, then the vendor's order (docs/vendors/greenhouse.md,
-Candidates). Reading and writing share these rules: what is written is what is read back.
+section 8.1). Reading and writing share these rules: what is written is what is read back.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How Greenhouse says no, and where it tells its limits. docs/vendors/greenhouse.md, Errors and Rate limits."""
+"""How Greenhouse says no, and where it tells its limits. docs/vendors/greenhouse.md, sections 4 and 5."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cursors of our own, and the `Link` header. docs/vendors/greenhouse.md, Paging."""
+"""Cursors of our own, and the `Link` header. docs/vendors/greenhouse.md, 3.2 and 10.2."""
 
 from __future__ import annotations
 

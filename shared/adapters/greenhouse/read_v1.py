@@ -1,8 +1,8 @@
 """
 The nested shapes of Harvest v1 and of webhooks, laid flat as v3 would show them.
 
-docs/vendors/greenhouse.md, Renames. What v1 nests as an object (`source`, `rejection_reason`, `departments`) goes to
-the reserved key `_liaison`, where the adapter puts what it looked up for v3.
+docs/vendors/greenhouse.md, 9.5 and 10.4. What v1 nests as an object (`source`, `rejection_reason`, `departments`)
+goes to the reserved key `_liaison`, where the adapter puts what it looked up for v3.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ class Reader:
         Yield the pages that follow *cursor*, newest record first; a request is made when its page is asked for.
 
         An incremental pull of jobs ends with those of which a stage alone has changed. v1 can't list applications
-        by their change, so they are read in full (docs/vendors/greenhouse.md, Harvest v1).
+        by their change, so they are read in full (docs/vendors/greenhouse.md, 10.3).
         """
         position = read_cursor(cursor)
         seen: set[str] = set()

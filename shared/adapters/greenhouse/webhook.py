@@ -1,7 +1,7 @@
 """
 Greenhouse's recruiting webhooks: the signature, and which records an event names.
 
-docs/vendors/greenhouse.md, Webhooks. Nothing here is believed: each change leads to a fetch.
+docs/vendors/greenhouse.md, section 9. Nothing here is believed: each change leads to a fetch.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
 Canonical changes → Greenhouse's bodies, without network or clock.
 
-Greenhouse replaces each contact list of a candidate as a whole (docs/vendors/greenhouse.md, Writing), so a change of
+Greenhouse replaces each contact list of a candidate as a whole (docs/vendors/greenhouse.md, 6.2), so a change of
 one entry is worked into what the vendor last showed (`record.raw`): entries that the canonical record doesn't have,
 such as a Skype handle, stay as they are.
 """

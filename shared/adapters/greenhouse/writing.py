@@ -1,5 +1,5 @@
 """
-Creates and updates in Harvest, call by call. docs/vendors/greenhouse.md, Writing.
+Creates and updates in Harvest, call by call. docs/vendors/greenhouse.md, section 6.
 
 No call here is repeated: Greenhouse has no idempotency keys, so after a lost answer the caller searches first.
 """
