@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import azure.functions as func
 
-from shared.intake.wiring import Intake
+from shared import composition
 
 bp = func.Blueprint()
 
 STORAGE = "AzureWebJobsStorage"  # app setting, read by the host
 
 
-@lru_cache(maxsize=1)
-def intake() -> Intake:
-    """Return this process's intake, built on first use."""
-    from shared.composition import services
-
-    return Intake(services())
-
-
 @bp.function_name("webhook_in")
 @bp.route(route="api/integrations/{id}/webhook", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
 async def webhook_in(req: func.HttpRequest) -> func.HttpResponse:
     """Take one event of a vendor in. Open to all: the signature decides (docs/webhooks.md)."""
-    verdict = await intake().acceptor.accept(
+    verdict = await composition.services().intake.acceptor.accept(
         req.route_params["id"],
         req.params.get("mac"),
         dict(req.headers),
@@ -39,11 +29,11 @@ async def webhook_in(req: func.HttpRequest) -> func.HttpResponse:
 @bp.queue_trigger(arg_name="message", queue_name="webhook-events", connection=STORAGE)
 async def process_webhook(message: func.QueueMessage) -> None:
     """Make jobs of an event. An outage is no failure: the event waits, here and then in the queue."""
-    await intake().worker.work(message.get_body())
+    await composition.services().intake.worker.work(message.get_body())
 
 
 @bp.function_name("process_webhook_poison")
 @bp.queue_trigger(arg_name="message", queue_name="webhook-events-poison", connection=STORAGE)
 async def process_webhook_poison(message: func.QueueMessage) -> None:
     """Record an event that failed each time, before the service drops it after seven days."""
-    await intake().worker.bury(message.get_body())
+    await composition.services().intake.worker.bury(message.get_body())

@@ -25,11 +25,11 @@ from shared.errors import SignatureError, Unavailable
 from shared.intake import events
 from shared.intake.events import Event
 from shared.intake.known import Directory, Known
+from shared.intake.outbox import Outbox
 from shared.intake.quota import UnverifiedQuota
 from shared.security.aead import DataSealer
 from shared.security.webhook_url import check_mac
 from shared.store.blobs import Blobs
-from shared.store.queues import Queues
 
 MAX_BODY_BYTES = 1024 * 1024
 """No vendor's event comes near it: the largest candidate with all applications takes some hundred kilobytes."""
@@ -70,7 +70,7 @@ class Acceptor:
     def __init__(
         self,
         directory: Directory,
-        queues: Queues,
+        outbox: Outbox,
         blobs: Blobs,
         sealer: DataSealer,
         mac_keys: Iterable[bytes],
@@ -79,7 +79,7 @@ class Acceptor:
         quota: UnverifiedQuota | None = None,
     ) -> None:
         self._directory = directory
-        self._queues = queues
+        self._outbox = outbox
         self._blobs = blobs
         self._sealer = sealer
         self._mac_keys = tuple(mac_keys)
@@ -126,6 +126,8 @@ class Acceptor:
             return (await self._keep_unverified(event) if is_ours else Verdict.NO_STORAGE), ""
         if known is None:
             return (await self._keep_unverified(event) if is_ours else Verdict.UNKNOWN), ""
+        if known.secrets is None:  # deleted, and its secrets destroyed: nothing can be verified any more
+            return Verdict.UNKNOWN, known.platform
         if covers(known, event):
             return await self._keep(event), known.platform
         return await self._verify_again(event, known), known.platform
@@ -175,7 +177,7 @@ class Acceptor:
             async with asyncio.timeout(STORE_WITHIN_S):
                 if packed.blob is not None:
                     await self._blobs.put(events.CONTAINER, str(event.id), packed.blob)
-                await self._queues.send(events.QUEUE, packed.message)
+                await self._outbox.put(packed.entry)
         except (TimeoutError, Unavailable):
             return Verdict.NO_STORAGE
         return Verdict.ACCEPTED

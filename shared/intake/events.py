@@ -1,8 +1,8 @@
 """
 An event on its way from the vendor's request to our worker: sealed in a queue message, or in a blob that one names.
 
-    message:  {"v": 1, "id", "integration_id", "received_at", "verified", "traceparent",
-               "sealed": base64 | "blob": name}
+    message:  {"v": 1, "events": [entry, …]}
+    entry:    {"id", "integration_id", "received_at", "verified", "traceparent", "sealed": base64 | null}
     sealed:   DataSealer over  length of headers (4) | headers as JSON | body,  deflated
 
 Nothing of a person stands in the clear. What stands in the clear is bound into the seal, so that a message which claims
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -30,8 +30,10 @@ CONTAINER = "webhook-events"
 
 INLINE_BODY_BYTES = 45 * 1024
 """Larger bodies go to a blob before the message that names it."""
-MESSAGE_CHARACTERS = 48 * 1024
-"""What fits a message: the service takes 64 KiB, and base64 grows ours by a third (docs/platform notes, queues)."""
+MESSAGE_BYTES = 48 * 1024
+"""What fits a message: the service takes 64 KiB, and base64 grows ours by a third."""
+ENTRY_BYTES = MESSAGE_BYTES - 64
+"""What fits beside the message's own frame."""
 
 _LENGTH_BYTES = 4
 _FAST = 1
@@ -82,13 +84,13 @@ class Event:
 class Packed:
     """An event as it is stored: *blob*, where there is one, has to be stored under `Event.id` first."""
 
-    message: str
+    entry: bytes
     blob: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A queue message as read: all of an event but what is sealed."""
+    """An entry of a queue message as read: all of an event but what is sealed."""
 
     id: UUID
     integration_id: UUID
@@ -98,11 +100,6 @@ class Notice:
     sealed: bytes | None
     """None: it lies in the blob named by `id`."""
 
-    @property
-    def blob(self) -> str | None:
-        """Name of the blob that holds the sealed content, if one does."""
-        return str(self.id) if self.sealed is None else None
-
 
 def vendor_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the headers that a vendor may have meant for us, names in lower case."""
@@ -111,37 +108,46 @@ def vendor_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def pack(event: Event, sealer: DataSealer) -> Packed:
-    """Seal *event* (keys of `Purpose.EVENTS`) into a message, or into a blob and the message that names it."""
+    """Seal *event* (keys of `Purpose.EVENTS`) into an entry, or into a blob and the entry that stands for it."""
     sealed = sealer.seal(_framed(event.headers, event.body), _place(event))
-    envelope: dict[str, Any] = {
-        "v": 1,
+    entry: dict[str, Any] = {
         "id": event.id,
         "integration_id": event.integration_id,
         "received_at": event.received_at.isoformat(),
         "verified": event.is_verified,
         "traceparent": event.traceparent,
+        "sealed": None,
     }
     if len(event.body) <= INLINE_BODY_BYTES:
-        message = orjson.dumps({**envelope, "sealed": base64.b64encode(sealed).decode()})
-        if len(message) <= MESSAGE_CHARACTERS:
-            return Packed(message.decode(), None)
-    return Packed(orjson.dumps({**envelope, "blob": str(event.id)}).decode(), sealed)
+        whole = orjson.dumps({**entry, "sealed": base64.b64encode(sealed).decode()})
+        if len(whole) <= ENTRY_BYTES:
+            return Packed(whole, None)
+    return Packed(orjson.dumps(entry), sealed)
 
 
-def read_notice(message: bytes | str) -> Notice:
-    """Read a queue message. Raises InvalidPayload for what `pack` did not write."""
+def message_of(entries: Sequence[bytes]) -> bytes:
+    """Return the queue message that carries *entries*."""
+    return b'{"v": 1, "events": [' + b",".join(entries) + b"]}"
+
+
+def read_message(message: bytes | str) -> list[Notice]:
+    """Read a queue message. Raises InvalidPayload for what `message_of` did not make."""
     try:
-        found = orjson.loads(message)
-        return Notice(
-            id=UUID(found["id"]),
-            integration_id=UUID(found["integration_id"]),
-            received_at=datetime.fromisoformat(found["received_at"]),
-            is_verified=bool(found["verified"]),
-            traceparent=found.get("traceparent"),
-            sealed=None if "sealed" not in found else base64.b64decode(found["sealed"], validate=True),
-        )
+        return [_notice(entry) for entry in orjson.loads(message)["events"]]
     except (ValueError, KeyError, TypeError) as error:
-        raise InvalidPayload("message: is not an event of ours") from error
+        raise InvalidPayload("message: is not of our events") from error
+
+
+def _notice(entry: Mapping[str, Any]) -> Notice:
+    sealed = entry["sealed"]
+    return Notice(
+        id=UUID(entry["id"]),
+        integration_id=UUID(entry["integration_id"]),
+        received_at=datetime.fromisoformat(entry["received_at"]),
+        is_verified=bool(entry["verified"]),
+        traceparent=entry.get("traceparent"),
+        sealed=None if sealed is None else base64.b64decode(sealed, validate=True),
+    )
 
 
 def unpack(notice: Notice, sealed: bytes, sealer: DataSealer) -> Event:
@@ -158,10 +164,10 @@ def unpack(notice: Notice, sealed: bytes, sealer: DataSealer) -> Event:
     )
 
 
-def seal_kept(event: Event, sealer: DataSealer) -> tuple[str, str]:
-    """Return *event*'s headers and body as `webhook_events` keeps them, sealed for its row."""
-    headers = sealer.seal(orjson.dumps(dict(event.headers)), _row_place(event.integration_id, event.id, "headers"))
-    body = sealer.seal(zlib.compress(event.body, _FAST), _row_place(event.integration_id, event.id, "body"))
+def seal_kept(event: Event, row_id: UUID, sealer: DataSealer) -> tuple[str, str]:
+    """Return *event*'s headers and body as the row *row_id* of `webhook_events` keeps them."""
+    headers = sealer.seal(orjson.dumps(dict(event.headers)), _row_place(event.integration_id, row_id, "headers"))
+    body = sealer.seal(zlib.compress(event.body, _FAST), _row_place(event.integration_id, row_id, "body"))
     return base64.b64encode(headers).decode(), base64.b64encode(body).decode()
 
 

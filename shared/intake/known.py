@@ -120,6 +120,8 @@ class Directory:
         try:
             async with asyncio.timeout(DATABASE_ANSWERS_WITHIN_S):
                 return await self._ask_database(integration_id)
+        except SealBroken as error:
+            raise Unavailable("the secrets were sealed under a key that is not here") from error
         except (TimeoutError, Unavailable) as error:
             self._database_rests_until = time.monotonic() + DATABASE_RESTS_S
             raise Unavailable("the database does not answer at once") from error

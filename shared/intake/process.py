@@ -6,22 +6,25 @@ leave the jobs out: two real changes may come under one id, and a job asked for 
 
     forged or unknown ─► counted, dropped          paused, deleted, entity off ─► kept, within bounds
     can't be read ─► refused, an issue              else ─► jobs and the count in one transaction, then a knock
+
+The events of one message are settled together, one transaction for each integration.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from uuid import UUID, uuid5
 
-from shared import adapters
+from shared import adapters, telemetry
 from shared.adapters.protocol import Change
-from shared.errors import Permanent, SignatureError
+from shared.errors import LiaisonError, Permanent
 from shared.intake import events
+from shared.intake.accept import covers
 from shared.intake.events import Event, Notice
 from shared.intake.publish import known_of
-from shared.model import Direction, EntityType
+from shared.model import Direction, EntityType, JsonValue
 from shared.security.aead import DataSealer
 from shared.security.sealing import Sealer
 from shared.store.attention import Attention
@@ -34,6 +37,8 @@ from shared.store.webhook_events import EventRow, Receiver, WebhookEvents
 from shared.sync.priorities import RECONCILE, WEBHOOK_SIGNAL
 
 MOST_COMPANIES = 10_000
+log = telemetry.get_logger(__name__)
+
 OVERFLOW = "webhook_overflow"
 REFUSED = "webhook_refused"
 POISONED = "webhook_poisoned"
@@ -72,11 +77,22 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
-class _Settled:
-    """What a transaction settled about an event."""
+class Sealed:
+    """An event as it came out of the queue, its content at hand."""
 
-    outcome: Outcome
-    knocks: Sequence[Knock] = ()
+    notice: Notice
+    content: bytes
+
+
+@dataclass(slots=True)
+class _Settling:
+    """What one transaction is to write, gathered event by event."""
+
+    changes: list[Change] = field(default_factory=list)
+    rows: list[EventRow] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+    stopped: list[tuple[Event, Sequence[Change]]] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
 
 
 class Processor:
@@ -103,36 +119,54 @@ class Processor:
         self._count = count
         self._company_by_integration: dict[UUID, UUID] = {}
 
-    async def process(self, notice: Notice) -> Outcome:
-        """Settle one event and let go of its blob. Raises Unavailable; it is then as if nothing had happened."""
-        sealed = notice.sealed
-        if notice.blob is not None:
-            sealed = await self._blobs.find(events.CONTAINER, notice.blob)
-        if sealed is None:
-            return self._counted(Outcome.GONE, "")
-        company_id = await self._company(notice.integration_id)
-        if company_id is None:
-            outcome = self._counted(Outcome.UNKNOWN, "")
-        else:
-            outcome = await self._settle(company_id, notice, sealed)
-        if notice.blob is not None:
-            await self._blobs.delete(events.CONTAINER, notice.blob)
-        return outcome
+    async def process(self, notices: Sequence[Notice]) -> None:
+        """Settle events and let go of their blobs. Raises Unavailable; repeating all of it does no harm."""
+        events_by_place: dict[tuple[UUID, UUID], list[Sealed]] = {}
+        for notice in notices:
+            content = notice.sealed
+            if content is None:
+                content = await self._blobs.find(events.CONTAINER, str(notice.id))
+            company_id = await self._company(notice.integration_id)
+            if content is None or company_id is None:
+                self._count(Outcome.GONE if content is None else Outcome.UNKNOWN, "")
+            else:
+                place = (company_id, notice.integration_id)
+                events_by_place.setdefault(place, []).append(Sealed(notice, content))
+        for (company_id, integration_id), found in events_by_place.items():
+            await self._settle(company_id, integration_id, found)
+        await self._let_go(notices)
 
-    async def bury(self, notice: Notice) -> None:
+    async def bury(self, notices: Sequence[Notice]) -> None:
         """
-        Take in an event that made `process` raise each time: recorded as refused, an issue raised.
+        Take in the events of a message that made `process` raise each time; none may stop its neighbours.
 
-        What it named is found by the full comparison that is asked for. Raises Unavailable.
+        One that still raises is recorded as refused, with an issue; what it named is found by the full comparison that
+        is asked for. Raises Unavailable.
         """
-        company_id = await self._company(notice.integration_id)
+        for notice in notices:
+            try:
+                await self.process([notice])
+            except LiaisonError:
+                raise
+            except Exception:  # whatever poisoned it, nobody foresaw it
+                log.exception("webhook_poisoned", integration_id=notice.integration_id)
+                await self._give_up(notice)
+
+    async def _give_up(self, notice: Notice) -> None:
+        company_id, integration_id = await self._company(notice.integration_id), notice.integration_id
         if company_id is not None:
             async with self._database.company(company_id) as tx:
-                if notice.integration_id in await self._store.events.receivers(tx, notice.integration_id):
-                    await self._refuse(tx, notice, POISONED, "processing it failed each time; see the log")
-                    await self._store.events.want_full_comparison(tx, notice.integration_id)
-        if notice.blob is not None:
-            await self._blobs.delete(events.CONTAINER, notice.blob)
+                if integration_id in await self._store.events.receivers(tx, integration_id):
+                    await self._store.events.record(tx, integration_id, [_refused(notice)])
+                    await self._store.events.want_full_comparison(tx, integration_id)
+                    detail = "processing an event failed each time; a full comparison will find what it named"
+                    await self._tell(tx, integration_id, POISONED, detail)
+        await self._let_go([notice])
+
+    async def _let_go(self, notices: Sequence[Notice]) -> None:
+        for notice in notices:
+            if notice.sealed is None:
+                await self._blobs.delete(events.CONTAINER, str(notice.id))
 
     async def _company(self, integration_id: UUID) -> UUID | None:
         """Return the company of an integration, which never changes."""
@@ -145,43 +179,69 @@ class Processor:
             self._company_by_integration[integration_id] = company_id
         return company_id
 
-    async def _settle(self, company_id: UUID, notice: Notice, sealed: bytes) -> Outcome:
+    async def _settle(self, company_id: UUID, integration_id: UUID, found: Sequence[Sealed]) -> None:
+        knocks: list[Knock] = []
+        settling, platform = _Settling(), ""
         async with self._database.company(company_id) as tx:
-            receiver = (await self._store.events.receivers(tx, notice.integration_id)).get(notice.integration_id)
+            receiver = (await self._store.events.receivers(tx, integration_id)).get(integration_id)
             if receiver is None:
-                settled, platform = _Settled(Outcome.UNKNOWN), ""
+                settling.outcomes = [Outcome.UNKNOWN] * len(found)
             else:
-                settled, platform = await self._decide(tx, receiver, notice, sealed), receiver.platform
-        await self._knocker.send(settled.knocks, traceparent=notice.traceparent)
-        return self._counted(settled.outcome, platform)
+                platform = receiver.platform
+                for one in found:
+                    self._decide(receiver, company_id, one, settling)
+                await self._keep(tx, receiver, settling)
+                knocks = await self.enqueue(tx, receiver, settling.changes)
+                await self._store.events.record(tx, integration_id, settling.rows)
+                for detail in settling.refusals:
+                    await self._tell(tx, integration_id, REFUSED, detail)
+        await self._knocker.send(knocks, traceparent=found[0].notice.traceparent)
+        for outcome in settling.outcomes:
+            self._count(outcome, platform)
 
-    async def _decide(self, tx: Transaction, receiver: Receiver, notice: Notice, sealed: bytes) -> _Settled:
+    def _decide(self, receiver: Receiver, company_id: UUID, one: Sealed, settling: _Settling) -> None:
+        """Open, verify and read an event; add to *settling* what follows from it."""
         try:
-            event = events.unpack(notice, sealed, self._sealer)
-            if not event.is_verified:
-                self._verify(receiver, tx.company, event)
+            event = events.unpack(one.notice, one.content, self._sealer)
+            if not event.is_verified and not covers(known_of(receiver, company_id, self._credentials), event):
+                settling.outcomes.append(Outcome.FORGED)
+                return
             changes = adapters.get(receiver.platform).read_webhook(event.headers, event.body)
-        except SignatureError:
-            return _Settled(Outcome.FORGED)
         except Permanent as error:
-            await self._refuse(tx, notice, REFUSED, str(error))
-            return _Settled(Outcome.REFUSED)
-        if is_stopped(receiver, changes):
-            return await self._keep(tx, receiver, event, changes)
-        return await self._enqueue(tx, receiver, event, changes)
+            settling.rows.append(_refused(one.notice))
+            settling.refusals.append(str(error))
+            settling.outcomes.append(Outcome.REFUSED)
+            return
+        if changes and is_stopped(receiver, changes):
+            settling.stopped.append((event, changes))
+            return
+        settling.changes += changes
+        settling.rows.append(_row(event, changes, "processed"))
+        settling.outcomes.append(Outcome.ENQUEUED if changes else Outcome.NOTHING_NAMED)
 
-    def _verify(self, receiver: Receiver, company_id: UUID, event: Event) -> None:
-        """Check the signature with what was valid on receipt. Raises SignatureError."""
-        known = known_of(receiver, company_id, self._credentials)
-        if known.secrets is None:
-            raise SignatureError("the integration has no secrets any more")
-        secrets = known.secrets.valid_at(event.received_at)
-        adapters.get(receiver.platform).verify_webhook(event.headers, event.body, secrets)
-
-    async def _enqueue(self, tx: Transaction, receiver: Receiver, event: Event, changes: Sequence[Change]) -> _Settled:
-        knocks = await self.enqueue(tx, receiver, changes)
-        await self._store.events.record(tx, _row(event, changes), "processed")
-        return _Settled(Outcome.ENQUEUED if changes else Outcome.NOTHING_NAMED, knocks)
+    async def _keep(self, tx: Transaction, receiver: Receiver, settling: _Settling) -> None:
+        """Keep the events that have to wait; beyond the bounds mark the integration for a full comparison instead."""
+        if not settling.stopped:
+            return
+        if not (receiver.is_paused or receiver.is_deleted):  # an entity is off; the others of the event are not
+            settling.changes += [change for _, changes in settling.stopped for change in changes]
+        kept, size_bytes = await self._store.events.kept_size(tx, receiver.integration_id)
+        has_overflowed = receiver.wants_full_comparison
+        for event, changes in settling.stopped:
+            row = _row(event, changes, "kept")
+            has_overflowed = has_overflowed or (
+                kept + 1 > self._bounds.events or size_bytes + row.size_bytes > self._bounds.size_bytes
+            )
+            if has_overflowed:
+                settling.outcomes.append(Outcome.OVERFLOWED)
+                continue
+            headers, body = events.seal_kept(event, row.id, self._sealer)
+            settling.rows.append(replace(row, headers_sealed=headers, body_sealed=body))
+            settling.outcomes.append(Outcome.KEPT)
+            kept, size_bytes = kept + 1, size_bytes + row.size_bytes
+        if has_overflowed and await self._store.events.want_full_comparison(tx, receiver.integration_id):
+            detail = "more events came than are kept while it stood still; a full comparison will find what they named"
+            await self._tell(tx, receiver.integration_id, OVERFLOW, detail)
 
     async def enqueue(self, tx: Transaction, receiver: Receiver, changes: Sequence[Change]) -> list[Knock]:
         """Ask for a reconcile of every record of *changes* that is kept in step; return what to knock for."""
@@ -195,44 +255,8 @@ class Processor:
             requests += [_request(receiver.integration_id, change, keys[change.external_id]) for change in named]
         return await self._store.ledger.enqueue(tx, requests)
 
-    async def _keep(self, tx: Transaction, receiver: Receiver, event: Event, changes: Sequence[Change]) -> _Settled:
-        """Keep an event that names something; beyond the bounds mark the integration for a full comparison instead."""
-        row = _row(event, changes)
-        if not changes:
-            await self._store.events.record(tx, row, "processed")
-            return _Settled(Outcome.NOTHING_NAMED)
-        on = await self.enqueue(tx, receiver, changes) if not (receiver.is_paused or receiver.is_deleted) else []
-        if receiver.wants_full_comparison:
-            return _Settled(Outcome.OVERFLOWED, on)
-        has_room = await self._store.events.has_room(
-            tx, row, most_events=self._bounds.events, most_bytes=self._bounds.size_bytes
-        )
-        if has_room:
-            await self._store.events.record(tx, row, "kept", events.seal_kept(_as_row(event, row), self._sealer))
-            return _Settled(Outcome.KEPT, on)
-        await self._overflow(tx, receiver.integration_id)
-        return _Settled(Outcome.OVERFLOWED, on)
-
-    async def _overflow(self, tx: Transaction, integration_id: UUID) -> None:
-        if await self._store.events.want_full_comparison(tx, integration_id):
-            await self._store.attention.raise_issue(
-                tx,
-                integration_id,
-                kind=OVERFLOW,
-                subject="webhooks",
-                detail="more events came than are kept while the integration stood still; "
-                "a full comparison will find what they named",
-            )
-
-    async def _refuse(self, tx: Transaction, notice: Notice, kind: str, reason: str) -> None:
-        """Record an event that can't be read. *reason* names path and rule, never a value."""
-        row = EventRow(notice.id, notice.integration_id, None, notice.received_at)
-        await self._store.events.record(tx, row, "refused")
-        await self._store.attention.raise_issue(tx, notice.integration_id, kind=kind, subject="webhooks", detail=reason)
-
-    def _counted(self, outcome: Outcome, platform: str) -> Outcome:
-        self._count(outcome, platform)
-        return outcome
+    async def _tell(self, tx: Transaction, integration_id: UUID, kind: str, detail: str) -> None:
+        await self._store.attention.raise_issue(tx, integration_id, kind=kind, subject="webhooks", detail=detail)
 
 
 def is_stopped(receiver: Receiver, changes: Sequence[Change]) -> bool:
@@ -242,7 +266,7 @@ def is_stopped(receiver: Receiver, changes: Sequence[Change]) -> bool:
 
 
 def _request(integration_id: UUID, change: Change, record_key: str) -> JobRequest:
-    payload = {"reason": "webhook"}
+    payload: dict[str, JsonValue] = {"reason": "webhook"}
     if change.merged_into is not None:
         payload["merged_into"] = change.merged_into
     return JobRequest(
@@ -256,30 +280,18 @@ def _request(integration_id: UUID, change: Change, record_key: str) -> JobReques
     )
 
 
-def row_id(event: Event, event_id: str | None) -> UUID:
-    """Return the id of the row that counts *event*: one a vendor's event id, else one a delivery."""
-    return event.id if event_id is None else uuid5(event.integration_id, event_id)
-
-
-def _row(event: Event, changes: Sequence[Change]) -> EventRow:
+def _row(event: Event, changes: Sequence[Change], state: str) -> EventRow:
+    """Return the row that counts *event*: one for a vendor's event id, else one for each delivery."""
     event_id = next((change.event_id for change in changes if change.event_id is not None), None)
     return EventRow(
-        id=row_id(event, event_id),
-        integration_id=event.integration_id,
+        id=event.id if event_id is None else uuid5(event.integration_id, event_id),
         event_id=event_id,
+        state=state,
         received_at=event.received_at,
         records=len({(change.entity, change.external_id) for change in changes}),
         size_bytes=len(event.body),
     )
 
 
-def _as_row(event: Event, row: EventRow) -> Event:
-    """Return *event* under the id of its row, which its seal names."""
-    return Event(
-        id=row.id,
-        integration_id=event.integration_id,
-        received_at=event.received_at,
-        is_verified=True,
-        headers=event.headers,
-        body=event.body,
-    )
+def _refused(notice: Notice) -> EventRow:
+    return EventRow(notice.id, None, "refused", notice.received_at)

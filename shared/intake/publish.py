@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from shared import telemetry
 from shared.errors import Conflict
 from shared.intake.known import ROW, TABLE, Known, entity_of
 from shared.intake.secrets import WebhookSecrets
-from shared.security.sealing import Sealer
+from shared.security.sealing import SealBroken, Sealer
 from shared.store.database import Database
 from shared.store.tables import Entity, Tables
 from shared.store.webhook_events import Receiver, WebhookEvents
@@ -23,6 +24,8 @@ from shared.store.webhook_events import Receiver, WebhookEvents
 ANNOUNCED_LASTS = timedelta(minutes=10)
 """An announced rotation that was not saved by then never will be."""
 TRIES = 5
+
+log = telemetry.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,10 @@ async def publish_all(parts: Publishing) -> int:
         companies = await parts.events.all_integrations(tx)
     for company_id, integration_ids in companies.items():
         for integration_id in integration_ids:
-            await publish(parts, company_id, integration_id)
+            try:
+                await publish(parts, company_id, integration_id)
+            except SealBroken as error:  # one that can't be opened must not keep the others from being written
+                log.error("webhook_state_not_published", integration_id=integration_id, code=error.code)  # noqa: TRY400
     living = {str(one) for ids in companies.values() for one in ids}
     async for entity in parts.tables.every(TABLE):
         if entity["PartitionKey"] not in living and _is_old(entity):

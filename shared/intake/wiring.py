@@ -10,6 +10,7 @@ from shared import telemetry
 from shared.intake.accept import Acceptor, Verdict
 from shared.intake.keeping import Keeping
 from shared.intake.known import Directory, Known
+from shared.intake.outbox import Outbox
 from shared.intake.process import Bounds, Outcome, Processor, Store
 from shared.intake.publish import Publishing, find_in_database
 from shared.intake.work import Worker
@@ -54,7 +55,7 @@ class Intake:
         self.publishing = Publishing(services.database, self.tables, credentials, copies, events)
         self.acceptor = Acceptor(
             Directory(self.tables, copies, self._ask_database),
-            services.queues,
+            Outbox(services.queues),
             self.blobs,
             sealer,
             keys.every(Purpose.WEBHOOK_MAC).values(),

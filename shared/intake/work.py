@@ -11,7 +11,6 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
 
 from shared.errors import Conflict, InvalidPayload, Unavailable
 from shared.intake import events
@@ -27,8 +26,6 @@ PAUSE_S = 1.0
 BACK_AFTER_S = (20, 40)
 """How long a message stays hidden that was sent back: between these, so that they do not return as one."""
 
-Result = TypeVar("Result")
-
 
 class Worker:
     """What the queue functions call. Nothing foreseen is raised."""
@@ -42,27 +39,24 @@ class Worker:
         self._patience_s = patience_s
 
     async def work(self, message: bytes) -> None:
-        """Process the event of *message*, or send it back to the queue if database or storage stay away."""
-        notice = self._read(message)
-        if notice is not None:
-            await self._patiently(lambda: self._processor.process(notice), events.QUEUE, message)
+        """Process the events of *message*, or send it back to the queue if database or storage stay away."""
+        notices = self._read(message)
+        await self._patiently(lambda: self._processor.process(notices), events.QUEUE, message)
 
     async def bury(self, message: bytes) -> None:
         """Take in a message of the poison queue; an outage is treated as by `work`."""
-        notice = self._read(message)
-        if notice is not None:
-            self._log.error("webhook_poisoned", integration_id=notice.integration_id)
-            await self._patiently(lambda: self._processor.bury(notice), events.POISON_QUEUE, message)
+        notices = self._read(message)
+        await self._patiently(lambda: self._processor.bury(notices), events.POISON_QUEUE, message)
 
-    def _read(self, message: bytes) -> Notice | None:
+    def _read(self, message: bytes) -> list[Notice]:
         try:
-            return events.read_notice(message)
+            return events.read_message(message)
         except InvalidPayload as error:
             # Nobody but us writes to this queue. Redelivering it would not make it readable.
             self._log.error("webhook_message_unreadable", code=error.code, size_bytes=len(message))
-            return None
+            return []
 
-    async def _patiently(self, settle: Callable[[], Awaitable[Result]], queue: str, message: bytes) -> Result | None:
+    async def _patiently(self, settle: Callable[[], Awaitable[None]], queue: str, message: bytes) -> None:
         deadline = time.monotonic() + self._patience_s
         while True:
             try:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import LiteralString
 from uuid import UUID
 
 from shared.model import EntityType
-from shared.store.database import Transaction
+from shared.store.database import Transaction, as_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +32,17 @@ class EventRow:
     """What is recorded of one event; a second delivery under the same id counts one up."""
 
     id: UUID
-    integration_id: UUID
     event_id: str | None
     """The vendor's."""
+    state: str
+    """processed, kept or refused."""
     received_at: datetime
     records: int = 0
     size_bytes: int = 0
+    headers_sealed: str | None = None
+    """Of kept events alone."""
+    body_sealed: str | None = None
+    times: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +67,16 @@ FROM integrations WHERE (%(integration)s::uuid IS NULL OR id = %(integration)s)
 # A body stays only while its event is kept: whatever comes later of the same event takes it away or replaces it.
 _RECORD: LiteralString = """
 INSERT INTO webhook_events AS e (id, company_id, integration_id, event_id, state, received_at, processed_at, records,
-    size_bytes, headers_sealed, body_sealed)
-VALUES (%(id)s, %(company)s, %(integration)s, %(event)s, %(state)s, %(received)s,
-    CASE WHEN %(state)s <> 'kept' THEN clock_timestamp() END, %(records)s, %(size)s, %(headers)s, %(body)s)
-ON CONFLICT (id) DO UPDATE SET times = e.times + 1, state = excluded.state, processed_at = excluded.processed_at,
-    records = excluded.records, headers_sealed = excluded.headers_sealed, body_sealed = excluded.body_sealed
-RETURNING times
+    size_bytes, headers_sealed, body_sealed, times)
+SELECT r.id, %(company)s, %(integration)s, r.event_id, r.state, r.received_at,
+    CASE WHEN r.state <> 'kept' THEN clock_timestamp() END, r.records, r.size_bytes, r.headers_sealed, r.body_sealed,
+    r.times
+FROM jsonb_to_recordset(%(rows)s) AS r (id uuid, event_id text, state text, received_at timestamptz, records integer,
+    size_bytes integer, headers_sealed text, body_sealed text, times integer)
+ORDER BY r.id
+ON CONFLICT (id) DO UPDATE SET times = e.times + excluded.times, state = excluded.state,
+    processed_at = excluded.processed_at, records = excluded.records, headers_sealed = excluded.headers_sealed,
+    body_sealed = excluded.body_sealed
 """
 
 _SETTLE: LiteralString = """
@@ -79,7 +89,7 @@ _COUNT_KEEPING: LiteralString = "SELECT pg_advisory_xact_lock(hashtextextended('
 
 _KEPT_SIZE: LiteralString = """
 SELECT count(*) AS events, coalesce(sum(size_bytes), 0)::bigint AS size_bytes FROM webhook_events
-WHERE integration_id = %(integration)s AND state = 'kept' AND id <> %(id)s
+WHERE integration_id = %(integration)s AND state = 'kept'
 """
 
 # Bodies may have a megabyte: a batch ends at *budget* bytes of them, but holds one event at least.
@@ -141,29 +151,21 @@ class WebhookEvents:
             for row in rows
         }
 
-    async def record(self, tx: Transaction, row: EventRow, state: str, sealed: tuple[str, str] | None = None) -> int:
-        """Record *row* as processed, kept or refused; return how often it has come. *sealed*: headers and body."""
-        headers, body = sealed or (None, None)
-        written = await tx.one(
-            _RECORD,
-            id=row.id,
-            company=tx.company,
-            integration=row.integration_id,
-            event=row.event_id,
-            state=state,
-            received=row.received_at,
-            records=row.records,
-            size=row.size_bytes,
-            headers=headers,
-            body=body,
-        )
-        return int(written["times"])
+    async def record(self, tx: Transaction, integration_id: UUID, rows: Sequence[EventRow]) -> None:
+        """Record events; of several under one id the last one counts, and how many they are."""
+        by_id: dict[UUID, EventRow] = {}
+        for row in rows:
+            known = by_id.get(row.id)
+            by_id[row.id] = row if known is None else replace(row, times=row.times + known.times)
+        if by_id:
+            content = as_json([asdict(row) for row in by_id.values()])
+            await tx.run(_RECORD, company=tx.company, integration=integration_id, rows=content)
 
-    async def has_room(self, tx: Transaction, row: EventRow, *, most_events: int, most_bytes: int) -> bool:
-        """Tell whether *row* may be kept too; other transactions that ask wait for the end of this one."""
-        await tx.run(_COUNT_KEEPING, integration=row.integration_id)
-        kept = await tx.one(_KEPT_SIZE, integration=row.integration_id, id=row.id)
-        return bool(kept["events"] < most_events and kept["size_bytes"] + row.size_bytes <= most_bytes)
+    async def kept_size(self, tx: Transaction, integration_id: UUID) -> tuple[int, int]:
+        """Return how many events are kept, and their bytes; other transactions that ask wait for this one's end."""
+        await tx.run(_COUNT_KEEPING, integration=integration_id)
+        kept = await tx.one(_KEPT_SIZE, integration=integration_id)
+        return kept["events"], kept["size_bytes"]
 
     async def kept(
         self, tx: Transaction, integration_id: UUID, *, after: tuple[datetime, UUID], limit: int, budget_bytes: int

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from shared.intake.accept import MAX_BODY_BYTES, Verdict
-from shared.intake.events import CONTAINER, INLINE_BODY_BYTES, read_notice
+from shared.intake.events import CONTAINER, INLINE_BODY_BYTES, read_message
 from shared.intake.known import ROW, TABLE
 from shared.intake.publish import announce_rotation, publish, publish_all
 from shared.intake.quota import UnverifiedQuota
@@ -28,7 +28,7 @@ async def test_a_signed_event_is_queued_and_answered_200(world: World) -> None:
 
     assert (verdict, verdict.status) == (Verdict.ACCEPTED, 200)
     [message] = await world.messages()
-    notice = read_notice(message)
+    notice = read_message(message)[0]
     assert (notice.integration_id, notice.is_verified) == (integration_id, True)
 
 
@@ -71,7 +71,7 @@ async def test_an_integration_of_ours_that_the_table_lacks_is_kept_unverified(wo
     assert await world.send(integration_id, BODY) is Verdict.UNVERIFIED
 
     [message] = await world.messages()
-    assert not read_notice(message).is_verified
+    assert not read_message(message)[0].is_verified
 
 
 async def test_what_is_unverified_has_a_quota_a_minute(world: World) -> None:
@@ -216,8 +216,9 @@ async def test_large_bodies_go_through_a_blob_and_absurd_ones_are_refused(world:
 
     assert await world.send(integration_id, large) is Verdict.ACCEPTED
     [message] = await world.messages()
-    blob = read_notice(message).blob
-    assert blob is not None
+    [notice] = read_message(message)
+    assert notice.sealed is None
+    blob = str(notice.id)
     assert await world.intake.blobs.find(CONTAINER, blob) is not None
     await world.intake.worker.work(message.encode())
     assert world.jobs(integration_id) == {"candidate ext:4712": 1}
@@ -243,7 +244,8 @@ async def test_nothing_personal_stands_in_the_clear(world: World) -> None:
     await world.send(integration_id, large)
 
     messages = await world.messages()
-    blobs = [await world.intake.blobs.find(CONTAINER, read_notice(text).blob or "none") or b"" for text in messages]
+    notices = [notice for text in messages for notice in read_message(text)]
+    blobs = [await world.intake.blobs.find(CONTAINER, str(notice.id)) or b"" for notice in notices]
 
     stored = "".join(messages).encode() + b"".join(blobs)
     for clear in (b"Aurelia", b"Quicksilver", b"e-1", b"candidate", SECRET.encode()):

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
+from shared.adapters import registry
+from shared.adapters.greenhouse.adapter import GreenhouseAdapter
+from shared.adapters.protocol import Change
 from shared.intake import events
 from shared.intake.accept import Verdict
 from shared.intake.keeping import drop_old, replay_kept, sweep_blobs
 from shared.intake.process import OVERFLOW, POISONED, REFUSED
+from shared.intake.publish import publish
 from shared.intake.work import Worker
 from shared.store.database import Database
 from shared.telemetry import get_logger
@@ -244,20 +251,54 @@ async def test_an_outage_of_the_database_sends_the_event_back_and_loses_nothing(
     assert world.jobs(integration_id) == {"candidate ext:4711": 1}
 
 
-async def test_an_event_that_poisons_the_queue_is_recorded_and_made_up_for(world: World) -> None:
-    integration_id = await world.published()
-    await world.send(integration_id, BODY)
+class RaisingAdapter(GreenhouseAdapter):
+    """A vendor whose events nobody can read, for a reason that nobody foresaw."""
+
+    platform = "raising"
+
+    @classmethod
+    def read_webhook(cls, headers: Mapping[str, str], body: bytes) -> Sequence[Change]:
+        raise RuntimeError(f"a mistake of ours, over {len(headers)} headers and {len(body)} bytes")
+
+
+async def test_an_event_that_poisons_its_message_is_recorded_and_its_neighbours_processed(world: World) -> None:
+    registry.register(RaisingAdapter)
+    good, bad = await world.published(), world.integration()
+    world.run("UPDATE integrations SET platform = 'raising' WHERE id = %s", bad)
+    await publish(world.intake.publishing, world.company_id, bad)
+    messages = [await message_with(world, one) for one in (bad, good)]
+    message = json.dumps({"v": 1, "events": [json.loads(text)["events"][0] for text in messages]}).encode()
+
+    with pytest.raises(RuntimeError):
+        await world.intake.worker.work(message)
+    await world.intake.worker.bury(message)
+
+    assert set(world.jobs(good)) == {"candidate ext:4711"}
+    assert [row["state"] for row in world.recorded(bad)] == ["refused"]
+    assert [issue["kind"] for issue in issues(world, bad)] == [POISONED]
+    assert world.column(bad, "full_compare_wanted_at") is not None
+
+
+async def message_with(world: World, integration_id: UUID) -> str:
+    assert await world.send(integration_id, BODY) is Verdict.ACCEPTED
     [message] = await world.messages()
+    return message
 
-    await world.intake.worker.bury(message.encode())
 
-    assert [row["state"] for row in world.recorded(integration_id)] == ["refused"]
-    assert [issue["kind"] for issue in issues(world, integration_id)] == [POISONED]
-    assert world.column(integration_id, "full_compare_wanted_at") is not None
+async def test_what_comes_at_once_shares_messages_and_transactions(world: World) -> None:
+    integration_id = await world.published()
+
+    sent = [world.send(integration_id, candidate_event(number), event_id=f"e-{number // 2}") for number in range(1, 41)]
+    verdicts = await asyncio.gather(*sent)
+
+    assert set(verdicts) == {Verdict.ACCEPTED}
+    assert await world.work() < 10
+    assert len(world.jobs(integration_id)) == 40
+    assert sorted(row["times"] for row in world.recorded(integration_id)) == [1, 1, *[2] * 19]
 
 
 async def test_a_message_that_is_not_ours_ends_without_harm(world: World) -> None:
-    for message in (b"", b"{}", b'{"v": 1, "id": "x"}'):
+    for message in (b"", b"{}", b'{"v": 1, "events": [{"id": "x"}]}'):
         await world.intake.worker.work(message)
         await world.intake.worker.bury(message)
 
@@ -268,7 +309,8 @@ async def test_a_message_that_claims_to_be_verified_does_not_open(world: World) 
     integration_id = world.integration()
     await world.send(integration_id, BODY, secret="forged")
     [message] = await world.messages()
-    claimed = {**json.loads(message), "verified": True}
+    [entry] = json.loads(message)["events"]
+    claimed = {"v": 1, "events": [{**entry, "verified": True}]}
 
     await world.intake.worker.work(json.dumps(claimed).encode())
 
@@ -302,7 +344,7 @@ def delete(world: World, integration_id: UUID, *, days_ago: int) -> None:
     )
 
 
-def issues(world: World, integration_id: UUID) -> list[dict[str, object]]:
+def issues(world: World, integration_id: UUID) -> list[dict[str, Any]]:
     return world.run("SELECT * FROM issues WHERE integration_id = %s", integration_id)
 
 
