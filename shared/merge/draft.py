@@ -106,6 +106,6 @@ class Draft:
 def expected_print(rules: Rules, unit: Unit, values: Mapping[str, JsonValue]) -> Print | None:
     """Return the print of what the vendor is known to make of *values* (by member); None where it keeps them."""
     made = {name: rules.expected(name, value) for name, value in values.items()}
-    if all(made[name] is value or made[name] == value for name, value in values.items()):
+    if made == values:
         return None
     return fingerprints.print_of(rules, unit, made, values.keys())

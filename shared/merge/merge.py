@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from shared.merge.draft import Draft
 from shared.merge.fingerprints import is_set
+from shared.merge.first import fill, is_blank
 from shared.merge.restamp import restamped
 from shared.merge.rows import Row
 from shared.merge.scalars import merge_value, push_blind
@@ -36,7 +37,7 @@ def merge(base: Base, ours: Ours, theirs: Theirs, rules: Rules) -> Outcome:
 
 def _merge_unit(draft: Draft, unit: Unit) -> None:
     members, values = unit.members, draft.theirs.values
-    shown = members if all(name in values for name in members) else tuple(name for name in members if name in values)
+    shown = tuple([name for name in members if name in values])
     known = draft.base.get(unit.name)
     if known is not None and known.intent is not None and not draft.theirs.is_fresh_fetch:
         draft.decided(unit, Row.INTENT_OPEN)
@@ -45,9 +46,13 @@ def _merge_unit(draft: Draft, unit: Unit) -> None:
         if draft.rules.outbound and draft.writable(unit).blind:
             push_blind(draft, unit, known)
         return
+    is_union = is_set(draft.rules, unit) and draft.policy(unit) is Policy.UNION
+    if known is None and draft.rules.inbound and is_blank(draft.ours.values, unit.members):
+        fill(draft, unit, shown, is_union=is_union)
+        return
     if known is not None:
         known = restamped(draft, unit, shown, known)
-    if is_set(draft.rules, unit) and draft.policy(unit) is Policy.UNION:
+    if is_union:
         merge_set(draft, unit, known)
     else:
         merge_value(draft, unit, shown, known)

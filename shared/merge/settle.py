@@ -135,7 +135,8 @@ def _settled_set(
     what = FIELDS[rules.entity][unit.name]
     aliases = aliases_of(rules, what, listed(what, values.get(unit.name), rules.hasher), base)
     shown = elements_of(translated(listed(what, answer.values[unit.name], rules.hasher), aliases))
-    ours, then = base.ours if isinstance(base.ours, Mapping) else {}, base.theirs
+    ours: Elements = base.ours if isinstance(base.ours, Mapping) else {}
+    then: Elements = base.theirs if isinstance(base.theirs, Mapping) else {}
     theirs = {each: then[each] for each in sent if each in then and ours.get(each) != NEVER}
     theirs |= {each: shown[each] for each in sent if each in shown and each not in theirs}
     # Details that were sent and that the answer does not show (or hides with the element) stay as last seen.

@@ -219,3 +219,20 @@ def test_every_base_survives_its_row(meeting: Meeting) -> None:
     outcome = merge(meeting.base, meeting.ours, meeting.theirs, meeting.rules)
     base = with_intents(outcome.base, outcome.intents, outcome.expects)
     assert decode_base(encode_base(base)) == base
+
+
+@given(partly, minutes, st.booleans())
+@laws
+def test_the_short_way_of_a_first_sync_decides_as_the_long_one(
+    shown: dict[str, JsonValue], minute: int, is_dated: bool
+) -> None:
+    seen = theirs(shown, 60, updated_at=at(minute) if is_dated else None)
+    # White space is empty as well, but only the long way knows that.
+    blank: dict[str, JsonValue] = {name: [" "] if name in SETS else " " for name in NAMES}
+    for expected in (
+        lambda _name, value: value,
+        lambda _name, value: value.upper() if isinstance(value, str) else value,
+    ):
+        how = rules(expected=expected)
+        short, long = merge({}, Ours({}, {}), seen, how), merge({}, Ours(blank, {}), seen, how)
+        assert short == long
