@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from shared.adapters import wire
+from shared.errors import InvalidPayload
 from shared.model.records import Contact
 
 EMAIL_TYPES = ("personal", "work", "other")
@@ -33,20 +34,35 @@ _LINKEDIN = re.compile(r"(?:^|\.)linkedin\.[a-z]{2,}(?:\.[a-z]{2,})?\.?$", re.IG
 def entries(payload: Mapping[str, Any], key: str) -> list[Contact]:
     """Return the entries of the list at *key* that hold a value, in the vendor's order and words."""
     found: list[Contact] = []
-    for path, entry in wire.objects(payload, key):
-        value = wire.text(entry, "value", path=path)
-        if value is not None:
-            found.append({"value": value, "type": wire.text(entry, "type", path=path)})
+    for index, entry in enumerate(wire.items(payload, key)):
+        if entry is None:
+            continue
+        if not isinstance(entry, Mapping):
+            raise InvalidPayload(f"{key}[{index}]: is not an object")
+        try:
+            value = wire.text(entry, "value")
+            if value is not None:
+                found.append({"value": value, "type": wire.text(entry, "type")})
+        except InvalidPayload as exc:
+            raise InvalidPayload(f"{key}[{index}].{exc}") from None
     return found
 
 
 def primary(found: Iterable[Contact], order: tuple[str, ...]) -> Contact | None:
     """Return the first entry of the type that comes first in *order*."""
-    return min(found, key=lambda entry: rank(entry.get("type"), order), default=None)
+    best: Contact | None = None
+    lowest = len(order)
+    for entry in found:
+        place = rank(entry.get("type"), order)
+        if place < lowest:
+            best, lowest = entry, place
+    return best
 
 
 def rank(kind: str | None, order: tuple[str, ...]) -> int:
     """Return the place of *kind* in *order*; unknown words and None count as `other`."""
+    if kind in order:
+        return order.index(kind)
     word = (kind or "").casefold()
     return order.index(word) if word in order else len(order) - 1
 

@@ -249,7 +249,8 @@ def _has_list(payload: Mapping[str, Any], key: str, warnings: Warnings) -> bool:
 
 
 def _warn_types(found: list[Contact], key: str, known: tuple[str, ...], warnings: Warnings) -> None:
-    if any((entry.get("type") or "other").casefold() not in known for entry in found):
+    words = {entry.get("type") or "other" for entry in found}
+    if not words.issubset(known) and not {word.casefold() for word in words}.issubset(known):
         warnings.append(f"{key}[].type: unknown word, kept as it came")
 
 
