@@ -50,6 +50,7 @@ HOST_HEADING = """
 | `extensions.queues.batchSize` + `newBatchThreshold` | `SYNC_BATCH_SIZE` (6 + 4 = 10) | together they bound the messages that one instance holds |
 | `extensions.queues.maxPollingInterval` | at most `SYNC_POLL_INTERVAL`; 00:00:01 | an idle urgent queue must be looked at within a second |
 | `extensions.queues.maxDequeueCount` | 5 | a message that fails so often goes to `<queue>-poison` |
+| `extensions.queues.visibilityTimeout` | `SYNC_VISIBILITY_SECONDS`; 00:00:30 | a failed job must be due when its message is redelivered |
 | `extensions.queues.messageEncoding` | `base64` | what our sender writes |
 | `extensions.http.routePrefix` | empty | `/health` and the console do not live under `/api` |
 

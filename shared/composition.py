@@ -189,7 +189,12 @@ class Services:
         from shared.sync.runner import Limits, Runner
 
         settings = self.settings
-        limits = Limits(settings.sync_lease_seconds, settings.sync_batch_size, settings.sync_max_concurrent)
+        limits = Limits(
+            lease_s=settings.sync_lease_seconds,
+            at_once=settings.sync_batch_size,
+            per_integration=settings.sync_max_concurrent,
+            visibility_s=settings.sync_visibility_seconds,
+        )
         fault = fault_from(settings.sandbox_fault_file)
         return Runner(self.database, self.store, self.knocker, self.handlers, limits, fault=fault)
 

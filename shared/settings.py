@@ -196,6 +196,15 @@ class Settings(BaseModel):
         ge=1,
         le=60,
     )
+    sync_visibility_seconds: int = _setting(
+        "SYNC_VISIBILITY_SECONDS",
+        30,
+        "When a job that failed unforeseen is due again; host.json `visibilityTimeout` must be at least this, or the "
+        "redelivered message finds nothing due and never reaches the poison queue.",
+        unit="s",
+        ge=0,
+        le=600,
+    )
     webhook_kept_events: int = _setting(
         "WEBHOOK_KEPT_EVENTS",
         10_000,

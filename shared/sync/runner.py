@@ -32,9 +32,6 @@ from shared.sync.next_step import next_step
 
 Handler = Callable[[Job], Awaitable[Ending]]
 
-VISIBILITY_S = 30.0
-"""host.json `visibilityTimeout`: how long the host waits before it redelivers a message that failed."""
-
 ANSWER_S = 60.0
 """How long one knock goes on claiming job after job."""
 
@@ -49,6 +46,8 @@ class Limits:
     at_once: int
     """Jobs of all queues together."""
     per_integration: int
+    visibility_s: float = 30.0
+    """host.json `visibilityTimeout`: how long the host waits before it redelivers a message that failed."""
 
 
 class Unforeseen(Exception):
@@ -227,8 +226,9 @@ class Runner:
         """Let the redelivered message find the job due: otherwise five failures would never reach the poison queue."""
         try:
             async with self._database.company(job.company_id) as tx:
+                wait_s = self._limits.visibility_s
                 await self._store.ledger.postpone(
-                    tx, job, wait_s=VISIBILITY_S, code="unforeseen", message=type(error).__name__
+                    tx, job, wait_s=wait_s, code="unforeseen", message=type(error).__name__
                 )
         except LiaisonError as why:
             log.warning("job_not_settled", code=why.code)

@@ -81,4 +81,4 @@ def test_host_json_agrees_with_the_settings() -> None:
     assert span(queues["maxPollingInterval"]) == timedelta(seconds=1)
     assert queues["maxDequeueCount"] == 5
     assert queues["messageEncoding"] == "base64"
-    assert span(queues["visibilityTimeout"]) >= timedelta(0)
+    assert span(queues["visibilityTimeout"]) == timedelta(seconds=settings.sync_visibility_seconds)
