@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
@@ -153,7 +153,7 @@ def _exact(value: str) -> str:
     return '"' + value
 
 
-_FORMS: Mapping[NormalForm, Form] = {
+_FORMS: dict[NormalForm, Form] = {
     NormalForm.TEXT: _text,
     NormalForm.NAME: _text,
     NormalForm.EMAIL: _folded,

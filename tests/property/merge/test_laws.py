@@ -29,8 +29,12 @@ phones = st.lists(
     unique_by=lambda each: each["value"],
     max_size=3,
 )
-record = st.fixed_dictionaries({**dict.fromkeys(SCALARS, texts), "tags": tags, "further_phones": phones})
-partly = st.fixed_dictionaries({}, optional={**dict.fromkeys(SCALARS, texts), "tags": tags, "further_phones": phones})
+record: st.SearchStrategy[Any] = st.fixed_dictionaries(
+    {**dict.fromkeys(SCALARS, texts), "tags": tags, "further_phones": phones}
+)
+partly: st.SearchStrategy[Any] = st.fixed_dictionaries(
+    {}, optional={**dict.fromkeys(SCALARS, texts), "tags": tags, "further_phones": phones}
+)
 minutes = st.integers(0, 30)
 policies = st.dictionaries(
     st.sampled_from(["email", "current_title", "name"]), st.sampled_from([Policy.LWW, Policy.CRITICAL])
@@ -176,7 +180,9 @@ def test_swapping_the_sides_swaps_the_answer(
 
 @given(tags, tags, tags)
 @laws
-def test_additions_and_removals_of_sets_are_kept(old: list[str], one: list[str], other: list[str]) -> None:
+def test_additions_and_removals_of_sets_are_kept(
+    old: list[JsonValue], one: list[JsonValue], other: list[JsonValue]
+) -> None:
     outcome = merge(agreed({"tags": old}), stamped({"tags": one}, 5), theirs({"tags": other}), rules())
     mine, their = set(outcome.take.get("tags", one)), set(outcome.push.get("tags", other))  # type: ignore[arg-type]
     assert mine == their

@@ -18,7 +18,7 @@ from shared.merge.base_codec import (
     encode_print,
 )
 from shared.merge.merge import merge
-from shared.merge.state import Fingerprint, State, StoredBase, UnitBase
+from shared.merge.state import Fingerprint, Print, State, StoredBase, UnitBase
 from tests.unit.merge.lab import NOON, agreed, at, ours, rules, theirs
 
 A, B, C = (Fingerprint(letter * 16) for letter in "abc")
@@ -141,7 +141,7 @@ def test_an_unknown_state_is_refused() -> None:
 
 
 def test_prints_and_intents_have_the_same_form() -> None:
-    intents = {"phone": A, "tags": {B: B, A: C}}
+    intents: dict[str, Print] = {"phone": A, "tags": {B: B, A: C}}
     assert encode_intents(intents) == {"phone": A, "tags": [f"{A}:{C}", B]}
     assert decode_intents(encode_intents(intents)) == intents
     assert decode_print(encode_print({A: C})) == {A: C}

@@ -21,6 +21,7 @@ from shared.merge.fingerprints import (
 )
 from shared.merge.state import EMPTY, Fingerprint
 from shared.model.fields import FIELDS, UNITS
+from shared.model.records import JsonObject
 from tests.unit.merge.lab import CANDIDATE, HASHER, PHONE, TAGS, rules
 
 PHONES = FIELDS[CANDIDATE]["further_phones"]
@@ -87,7 +88,8 @@ def test_an_element_without_its_identity_is_none() -> None:
 
 
 def test_of_two_elements_with_one_identity_the_same_is_kept_in_any_order() -> None:
-    home, work = {"value": "1", "type": "home"}, {"value": " 1", "type": "work"}
+    home: JsonObject = {"value": "1", "type": "home"}
+    work: JsonObject = {"value": " 1", "type": "work"}
     one, other = listed(PHONES, [home, work], HASHER), listed(PHONES, [work, home], HASHER)
     assert one == other
     assert [element for _, element in one.values()] == [home]

@@ -10,7 +10,7 @@ from shared.merge.base_codec import encode_print
 from shared.merge.fingerprints import print_of
 from shared.merge.merge import merge
 from shared.merge.settle import open_intents, refuse, settle, with_intents
-from shared.merge.state import EMPTY, NEVER, Ours, Print, State, UnitBase, Writable
+from shared.merge.state import EMPTY, NEVER, Base, Ours, Print, State, UnitBase, Writable
 from shared.model.fields import UNITS, Policy
 from tests.unit.merge.lab import ALL, CANDIDATE, PHONE, TITLE, agreed, applied, at, ours, rows, rules, theirs
 
@@ -118,7 +118,7 @@ def test_row_2_a_fresh_fetch_without_the_field_leaves_the_intent() -> None:
 
 def test_row_3_equal_values_agree_and_close_a_conflict() -> None:
     outcome = merge({}, ours({PHONE: "+1 415 555 0100"}), theirs({PHONE: "+14155550100"}), rules())
-    assert (outcome.is_quiet, rows(outcome), outcome.settled) == (True, {PHONE: "equal"}, {PHONE})
+    assert (outcome.is_quiet, rows(outcome), outcome.settled) == (True, {PHONE: "equal"}, frozenset({PHONE}))
     assert outcome.base[PHONE].state is State.AGREED
     assert outcome.base[PHONE].ours == outcome.base[PHONE].theirs
 
@@ -126,7 +126,7 @@ def test_row_3_equal_values_agree_and_close_a_conflict() -> None:
 def test_row_3_says_nothing_where_nothing_is_new() -> None:
     base = agreed({TITLE: "Baker"})
     outcome = merge(base, ours({TITLE: "Baker"}), theirs({TITLE: " Baker "}), rules())
-    assert (outcome.decisions, outcome.settled) == ((), {TITLE})
+    assert (outcome.decisions, outcome.settled) == ((), frozenset({TITLE}))
     assert outcome.base[TITLE].seen_at == at(60)
 
 
@@ -173,7 +173,7 @@ def test_row_5_a_first_meeting_of_two_critical_values_is_held() -> None:
 def test_row_6_what_is_known_to_differ_stays_as_it_is() -> None:
     base = {TITLE: UnitBase(fingerprint(TITLE, "Baker"), fingerprint(TITLE, "Bkr"), at(0))}
     outcome = merge(base, ours({TITLE: "Baker"}), theirs({TITLE: "Bkr"}), rules())
-    assert (outcome.is_quiet, outcome.decisions, outcome.settled) == (True, (), {TITLE})
+    assert (outcome.is_quiet, outcome.decisions, outcome.settled) == (True, (), frozenset({TITLE}))
     assert outcome.base[TITLE].seen_at == at(60)
 
 
@@ -230,7 +230,8 @@ def test_row_10_their_change_alone_is_taken_with_its_origin() -> None:
 
 def test_row_10_the_same_change_a_third_time_is_an_oscillation() -> None:
     other = {"rank": 2, "source": "other vendor"}
-    base = agreed({TITLE: "baker"})
+    base: Base = agreed({TITLE: "baker"})
+    outcome = merge(base, ours({}), theirs({}), rules())
     for turn in (1, 2, 3):
         mine = ours({TITLE: "baker"}, turn, **other)
         outcome = merge(base, mine, theirs({TITLE: "BAKER"}, turn * 10, updated_at=at(turn * 10)), rules())
@@ -242,7 +243,7 @@ def test_row_10_the_same_change_a_third_time_is_an_oscillation() -> None:
                 outcome.base, ours({TITLE: "baker"}, turn, **other), theirs({TITLE: "baker"}, turn * 10 + 1), rules()
             )
             assert taken.values[TITLE] == "BAKER"
-            base = dict(back.base)
+            base = back.base
     assert (outcome.take, outcome.push, outcome.issues) == ({}, {}, (TITLE,))
     assert (outcome.base[TITLE].state, rows(outcome)) == (State.DIVERGED, {TITLE: "oscillation"})
     assert outcome.settled == {TITLE}
@@ -306,7 +307,7 @@ def test_row_13_two_changes_of_a_critical_field_are_held() -> None:
     assert outcome.base[PHONE] == base[PHONE]
     assert not outcome.is_quiet
     # The rest of the record goes on.
-    assert (outcome.take, outcome.push, outcome.settled) == ({TITLE: "Cook"}, {}, {TITLE})
+    assert (outcome.take, outcome.push, outcome.settled) == ({TITLE: "Cook"}, {}, frozenset({TITLE}))
 
 
 def test_row_13_the_policy_of_an_integration_comes_first() -> None:
@@ -322,7 +323,7 @@ def test_row_13_closes_when_one_side_goes_back() -> None:
     base = agreed({PHONE: "1"})
     held = merge(base, ours({PHONE: "2"}, 5), theirs({PHONE: "3"}), rules())
     back = merge(held.base, ours({PHONE: "2"}, 5), theirs({PHONE: "1"}, 70), rules())
-    assert (back.held, back.settled, back.push) == ((), {PHONE}, {PHONE: "2"})
+    assert (back.held, back.settled, back.push) == ((), frozenset({PHONE}), {PHONE: "2"})
 
 
 def test_row_15_of_two_changes_the_later_wins() -> None:
