@@ -128,3 +128,28 @@ def query(database: Database) -> Callable[..., list[tuple[Any, ...]]]:
             return found.fetchall() if found.description else []
 
     return ask
+
+
+async def drain(services: Services, *, most: int = 200) -> int:
+    """Run due jobs of every priority until none is due, as the workers would; return how many ran."""
+    for ran in range(most):
+        async with services.database.dispatch() as tx:
+            claim = await services.store.ledger.claim(tx, None, low=1, high=10, ttl_s=60, per_integration=5)
+        if claim is None:
+            return ran
+        await services.runner.run(claim)
+    raise AssertionError(f"jobs are still due after {most}")
+
+
+@pytest.fixture
+async def synced(services: Services, admin: Caller, company: Company, connection: dict[str, Any]) -> dict[str, Any]:
+    """An integration that goes both ways and has had its first sync."""
+    directions = {"job": "inbound", "candidate": "both", "application": "both"}
+    body = {**connection, "config": {**connection["config"], "directions": directions}}
+    created = await admin("POST", f"/api/companies/{company.id}/integrations", body)
+    assert created.status == 201, created.text
+    started = await admin("POST", f"/api/integrations/{created.body['id']}/sync", {"direction": "inbound"})
+    assert started.status == 202, started.text
+    await drain(services)
+    found: dict[str, Any] = created.body
+    return found

@@ -1,0 +1,112 @@
+"""What every endpoint shares: who may call, what is refused, what every answer carries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from shared.composition import Services
+from shared.security.identity import Role, mint_token
+from shared.store.tokens import Tokens
+from tests.fixtures.postgres import Database
+from tests.integration.api.calling import Caller, http_functions
+from tests.integration.api.conftest import SECRET, Company
+
+Query = Callable[..., list[tuple[Any, ...]]]
+
+
+async def test_without_a_token_nothing_is_told(services: Services, company: Company) -> None:
+    for caller in (Caller(None), Caller("rubbish"), Caller("a.b.c")):
+        reply = await caller("GET", f"/api/companies/{company.id}/integrations")
+        assert (reply.status, reply.body["code"]) == (401, "unauthenticated")
+        assert reply.headers["www-authenticate"] == "Bearer"
+
+
+async def test_a_revoked_token_ends_at_once(services: Services, company: Company) -> None:
+    minted = mint_token(
+        SECRET, subject="jo", company_id=company.id, role=Role.ADMIN, issuer="liaison", audience="liaison",
+        lifetime=timedelta(hours=1),
+    )  # fmt: skip
+    caller, token_id = Caller(minted.token), UUID(minted.token_id)
+    async with services.database.company(company.id) as tx:
+        await Tokens().add(tx, token_id, role="admin", subject="jo", expires_at=minted.expires_at)
+    assert (await caller("GET", "/api/platforms")).status == 200
+    async with services.database.company(company.id) as tx:
+        await Tokens().revoke(tx, token_id)
+    assert (await caller("GET", "/api/platforms")).status == 401
+
+
+@pytest.mark.parametrize(
+    ("role", "method", "path"),
+    [
+        (Role.VIEWER, "POST", "/api/candidates"),
+        (Role.OPS, "GET", "/api/candidates"),
+        (Role.RECRUITER, "GET", "/api/dead-letters"),
+        (Role.DATA_MANAGER, "POST", "/api/companies/{company}/integrations"),
+    ],
+)
+async def test_a_role_that_may_not_is_told_so(company: Company, role: Role, method: str, path: str) -> None:
+    reply = await company.as_(role)(method, path.format(company=company.id), {})
+    assert (reply.status, reply.body["code"]) == (403, "forbidden")
+
+
+async def test_every_answer_carries_the_requests_id(admin: Caller, company: Company) -> None:
+    own = await admin("GET", "/api/platforms", headers={"x-request-id": "portal-4711.a"})
+    assert own.headers["x-request-id"] == "portal-4711.a"
+    for given in ("", "short", "with blanks and\nlines", "x" * 65):
+        reply = await admin("GET", "/api/candidates/7", headers={"x-request-id": given})
+        assert reply.headers["x-request-id"] != given
+        assert reply.body["request_id"] == reply.headers["x-request-id"]
+        assert reply.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("raw", [b"{", b"[]", b'"text"', b"\xff\xfe", b"nul"])
+async def test_a_body_that_is_no_json_object_is_refused(admin: Caller, company: Company, raw: bytes) -> None:
+    reply = await admin("POST", "/api/candidates", raw=raw)
+    assert (reply.status, reply.body["code"]) == (400, "malformed_json")
+
+
+async def test_a_body_beyond_a_mebibyte_is_refused(admin: Caller, company: Company, query: Query) -> None:
+    reply = await admin("POST", "/api/candidates", {"first_name": "x" * (1024 * 1024)})
+    assert (reply.status, reply.body["code"]) == (413, "body_too_large")
+    assert query("SELECT count(*) FROM records") == [(0,)]
+
+
+async def test_our_own_failure_is_told_without_its_cause(admin: Caller, company: Company, query: Query) -> None:
+    query("ALTER TABLE conflicts RENAME TO conflicts_gone")
+    reply = await admin("GET", "/api/conflicts")
+    assert (reply.status, reply.body["code"]) == (500, "internal_error")
+    assert "conflicts" not in reply.text
+
+
+async def test_a_database_that_is_away_is_our_trouble_and_passes(
+    admin: Caller, company: Company, database: Database
+) -> None:
+    with psycopg.connect(database.server.dsn(), autocommit=True) as link:
+        link.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(sql.Identifier(database.name)))
+        link.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [database.name])
+    reply = await admin("GET", "/api/conflicts")
+    assert (reply.status, reply.body["code"]) == (503, "unavailable")
+    assert int(reply.headers["retry-after"]) > 0
+    health = await Caller(None)("GET", "/health")
+    assert (health.status, health.body["problems"]) == (503, ["database_unreachable"])
+
+
+def test_every_http_function_has_a_permission_or_is_open_by_design() -> None:
+    from functions.edge import ENDPOINTS
+    from shared.security.permissions import PERMISSIONS, PUBLIC
+
+    names = {function.name for function in http_functions()}
+    assert names == set(ENDPOINTS) | PUBLIC
+    assert set(ENDPOINTS.values()) == set(PERMISSIONS)
+
+
+async def test_an_unknown_company_is_404(admin: Caller, company: Company) -> None:
+    assert (await admin("GET", f"/api/companies/{uuid4()}/integrations")).status == 404
+    assert (await admin("POST", "/api/companies/7/integrations", {})).status == 404

@@ -1,0 +1,189 @@
+"""Candidates, applications and jobs by the API, after a sync."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from shared.composition import Services
+from shared.model import FIELDS, EntityType
+from tests.integration.api.calling import Caller
+from tests.integration.api.conftest import Company, drain
+
+Query = Callable[..., list[tuple[Any, ...]]]
+PERSON = {"first_name": "Zoë", "last_name": "Quandt", "email": "zoe.quandt@example.org", "phone": "+49 30 901820"}
+
+
+async def everyone(caller: Caller, url: str) -> list[dict[str, Any]]:
+    """Return all pages of a list."""
+    rows: list[dict[str, Any]] = []
+    cursor = ""
+    while True:
+        page = await caller("GET", url + cursor)
+        assert page.status == 200, page.text
+        rows += page.body["data"]
+        if page.body["next_cursor"] is None:
+            return rows
+        cursor = f"&cursor={page.body['next_cursor']}"
+
+
+async def test_a_list_shows_each_candidate_once_page_by_page_newest_first(
+    admin: Caller, synced: dict[str, Any], query: Query
+) -> None:
+    rows = await everyone(admin, "/api/candidates?limit=5")
+    ((count,),) = query("SELECT count(*) FROM records WHERE entity_type = 'candidate'")
+    assert len(rows) == count == len({row["id"] for row in rows})
+    assert [row["created_at"] for row in rows] == sorted((row["created_at"] for row in rows), reverse=True)
+    assert synced["id"] in {each["integration_id"] for row in rows for each in row["external_ids"]}
+
+
+async def test_a_candidate_shows_every_field_and_where_they_stand(admin: Caller, synced: dict[str, Any]) -> None:
+    listed = await everyone(admin, "/api/candidates?limit=100")
+    one = next(row for row in listed if row["applications"])
+    read = await admin("GET", f"/api/candidates/{one['id']}")
+    assert read.status == 200
+    assert read.body.keys() >= {*FIELDS[EntityType.CANDIDATE], "candidate_id", "conflicts", "external_ids", "as_of"}
+    newest = read.body["applications"][0]
+    assert read.body["current_stage"] == newest["stage"]
+    assert read.body["applied_for_job_id"] == newest["job_id"]
+    assert read.body["applied_for_job_title"]
+    assert read.headers["etag"] == f'"{read.body["version"]}"'
+    assert read.body["as_of"] is not None
+    assert read.body["sources"][0]["integration_id"] == synced["id"]
+    assert read.body["sources"][0]["last_result"] == "complete"
+
+
+async def test_jobs_have_their_pipeline_and_are_roles_as_well(admin: Caller, synced: dict[str, Any]) -> None:
+    jobs = await everyone(admin, "/api/jobs?limit=100")
+    roles = await everyone(admin, "/api/roles?limit=100")
+    assert jobs == roles
+    assert jobs
+    assert jobs[0]["external_ids"][0]["integration_id"] == synced["id"]
+    one = await admin("GET", f"/api/jobs/{jobs[0]['id']}")
+    assert (await admin("GET", f"/api/roles/{jobs[0]['id']}")).body == one.body
+    assert [stage["name"] for stage in one.body["stages"]]
+    open_ones = await everyone(admin, "/api/jobs?limit=100&status=open")
+    assert {job["status"] for job in open_ones} <= {"open"}
+
+
+async def test_search_finds_by_name_beginning_e_mail_and_phone(admin: Caller, company: Company) -> None:
+    created = await admin("POST", "/api/candidates", PERSON)
+    assert created.status == 201, created.text
+    assert created.headers["location"] == f"/api/candidates/{created.body['id']}"
+    other = await admin("POST", "/api/candidates", {"first_name": "Anna", "last_name": "Zoll"})
+    assert other.status == 201
+    for found_by in (
+        "search=zo%C3%AB",
+        "search=Quan",
+        "search=zoe%20quandt".replace("zoe", "zo%C3%AB"),
+        "search=ZOE.quandt@example.org",
+        "q=%2B49%2030%20901820",
+        "name=quandt%20zo%C3%AB",
+        "email=Zoe.Quandt@Example.org",
+        "phone=4930901820",
+    ):
+        rows = (await admin("GET", f"/api/candidates?{found_by}")).body["data"]
+        assert [row["id"] for row in rows] == [created.body["id"]], found_by
+    assert (await admin("GET", "/api/candidates?search=nobody")).body["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("url", "field"),
+    [
+        ("/api/candidates?limit=0", "limit"),
+        ("/api/candidates?limit=501", "limit"),
+        ("/api/candidates?cursor=mine", "cursor"),
+        ("/api/candidates?serch=x", "serch"),
+        ("/api/candidates?archived=maybe", "archived"),
+        ("/api/candidates?external_id=7", "integration_id"),
+        ("/api/applications?job_id=7", "job_id"),
+    ],
+)
+async def test_a_query_that_can_not_be_meant_is_refused_by_name(
+    admin: Caller, company: Company, url: str, field: str
+) -> None:
+    reply = await admin("GET", url)
+    assert (reply.status, reply.body["field"]) == (422, field)
+
+
+async def test_a_candidate_is_found_by_the_vendors_id(admin: Caller, synced: dict[str, Any]) -> None:
+    some = (await admin("GET", "/api/candidates?limit=1")).body["data"][0]
+    external_id = some["external_ids"][0]["external_id"]
+    found = await admin("GET", f"/api/candidates?integration_id={synced['id']}&external_id={external_id}")
+    assert [row["id"] for row in found.body["data"]] == [some["id"]]
+
+
+async def test_an_edit_names_its_version_and_a_stale_one_is_refused(admin: Caller, company: Company) -> None:
+    created = (await admin("POST", "/api/candidates", PERSON)).body
+    path = f"/api/candidates/{created['id']}"
+    changed = await admin("PATCH", path, {"current_title": "Lead"}, headers={"if-match": f'"{created["version"]}"'})
+    assert changed.status == 200, changed.text
+    assert changed.body["current_title"] == "Lead"
+    assert changed.body["first_name"] == PERSON["first_name"]
+    stale = await admin("PATCH", path, {"current_title": "Head"}, headers={"if-match": f'"{created["version"]}"'})
+    assert (stale.status, stale.body["code"]) == (412, "stale_version")
+    cleared = await admin("PATCH", path, {"current_title": None})
+    assert cleared.body["current_title"] is None
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [({"surprise": 1}, "surprise"), ({"email": 7}, "email"), ({"tags": "x"}, "tags"), ({}, "body")],
+)
+async def test_an_edit_that_can_not_be_meant_is_refused_by_field(
+    admin: Caller, company: Company, body: dict[str, Any], field: str
+) -> None:
+    created = (await admin("POST", "/api/candidates", PERSON)).body
+    reply = await admin("PATCH", f"/api/candidates/{created['id']}", body)
+    assert (reply.status, reply.body["field"]) == (422, field)
+
+
+async def test_a_candidate_is_submitted_to_a_job_and_moved(
+    services: Services, admin: Caller, synced: dict[str, Any]
+) -> None:
+    job = next(job for job in await everyone(admin, "/api/jobs?limit=100&status=open") if job["stages"])
+    person = (await admin("POST", "/api/candidates", PERSON)).body
+    submitted = await admin("POST", "/api/applications", {"candidate_id": person["id"], "job_id": job["id"]})
+    assert submitted.status == 201, submitted.text
+    assert submitted.body["submission"]["state"] == "queued"
+    path = f"/api/applications/{submitted.body['id']}"
+    await drain(services)
+    arrived = await admin("GET", path)
+    assert arrived.body["submission"]["state"] == "submitted", arrived.body["submission"]
+    assert arrived.body["submission"]["external_id"]
+    shown = await admin("GET", f"/api/candidates/{person['id']}")
+    assert shown.body["submission"]["state"] == "submitted"
+    names = [stage["name"] for stage in sorted(job["stages"], key=lambda stage: stage["order"]) if stage["active"]]
+    moved = await admin("PATCH", path, {"stage": names[1]})
+    assert (moved.status, moved.body["stage"]) == (200, names[1])
+    assert (await admin("PATCH", path, {"candidate_id": str(uuid4())})).status == 422
+    listed = await admin("GET", f"/api/applications?candidate_id={person['id']}")
+    assert [row["id"] for row in listed.body["data"]] == [submitted.body["id"]]
+    assert (await admin("GET", f"/api/applications?job_id={job['id']}&stage=nowhere")).body["data"] == []
+
+
+async def test_a_submission_names_people_and_jobs_that_exist(admin: Caller, company: Company) -> None:
+    reply = await admin("POST", "/api/applications", {"candidate_id": str(uuid4()), "job_id": str(uuid4())})
+    assert (reply.status, reply.body["field"]) == (422, "candidate_id")
+    reply = await admin("POST", "/api/applications", {"candidate_id": "7"})
+    assert reply.status == 422
+    assert {fault["field"] for fault in reply.body["errors"]} == {"candidate_id", "job_id"}
+
+
+async def test_what_is_not_there_is_404_whatever_its_id_looks_like(admin: Caller, company: Company) -> None:
+    for path in ("candidates", "applications", "jobs", "roles", "runs", "integrations"):
+        for record_id in (str(uuid4()), "7", "not-an-id"):
+            reply = await admin("GET", f"/api/{path}/{record_id}")
+            assert (reply.status, reply.body["code"]) == (404, "not_found"), path
+
+
+async def test_archived_records_are_shown_on_request(admin: Caller, company: Company, query: Query) -> None:
+    person = (await admin("POST", "/api/candidates", PERSON)).body
+    query("UPDATE records SET archived_at = now() WHERE id = %s", UUID(person["id"]))
+    assert (await admin("GET", "/api/candidates")).body["data"] == []
+    for choice in ("true", "all"):
+        rows = (await admin("GET", f"/api/candidates?archived={choice}")).body["data"]
+        assert [row["id"] for row in rows] == [person["id"]]
