@@ -172,7 +172,7 @@ class Applier:
         )
 
     async def _keep_history(self, tx: Transaction, work: Work, merged: Sequence[Merged]) -> None:
-        changed = [each for each in merged if each.before is not None and each.record_write is not None]
+        changed = [each for each in merged if each.before is not None and each.taken_units]
         keys = await self._vault.keys(tx, [each.record_id for each in changed])
         rows = []
         for each in changed:

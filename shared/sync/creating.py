@@ -10,33 +10,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID, uuid4
 
 from pydantic import JsonValue
 
+from shared import telemetry
 from shared.adapters.protocol import Adapter, Written
-from shared.errors import NotFound, Rejected
-from shared.merge.base_codec import encode_base
-from shared.merge.fingerprints import print_of
+from shared.errors import LiaisonError, Rejected
 from shared.merge.matching import contradict
-from shared.merge.settle import settle, with_intents
-from shared.merge.state import EMPTY, Print, UnitBase
-from shared.model import FIELDS, UNITS, Direction, EntityType, Kind, LogAction, LogStatus, Record, SubmissionState
+from shared.model import Direction, EntityType, LogAction, LogStatus, Record, SubmissionState
 from shared.security.keys import Keys
 from shared.store.conflicts import MatchConflict
 from shared.store.create_intents import CreateIntent
 from shared.store.database import Database, Transaction
 from shared.store.ledger import Job, JobRequest, Knock
-from shared.store.links import LinkWrite, Ticket
+from shared.store.links import LinkWrite
 from shared.store.logs import LogRow
 from shared.store.records import StoredRecord
 from shared.store.store import Store
 from shared.sync import waiting
 from shared.sync.applying import Applier
+from shared.sync.birth import born_link
 from shared.sync.endings import Continue, Done, Ending, Hold
 from shared.sync.identity import application_identity, candidate_identity, identity_hash
-from shared.sync.observations import RuleBook, observe
 from shared.sync.priorities import RECONCILE
 from shared.sync.work import Work
 
@@ -45,6 +41,8 @@ CREATE_WITH = "create_with"
 
 URGENT = 2
 """A submission: somebody waits for it."""
+
+log = telemetry.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +177,7 @@ class Creator:
             await self._store.ledger.guard(tx, plan.job)
             await self._store.create_intents.mark_sent(tx, intent.id)
         written = await plan.adapter.create(plan.work.entity, plan.fields)
-        return await self._commit(plan, intent, await self._with_record(plan, written))
+        return await self._commit(plan, intent, written, await self._made_along(plan, written))
 
     async def _open_intent(self, plan: _Create) -> CreateIntent:
         async with self._database.company(plan.job.company_id) as tx:
@@ -219,46 +217,59 @@ class Creator:
             knocks.extend(await self._ask_again(tx, plan))
         return Done("found_at_vendor", knocks)
 
-    async def _with_record(self, plan: _Create, written: Written) -> Written:
-        """An answer that shows nothing (a message, an empty body) settles nothing; a look at the record does."""
-        if written.record is not None:
-            return written
-        record = await plan.adapter.fetch(plan.work.entity, written.external_id)
-        return Written(written.external_id, record, written.request_id, written.related)
+    async def _made_along(self, plan: _Create, written: Written) -> Written | None:
+        """
+        Return the application that the same call created, as the vendor shows it.
 
-    async def _commit(self, plan: _Create, intent: CreateIntent, written: Written) -> Ending:
-        book = self._applier.book(plan.work)
+        The candidate exists whatever comes of this look, so a failure of it is not the create's: the application is
+        then linked as it is, and compared by its own reconcile.
+        """
+        external_id = written.related.get(EntityType.APPLICATION)
+        if external_id is None or plan.application is None:
+            return None
+        try:
+            record = await plan.adapter.fetch(EntityType.APPLICATION, external_id)
+        except LiaisonError as error:
+            log.warning("application_not_shown", code=error.code, external_id=external_id)
+            return Written(external_id, None, written.request_id)
+        return Written(external_id, record, written.request_id)
+
+    async def _commit(
+        self, plan: _Create, intent: CreateIntent, written: Written, application: Written | None
+    ) -> Ending:
         async with self._database.company(plan.job.company_id) as tx:
             await self._store.ledger.guard(tx, plan.job)
             ticket = await self._store.links.ticket(tx)
-            link = _new_link(plan, written, book, ticket_at=ticket.at, fence=ticket.number)
+            link = born_link(plan.record, written, self._applier.book(plan.work), ticket)
             await self._store.links.insert(tx, plan.work.integration.id, plan.work.entity, [link])
             await self._store.create_intents.end(tx, intent.id, "linked")
             knocks = await self._linked(
                 tx, plan, written.external_id, action=LogAction.CREATED, request_id=written.request_id
             )
             knocks.extend(await self._ask_again(tx, plan))
-            knocks.extend(await self._commit_application(tx, plan, written))
+            if application is not None and plan.application is not None:
+                knocks.extend(await self._commit_application(tx, plan, plan.application, application))
         return Done("created_at_vendor", knocks)
 
-    async def _commit_application(self, tx: Transaction, plan: _Create, written: Written) -> list[Knock]:
+    async def _commit_application(
+        self, tx: Transaction, plan: _Create, record: StoredRecord, written: Written
+    ) -> list[Knock]:
         """The application that was created along gets its link in the same transaction."""
-        external_id = written.related.get(EntityType.APPLICATION)
-        if external_id is None or plan.application is None:
-            return []
-        link = LinkWrite(uuid4(), plan.application.id, external_id, None, {}, was_written=True)
+        work = Work(plan.work.integration, plan.work.adapter, EntityType.APPLICATION, plan.job)
+        ticket = await self._store.links.ticket(tx)
+        link = born_link(record, written, self._applier.book(work), ticket)
         await self._store.links.insert(tx, plan.work.integration.id, EntityType.APPLICATION, [link])
         application = _Create(
-            Work(plan.work.integration, plan.work.adapter, EntityType.APPLICATION, plan.job),
+            work,
             plan.adapter,
             plan.job,
-            plan.application,
+            record,
             {},
             {},
             "",
         )
         knocks = await self._linked(
-            tx, application, external_id, action=LogAction.CREATED, request_id=written.request_id
+            tx, application, written.external_id, action=LogAction.CREATED, request_id=written.request_id
         )
         return [*knocks, *await self._ask_again(tx, application)]
 
@@ -309,48 +320,6 @@ class Creator:
             )
             if intent is not None:
                 await self._store.create_intents.end(tx, intent, "review")
-
-
-def _new_link(plan: _Create, written: Written, book: RuleBook, *, ticket_at: datetime, fence: int) -> LinkWrite:
-    """Return the link of a record that the vendor has just made: what was sent is settled by what it answered."""
-    if written.record is None:
-        raise NotFound("the vendor's answer shows no record")
-    link_id = uuid4()
-    rules = book.for_link(link_id)
-    sent = _sent_units(plan)
-    prints: dict[str, Print] = {
-        unit: print_of(rules, UNITS[plan.work.entity][unit], plan.record.data, UNITS[plan.work.entity][unit].members)
-        for unit in sent
-    }
-    nothing = {unit: _never_met(value, ticket_at, rules.key_id) for unit, value in prints.items()}
-    (answer,) = observe([written.record], Ticket(fence, ticket_at), context=book.context, is_fresh_fetch=True)
-    base = settle(with_intents(nothing, prints), prints, plan.record.data, book.theirs(answer, answer.values), rules)
-    return LinkWrite(
-        id=link_id,
-        internal_id=plan.record.id,
-        external_id=written.external_id,
-        digest=None,
-        base=encode_base(base),
-        fence=fence,
-        vendor_version=answer.version,
-        was_written=True,
-    )
-
-
-def _never_met(value: Print, at: datetime, key_id: int) -> UnitBase:
-    empty: Print = {} if isinstance(value, Mapping) else EMPTY
-    return UnitBase(empty, empty, at, key_id=key_id)
-
-
-def _sent_units(plan: _Create) -> list[str]:
-    """Return the units that were sent whole and hold something; references are settled by the next reconcile."""
-    fields = FIELDS[plan.work.entity]
-    return [
-        unit.name
-        for unit in UNITS[plan.work.entity].values()
-        if any(plan.record.data.get(name) not in (None, "", []) for name in unit.members)
-        and all(fields[name].kind is not Kind.REFERENCE for name in unit.members)
-    ]
 
 
 def _review(plan: _Create, external_id: str) -> MatchConflict:

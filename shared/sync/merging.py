@@ -13,7 +13,7 @@ from shared.merge.merge import merge
 from shared.merge.rows import Row
 from shared.merge.settle import with_intents
 from shared.merge.state import Base, Ours, Outcome, Rules, Stamp
-from shared.model import JsonObject
+from shared.model import UNITS, JsonObject
 from shared.store.links import Link, LinkWrite
 from shared.store.records import RecordWrite, StoredRecord
 from shared.sync.observations import Observation, RuleBook
@@ -74,6 +74,8 @@ def merge_observation(
     record_id = record.id if record is not None else uuid4()
     link_id = link.id if link is not None else uuid4()
     rules = book.for_link(link_id)
+    if observation.record.anonymized:
+        return _forgotten(observation, rules, record_id, link_id, record, link)
     base = decode_base(link.base) if link is not None else {}
     theirs = book.theirs(observation, values)
     outcome = merge(base, ours_of(record), theirs, rules)
@@ -86,6 +88,43 @@ def merge_observation(
         before=record,
         record_write=_record_write(record_id, record, outcome, observation, job_id),
         link_write=_link_write(link_id, record_id, link, base, outcome, observation, with_pushes=with_pushes),
+    )
+
+
+def _forgotten(
+    observation: Observation,
+    rules: Rules,
+    record_id: UUID,
+    link_id: UUID,
+    record: StoredRecord | None,
+    link: Link | None,
+) -> Merged:
+    """The vendor has erased this person: nothing of them stays here, and their fingerprints go as well."""
+    entity = observation.record.entity
+    units = frozenset(UNITS[entity])
+    based_on = record.version if record is not None else 0
+    # An erased person whose record is empty already is not erased a second time.
+    is_known = record is not None and not record.data and link is not None and link.digest == observation.digest
+    return Merged(
+        observation=observation,
+        record_id=record_id,
+        link_id=link_id,
+        outcome=Outcome({}, {}, {}, {}, (), settled=units),
+        rules=rules,
+        before=record,
+        record_write=None if is_known else RecordWrite(record_id, entity, {}, {}, based_on, is_archived=True),
+        link_write=None
+        if is_known
+        else LinkWrite(
+            id=link_id,
+            internal_id=record_id,
+            external_id=observation.external_id,
+            digest=observation.digest,
+            base={},
+            based_on=link.sync_version if link is not None else 0,
+            fence=link.fence if link is not None else 0,
+            is_primary=link.is_primary if link is not None else True,
+        ),
     )
 
 

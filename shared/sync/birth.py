@@ -1,0 +1,74 @@
+"""
+The link of a record that a vendor has just made for us.
+
+What the answer shows as we hold it is agreed. What it shows otherwise was not carried by the create (a stage, say): it
+counts as changed here since, so that the next reconcile brings it to the vendor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from uuid import uuid4
+
+from pydantic import JsonValue
+
+from shared.adapters.protocol import Written
+from shared.merge.base_codec import encode_base
+from shared.merge.draft import expected_print
+from shared.merge.fingerprints import alike, print_of
+from shared.merge.state import NEVER, Rules, StoredBase, UnitBase
+from shared.model import FIELDS, UNITS, Kind, Unit
+from shared.store.links import LinkWrite, Ticket
+from shared.store.records import StoredRecord
+from shared.sync.observations import RuleBook, observe
+
+
+def born_link(record: StoredRecord, written: Written, book: RuleBook, ticket: Ticket) -> LinkWrite:
+    """Return the new link of *record*, based on what the vendor's answer shows. *ticket* was taken after the answer."""
+    link_id = uuid4()
+    rules = book.for_link(link_id)
+    base = StoredBase()
+    version = None
+    if written.record is not None:
+        (answer,) = observe([written.record], ticket, context=book.context, is_fresh_fetch=True)
+        version = answer.version
+    shown = written.record.visible() if written.record is not None else {}
+    for unit in UNITS[record.entity].values():
+        visible = tuple(name for name in unit.members if name in shown)
+        if visible and _is_ours_to_tell(record, unit):
+            base[unit.name] = _unit_base(record, unit, shown, visible, rules, ticket)
+    return LinkWrite(
+        id=link_id,
+        internal_id=record.id,
+        external_id=written.external_id,
+        digest=None,
+        base=encode_base(base),
+        fence=ticket.number,
+        vendor_version=version,
+        was_written=True,
+    )
+
+
+def _is_ours_to_tell(record: StoredRecord, unit: Unit) -> bool:
+    """Whether we hold something of the unit; references are settled by the next reconcile, which knows both ids."""
+    fields = FIELDS[record.entity]
+    return any(record.data.get(name) not in (None, "", []) for name in unit.members) and all(
+        fields[name].kind is not Kind.REFERENCE for name in unit.members
+    )
+
+
+def _unit_base(
+    record: StoredRecord,
+    unit: Unit,
+    shown: Mapping[str, JsonValue],
+    visible: tuple[str, ...],
+    rules: Rules,
+    ticket: Ticket,
+) -> UnitBase:
+    if FIELDS[record.entity][unit.members[0]].kind is Kind.SET:
+        answered = print_of(rules, unit, shown, visible)
+        return UnitBase({}, answered, ticket.at, key_id=rules.key_id)
+    ours, answered = (print_of(rules, unit, side, visible) for side in (record.data, shown))
+    values = {name: record.data.get(name) for name in unit.members}
+    is_kept = alike(answered, ours, unit) or alike(answered, expected_print(rules, unit, values), unit)
+    return UnitBase(ours if is_kept else NEVER, answered, ticket.at, key_id=rules.key_id)

@@ -1,0 +1,267 @@
+"""Submissions: what the portal creates appears at the vendor, once."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from shared.errors import Conflict, InvalidInput
+from shared.model import EntityType
+from shared.store.records import StoredRecord
+from tests.integration.sync.test_reconcile import signal, stage_names
+from tests.integration.sync.world import World, fresh_token
+
+
+async def open_job(world: World) -> tuple[dict[str, Any], UUID]:
+    """Return an open vendor job with a pipeline, and our record of it."""
+    state = await world.vendor_state()
+    job = next(row for row in state["jobs"] if row["status"] == "open" and not row["is_template"])
+    return job, (await world.record_of(EntityType.JOB, job["id"]))["id"]
+
+
+async def new_candidate(world: World, **fields: Any) -> StoredRecord:
+    """Add a candidate in the portal."""
+    values = {
+        "first_name": "Grace",
+        "last_name": "Hoppér",
+        "email": f"grace.{fresh_token()}@example.org",
+        "phone": "+1 202 555 0143",
+        "tags": ["Compilers"],
+        **fields,
+    }
+    return await world.services.edits.create_candidate(world.company_id, values, actor="recruiter")
+
+
+async def submit(world: World, candidate_id: UUID, job_id: UUID, **fields: Any) -> StoredRecord:
+    """Submit a candidate to a job."""
+    return await world.services.edits.submit_application(
+        world.company_id, candidate_id=candidate_id, job_id=job_id, fields=fields, actor="recruiter"
+    )
+
+
+async def holders(world: World, email: str) -> list[dict[str, Any]]:
+    """Return the vendor's candidates who hold *email*."""
+    return [
+        row
+        for row in (await world.vendor_state())["candidates"]
+        if any(each["value"] == email for each in row["email_addresses"] or [])
+    ]
+
+
+async def submission_of(world: World, record_id: UUID) -> dict[str, Any]:
+    """Return an application's `submission`."""
+    row = await world.row("SELECT submission FROM records WHERE id = %(id)s", id=record_id)
+    found: dict[str, Any] = row["submission"]
+    return found
+
+
+async def due_now(world: World) -> None:
+    """Let every pending job be due: the clock is not waited for."""
+    await world.rows(
+        "UPDATE sync_queue SET scheduled_at = clock_timestamp() WHERE status = 'pending' AND hold_reason IS NULL"
+        " RETURNING 1"
+    )
+
+
+async def test_a_submitted_candidate_and_application_appear_at_the_vendor(world: World) -> None:
+    await world.pull()
+    job, job_id = await open_job(world)
+    candidate = await new_candidate(world)
+    application = await submit(world, candidate.id, job_id)
+    assert application.submission is not None
+    assert application.submission["state"] == "queued"
+    await world.drain()
+    (made,) = await holders(world, str(candidate.data["email"]))
+    assert (made["first_name"], made["last_name"], made["tags"]) == ("Grace", "Hoppér", ["Compilers"])
+    rows = [row for row in (await world.vendor_state())["applications"] if row["candidate_id"] == made["id"]]
+    assert [row["job_id"] for row in rows] == [job["id"]]
+    submission = await submission_of(world, application.id)
+    assert submission["state"] == "submitted"
+    assert submission["external_id"] == str(rows[0]["id"])
+    assert submission["integration_id"] == str(world.integration_id)
+    logs = await world.rows(
+        "SELECT entity_type, status FROM sync_logs WHERE direction = 'outbound' AND action = 'created'"
+    )
+    assert {(row["entity_type"], row["status"]) for row in logs} == {
+        ("candidate", "success"),
+        ("application", "success"),
+    }
+    stage = (await world.record_of(EntityType.APPLICATION, rows[0]["id"]))["data"]["stage"]
+    assert stage == rows[0]["stage_name"]
+
+
+async def test_nothing_is_doubled_when_its_own_webhooks_and_pulls_follow(world: World) -> None:
+    await world.pull()
+    _, job_id = await open_job(world)
+    candidate = await new_candidate(world)
+    await submit(world, candidate.id, job_id)
+    await world.drain()
+    (made,) = await holders(world, str(candidate.data["email"]))
+    await signal(world, EntityType.CANDIDATE, made["id"])
+    await world.pull(mode="full")
+    await world.drain()
+    people = await world.rows(
+        "SELECT id FROM records WHERE entity_type = 'candidate' AND data ->> 'email' = %(email)s",
+        email=candidate.data["email"],
+    )
+    assert [row["id"] for row in people] == [candidate.id]
+    applications = await world.rows("SELECT id FROM records WHERE candidate_id = %(id)s", id=candidate.id)
+    assert len(applications) == 1
+    assert len(await holders(world, str(candidate.data["email"]))) == 1
+
+
+async def test_s_131_a_lost_answer_to_a_create_makes_one_record(world: World) -> None:
+    await world.pull()
+    _, job_id = await open_job(world)
+    candidate = await new_candidate(world)
+    application = await submit(world, candidate.id, job_id)
+    await world.control.post(
+        "/faults", json={"kind": "lost_answer", "method": "POST", "path": "/v3/candidates", "times": 1}
+    )
+    await world.drain()
+    assert (await submission_of(world, application.id))["state"] == "queued"
+    # The vendor's search may lag: the retry waits that long, and starts with a search.
+    await world.rows("UPDATE create_intents SET sent_at = sent_at - interval '5 min' RETURNING 1")
+    await due_now(world)
+    await world.drain()
+    assert len(await holders(world, str(candidate.data["email"]))) == 1
+    assert (await submission_of(world, application.id))["state"] == "submitted"
+    assert await world.rows("SELECT 1 FROM create_intents WHERE state = 'open'") == []
+
+
+async def test_a_retry_within_the_search_lag_waits(world: World) -> None:
+    await world.pull()
+    _, job_id = await open_job(world)
+    candidate = await new_candidate(world)
+    await submit(world, candidate.id, job_id)
+    await world.control.post(
+        "/faults", json={"kind": "lost_answer", "method": "POST", "path": "/v3/candidates", "times": 1}
+    )
+    await world.drain()
+    await world.control.delete("/requests")
+    await due_now(world)
+    await world.drain()
+    assert [each for each in await world.requests() if each["method"] == "POST" and each["path"] == "/v3/candidates"] == []
+    waiting = await world.row(
+        "SELECT scheduled_at > clock_timestamp() AS is_later, retry_count FROM sync_queue"
+        " WHERE entity_type = 'candidate' AND action = 'reconcile' AND status = 'pending'"
+    )
+    assert waiting == {"is_later": True, "retry_count": 1}
+
+
+async def test_two_submissions_of_a_new_candidate_create_one_candidate(world: World) -> None:
+    await world.pull()
+    state = await world.vendor_state()
+    jobs = [row for row in state["jobs"] if row["status"] == "open" and not row["is_template"]][:2]
+    candidate = await new_candidate(world)
+    made = [
+        await submit(world, candidate.id, (await world.record_of(EntityType.JOB, job["id"]))["id"]) for job in jobs
+    ]
+    await world.drain()
+    (person,) = await holders(world, str(candidate.data["email"]))
+    rows = [row for row in (await world.vendor_state())["applications"] if row["candidate_id"] == person["id"]]
+    assert sorted(row["job_id"] for row in rows) == sorted(job["id"] for job in jobs)
+    assert [(await submission_of(world, each.id))["state"] for each in made] == ["submitted", "submitted"]
+
+
+async def test_a_second_application_of_a_known_candidate_is_created_alone(world: World) -> None:
+    await world.pull()
+    state = await world.vendor_state()
+    job, job_id = await open_job(world)
+    applied = {row["candidate_id"] for row in state["applications"] if row["job_id"] == job["id"]}
+    person = next(row for row in state["candidates"] if row["id"] not in applied and not row["private"])
+    record = await world.record_of(EntityType.CANDIDATE, person["id"])
+    application = await submit(world, record["id"], job_id)
+    before = len(state["candidates"])
+    await world.drain()
+    after = await world.vendor_state()
+    assert len(after["candidates"]) == before
+    assert (await submission_of(world, application.id))["state"] == "submitted"
+    assert any(row["candidate_id"] == person["id"] and row["job_id"] == job["id"] for row in after["applications"])
+
+
+async def test_a_stage_given_with_the_submission_is_reached(world: World) -> None:
+    await world.pull()
+    job, job_id = await open_job(world)
+    target = (await stage_names(world, job["id"]))[1]
+    candidate = await new_candidate(world)
+    application = await submit(world, candidate.id, job_id, stage=target)
+    await world.drain()
+    external_id = (await submission_of(world, application.id))["external_id"]
+    rows = (await world.vendor_state())["applications"]
+    assert next(row for row in rows if str(row["id"]) == external_id)["stage_name"] == target
+
+
+async def test_what_the_vendor_refuses_is_told_in_its_words(world: World) -> None:
+    await world.pull()
+    _, job_id = await open_job(world)
+    candidate = await new_candidate(world)
+    application = await submit(world, candidate.id, job_id)
+    await world.control.post(
+        "/faults",
+        json={"kind": "error", "method": "POST", "path": "/v3/candidates", "times": 1, "status": 422},
+    )
+    await world.drain()
+    submission = await submission_of(world, application.id)
+    assert submission["state"] == "failed"
+    assert submission["error"]
+    letter = await world.row("SELECT * FROM dead_letters WHERE state = 'open'")
+    assert letter["code"] == "rejected"
+    await world.services.database.aclose()
+
+
+async def test_a_namesake_at_the_vendor_is_a_persons_question(world: World) -> None:
+    await world.pull()
+    _, job_id = await open_job(world)
+    email = f"shared.{fresh_token()}@example.org"
+    candidate = await new_candidate(world, email=email)
+    response = await world.control.post(
+        "/candidates?webhooks=false",
+        json={
+            "first_name": "Somebody",
+            "last_name": "Else",
+            "email_addresses": [{"value": email, "type": "personal"}],
+        },
+    )
+    response.raise_for_status()
+    await submit(world, candidate.id, job_id)
+    await world.drain()
+    assert len(await holders(world, email)) == 1
+    conflict = await world.row("SELECT * FROM conflicts WHERE status = 'open' AND kind = 'ambiguous_match'")
+    assert conflict["matches"] == [candidate.id]
+
+
+async def test_an_inbound_integration_takes_no_submission(world: World) -> None:
+    await world.pull()
+    _, job_id = await open_job(world)
+    candidate = await new_candidate(world)
+    await world.rows("UPDATE integrations SET config = config - 'directions' RETURNING 1")
+    with pytest.raises(Conflict, match="takes no application"):
+        await submit(world, candidate.id, job_id)
+    assert await world.rows("SELECT 1 FROM records WHERE candidate_id = %(id)s", id=candidate.id) == []
+
+
+async def test_s_003_without_a_route_nothing_is_created_elsewhere(world: World) -> None:
+    await world.pull()
+    _, job_id = await open_job(world)
+    await world.rows("DELETE FROM routes RETURNING 1")
+    candidate = await new_candidate(world)
+    application = await submit(world, candidate.id, job_id)
+    assert application.submission is None
+    await world.drain()
+    assert await holders(world, str(candidate.data["email"])) == []
+
+
+async def test_a_second_application_for_one_job_and_a_second_holder_of_an_email_are_refused(world: World) -> None:
+    await world.pull()
+    _, job_id = await open_job(world)
+    candidate = await new_candidate(world)
+    await submit(world, candidate.id, job_id)
+    with pytest.raises(Conflict, match="already"):
+        await submit(world, candidate.id, job_id)
+    with pytest.raises(Conflict, match="e-mail"):
+        await new_candidate(world, email=str(candidate.data["email"]).upper())
+    with pytest.raises(InvalidInput, match="job_id"):
+        await submit(world, candidate.id, candidate.id)
