@@ -51,6 +51,7 @@ DRAIN_AT_LEAST = 40.0
 """Events a second that are taken from the queue at the very least before the wait is given up."""
 WARM_UP_RATE, WARM_UP_S = 20.0, 3.0
 """Requests before the measurement: a cold start is the platform's subject, not this one's."""
+LOG_CHARACTERS = 5_000
 OWNER, APP = "liaison_owner", "liaison_app"
 
 
@@ -87,6 +88,8 @@ def main(arguments: list[str] | None = None) -> int:
         postgres.start()
         print("PostgreSQL is back", flush=True)
         faults += _waited_for(postgres, report["arriving"])
+        if faults:
+            print((folder / "host.log").read_text(encoding="utf-8", errors="replace")[-LOG_CHARACTERS:])
     for fault in faults:
         print(f"FAULT: {fault}", flush=True)
     print("intake: " + ("failed" if faults else "passed"), flush=True)
