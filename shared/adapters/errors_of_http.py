@@ -28,9 +28,12 @@ from shared.errors import (
     Rejected,
     Unavailable,
 )
+from shared.telemetry.redaction import Redactor
 
 MOST_WORDS = 500
 """Characters of the vendor's own words that are kept."""
+
+_REDACTOR = Redactor()
 
 UNSENT: tuple[type[httpx.HTTPError], ...] = (
     httpx.ConnectError,
@@ -105,7 +108,8 @@ def raise_for_status(
 ) -> NoReturn:
     """Raise our error for an answer of *status* 300 or above, with the vendor's words where it has some."""
     words, theirs = dialect.words(body)
-    words = words[:MOST_WORDS]
+    # A vendor may quote what was sent; these words are logged, stored and shown.
+    words = _REDACTOR.text(words[:MOST_WORDS])
     kind = dialect.statuses.get(status) or _STATUSES.get(status) or _by_hundreds(status)
     if kind is Unavailable and is_write:
         kind = OutcomeUnknown

@@ -74,7 +74,12 @@ class Applier:
         knocks = await self._ask(tx, work, found, merged)
         await self._log(tx, work, found, merged)
         return Applied(
-            _counts(observations, found, merged), _coverage(observations), merged, knocks, first_wait(work, found)
+            counts=_counts(observations, found, merged),
+            coverage=_coverage(observations),
+            merged=merged,
+            knocks=knocks,
+            is_stale=bool(found.stale),
+            waits_for=first_wait(work, found),
         )
 
     async def _sort(

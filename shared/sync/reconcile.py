@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from shared.adapters.protocol import Adapter
-from shared.errors import Conflict, InvalidPayload, NotFound
+from shared.errors import InvalidPayload, NotFound
 from shared.model import Direction, EntityType, LogAction, LogStatus, Record
 from shared.store.attention import Quarantined
 from shared.store.database import Database, Transaction
@@ -24,13 +24,16 @@ from shared.sync import waiting
 from shared.sync.adapters import Adapters
 from shared.sync.applying import Applier
 from shared.sync.creating import Creator
-from shared.sync.endings import Done, Ending, Hold
+from shared.sync.endings import Continue, Done, Ending, Hold
 from shared.sync.merging import Merged
 from shared.sync.observations import observe
 from shared.sync.outcome_log import log_row
 from shared.sync.priorities import RECONCILE, WEBHOOK_SIGNAL
 from shared.sync.pushing import Pusher
 from shared.sync.work import Work
+
+STALE_WAIT_S = 15.0
+"""A vendor's replica that shows less than its last answer did is given this long to catch up."""
 
 
 class Reconciler:
@@ -124,8 +127,8 @@ class Reconciler:
             applied = await self._applier.apply(tx, work, [observation], book, is_forced=True, with_pushes=with_pushes)
         if applied.waits_for is not None:
             return (), applied.knocks, Hold(applied.waits_for, "waits for another record or a person", applied.knocks)
-        if any(each.wants_fetch for each in applied.merged):
-            raise Conflict("what was fetched is older than what is known")
+        if applied.is_stale or any(each.wants_fetch for each in applied.merged):
+            return (), applied.knocks, Continue(STALE_WAIT_S, applied.knocks)
         return applied.merged, applied.knocks, None
 
     async def _never_seen(self, work: Work, external_id: str) -> Ending:

@@ -44,6 +44,8 @@ class Applied:
     coverage: Mapping[str, int] = field(default_factory=dict)
     merged: Sequence[Merged] = ()
     knocks: list[Knock] = field(default_factory=list)
+    is_stale: bool = False
+    """Something newer is known of a record than what was shown of it."""
     waits_for: str | None = None
     """The event (see `shared.sync.waiting`) that the first record that could not come in waits for."""
 

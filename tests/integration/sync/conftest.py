@@ -17,9 +17,7 @@ from tests.integration.sync.world import World, connect, settings_for
 async def world(database: Database, storage: StorageAccount) -> AsyncIterator[World]:
     """A company connected to a Greenhouse with forty people; both directions are open."""
     async with GreenhouseSimulator(SimulatorSettings(people=40, seed=7, limiter=False)) as simulator:
-        made = await connect(
-            settings_for(database.app_dsn, storage.connection_string), simulator, database.admin_dsn
-        )
+        made = await connect(settings_for(database.app_dsn, storage.connection_string), simulator, database.admin_dsn)
         try:
             yield made
         finally:

@@ -143,7 +143,9 @@ async def test_a_retry_within_the_search_lag_waits(world: World) -> None:
     await world.control.delete("/requests")
     await due_now(world)
     await world.drain()
-    assert [each for each in await world.requests() if each["method"] == "POST" and each["path"] == "/v3/candidates"] == []
+    assert [
+        each for each in await world.requests() if each["method"] == "POST" and each["path"] == "/v3/candidates"
+    ] == []
     waiting = await world.row(
         "SELECT scheduled_at > clock_timestamp() AS is_later, retry_count FROM sync_queue"
         " WHERE entity_type = 'candidate' AND action = 'reconcile' AND status = 'pending'"
@@ -156,9 +158,7 @@ async def test_two_submissions_of_a_new_candidate_create_one_candidate(world: Wo
     state = await world.vendor_state()
     jobs = [row for row in state["jobs"] if row["status"] == "open" and not row["is_template"]][:2]
     candidate = await new_candidate(world)
-    made = [
-        await submit(world, candidate.id, (await world.record_of(EntityType.JOB, job["id"]))["id"]) for job in jobs
-    ]
+    made = [await submit(world, candidate.id, (await world.record_of(EntityType.JOB, job["id"]))["id"]) for job in jobs]
     await world.drain()
     (person,) = await holders(world, str(candidate.data["email"]))
     rows = [row for row in (await world.vendor_state())["applications"] if row["candidate_id"] == person["id"]]

@@ -102,7 +102,8 @@ async def test_a_cut_off_pull_goes_on_where_it_stopped(world: World) -> None:
     world.simulator.settings.change({"limiter": False})
     await world.control.post("/fill", json={"people": 1100})
     await world.control.post(
-        "/faults", json={"kind": "error", "method": "GET", "path": "/v3/candidates", "after": 1, "times": 1, "status": 503}
+        "/faults",
+        json={"kind": "error", "method": "GET", "path": "/v3/candidates", "after": 1, "times": 1, "status": 503},
     )
     await world.pull(EntityType.CANDIDATE)
     waiting = await world.row("SELECT * FROM sync_queue WHERE action = 'pull' AND entity_type = 'candidate'")

@@ -59,9 +59,7 @@ async def signal(world: World, entity: EntityType, external_id: object) -> None:
     services = world.services
     async with services.database.company(world.company_id) as tx:
         keys = await services.store.links.record_keys(tx, world.integration_id, entity, [str(external_id)])
-        request = JobRequest(
-            world.integration_id, RECONCILE, entity, keys[str(external_id)], Direction.INBOUND, 3
-        )
+        request = JobRequest(world.integration_id, RECONCILE, entity, keys[str(external_id)], Direction.INBOUND, 3)
         await services.store.ledger.enqueue(tx, [request])
     await world.drain()
 
@@ -257,9 +255,7 @@ async def test_a_rejection_here_is_a_rejection_there(world: World) -> None:
     application = await an_application(world)
     record = await world.record_of(EntityType.APPLICATION, application["id"])
     reason = (await world.vendor_state())["rejection_reasons"][0]
-    await world.edit_here(
-        EntityType.APPLICATION, record["id"], status="rejected", rejection_reason=reason["name"]
-    )
+    await world.edit_here(EntityType.APPLICATION, record["id"], status="rejected", rejection_reason=reason["name"])
     await world.drain()
     rows = (await world.vendor_state())["applications"]
     shown = next(row for row in rows if row["id"] == application["id"])
@@ -361,3 +357,24 @@ async def test_history_keeps_what_an_edit_replaced_sealed(world: World) -> None:
     )
     assert old["values"] == {"first_name": candidate["first_name"]}
     assert candidate["first_name"].encode() not in change.sealed
+
+
+async def test_a_lagging_replica_is_waited_for_and_undoes_nothing(world: World) -> None:
+    """What is older than the answer to our last write is not believed; the record is fetched again later."""
+    await world.pull()
+    candidate = await a_candidate(world)
+    record = await world.record_of(EntityType.CANDIDATE, candidate["id"])
+    await world.edit_here(EntityType.CANDIDATE, record["id"], current_title="Newest")
+    await world.drain()
+    await world.rows(
+        "UPDATE external_entity_map SET vendor_version = '2999-01-01T00:00:00.000000+00:00' WHERE id = %(id)s RETURNING 1",
+        id=record["link_id"],
+    )
+    await world.edit_at_vendor("candidates", candidate["id"], {"title": "Older, by its version"})
+    await signal(world, EntityType.CANDIDATE, candidate["id"])
+    after = await world.record_of(EntityType.CANDIDATE, candidate["id"])
+    assert after["data"]["current_title"] == "Newest"
+    job = await world.row(
+        "SELECT retry_count, scheduled_at > now() AS is_later FROM sync_queue WHERE status = 'pending'"
+    )
+    assert job == {"retry_count": 0, "is_later": True}
