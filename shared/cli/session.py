@@ -39,11 +39,11 @@ async def opened() -> AsyncIterator[Session]:
 
 
 @asynccontextmanager
-async def composed() -> AsyncIterator[Services]:
-    """Give everything that the functions have; for commands that call vendors or queues."""
-    from shared import composition
+async def composed(*, limiter_off: bool = False) -> AsyncIterator[Services]:
+    """Give everything that the functions have; for commands that call vendors or queues. Logs go to standard error."""
+    from shared.composition import Services
 
-    services = composition.services()
+    services = Services(load_settings(), limiter_off=limiter_off)
     try:
         yield services
     finally:

@@ -91,6 +91,25 @@ class Listings:
         """Return the last inbound run of each entity."""
         return await tx.rows(_LAST_RUNS, integration=integration_id)
 
+    async def open_job(
+        self, tx: Transaction, integration_id: UUID, action: str, entity: EntityType, record_key: str
+    ) -> dict[str, Any] | None:
+        """Return the job of a key that is not over, with the seconds until it is due (a worker's lease is none)."""
+        return await tx.row(
+            _OPEN_JOB, integration=integration_id, action=action, entity=entity.value, record_key=record_key
+        )
+
+    async def job(self, tx: Transaction, job_id: UUID) -> dict[str, Any]:
+        """Return how a job stands. Raises NotFound."""
+        row = await tx.row(_JOB, id=job_id)
+        if row is None:
+            raise NotFound(f"there is no job {job_id}")
+        return row
+
+    async def logs_of_job(self, tx: Transaction, integration_id: UUID, job_id: UUID) -> list[dict[str, Any]]:
+        """Return the last log rows that a job wrote, newest first."""
+        return await tx.rows(_LOGS_OF_JOB, integration=integration_id, job=job_id)
+
     async def dead_letters(
         self, tx: Transaction, *, state: str | None, integration_id: UUID | None, after: Position | None, limit: int
     ) -> list[dict[str, Any]]:
@@ -202,6 +221,20 @@ WHERE integration_id = %(integration)s AND (%(entity)s::text IS NULL OR entity_t
     AND (%(status)s::text IS NULL OR status = %(status)s)
     AND (%(at)s::timestamptz IS NULL OR (started_at, id) < (%(at)s, %(after)s::uuid))
 ORDER BY started_at DESC, id DESC LIMIT %(limit)s
+"""
+_OPEN_JOB: LiteralString = """
+SELECT id, status, error_message, CASE WHEN status = 'pending' AND scheduled_at < 'infinity'
+    THEN greatest(0, extract(epoch FROM scheduled_at - clock_timestamp()))::double precision
+    WHEN status = 'pending' THEN 'infinity' ELSE 0 END AS due_in_s
+FROM sync_queue WHERE integration_id = %(integration)s AND action = %(action)s AND entity_type = %(entity)s
+    AND record_key = %(record_key)s AND status IN ('pending', 'processing')
+"""
+_JOB: LiteralString = (
+    "SELECT status, retry_count, hold_reason, error_message, error_code FROM sync_queue WHERE id = %(id)s"
+)
+_LOGS_OF_JOB: LiteralString = f"""
+SELECT {_LOG_COLUMNS} FROM sync_logs WHERE integration_id = %(integration)s AND job_id = %(job)s
+    AND synced_at > clock_timestamp() - interval '1 hour' ORDER BY synced_at DESC LIMIT 10
 """
 _FIGURES: LiteralString = """
 SELECT count(*) AS total_syncs, count(*) FILTER (WHERE status = 'success') AS succeeded,
