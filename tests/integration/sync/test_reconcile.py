@@ -279,8 +279,7 @@ async def test_a_lost_answer_is_recognised_and_not_repeated(world: World) -> Non
     await world.drain()
     shown = await vendor_candidate(world, candidate["id"])
     assert (shown["title"], shown["company"]) == ("Sent once", "Edited meanwhile")
-    bodies = [each for each in await writes(world)]
-    assert len(bodies) == 2
+    assert len(await writes(world)) == 2
 
 
 async def test_a_deleted_candidate_is_archived_with_its_applications_after_a_404(world: World) -> None:
@@ -367,7 +366,8 @@ async def test_a_lagging_replica_is_waited_for_and_undoes_nothing(world: World) 
     await world.edit_here(EntityType.CANDIDATE, record["id"], current_title="Newest")
     await world.drain()
     await world.rows(
-        "UPDATE external_entity_map SET vendor_version = '2999-01-01T00:00:00.000000+00:00' WHERE id = %(id)s RETURNING 1",
+        "UPDATE external_entity_map SET vendor_version = '2999-01-01T00:00:00.000000+00:00' WHERE id = %(id)s"
+        " RETURNING 1",
         id=record["link_id"],
     )
     await world.edit_at_vendor("candidates", candidate["id"], {"title": "Older, by its version"})

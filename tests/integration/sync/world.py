@@ -79,7 +79,7 @@ class World:
     async def rows(self, query: str, **parameters: Any) -> list[dict[str, Any]]:
         """Read the database past every policy."""
         async with await psycopg.AsyncConnection.connect(self.admin_dsn, row_factory=dict_row) as connection:
-            return await (await connection.execute(query, parameters)).fetchall()  # type: ignore[arg-type]
+            return await (await connection.execute(query, parameters)).fetchall()
 
     async def row(self, query: str, **parameters: Any) -> dict[str, Any]:
         """Read the one row of *query*."""
