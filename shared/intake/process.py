@@ -19,7 +19,7 @@ from uuid import UUID, uuid5
 
 from shared import adapters, telemetry
 from shared.adapters.protocol import Change
-from shared.errors import LiaisonError, Permanent
+from shared.errors import LiaisonError, Permanent, Unavailable
 from shared.intake import events
 from shared.intake.accept import covers
 from shared.intake.events import Event, Notice
@@ -32,11 +32,12 @@ from shared.store.blobs import Blobs
 from shared.store.database import Database, Transaction
 from shared.store.ledger import JobRequest, Knock, Ledger
 from shared.store.links import Links
-from shared.store.queues import Knocker
+from shared.store.queues import Knocker, Queues, queue_for
 from shared.store.webhook_events import EventRow, Receiver, WebhookEvents
 from shared.sync.priorities import RECONCILE, WEBHOOK_SIGNAL
 
 MOST_COMPANIES = 10_000
+MOST_KNOCKS_WAITING = 64
 log = telemetry.get_logger(__name__)
 
 OVERFLOW = "webhook_overflow"
@@ -102,7 +103,9 @@ class Processor:
         self,
         database: Database,
         store: Store,
+        *,
         blobs: Blobs,
+        queues: Queues,
         knocker: Knocker,
         credentials: Sealer,
         sealer: DataSealer,
@@ -112,6 +115,7 @@ class Processor:
         self._database = database
         self._store = store
         self._blobs = blobs
+        self._queues = queues
         self._knocker = knocker
         self._credentials = credentials
         self._sealer = sealer
@@ -195,9 +199,24 @@ class Processor:
                 await self._store.events.record(tx, integration_id, settling.rows)
                 for detail in settling.refusals:
                     await self._tell(tx, integration_id, REFUSED, detail)
-        await self._knocker.send(knocks, traceparent=found[0].notice.traceparent)
+        await self._knock(knocks, found[0].notice.traceparent)
         for outcome in settling.outcomes:
             self._count(outcome, platform)
+
+    async def _knock(self, knocks: Sequence[Knock], traceparent: str | None) -> None:
+        """
+        Knock for the jobs, unless so many knocks wait already that workers are busy for a second with them.
+
+        A backlog that comes in at once would else put a knock for each of its jobs in the workers' way; the sweep
+        knocks for what is left.
+        """
+        if len(knocks) > 1:
+            try:
+                waiting = await self._queues.count(queue_for(WEBHOOK_SIGNAL))
+            except Unavailable:
+                return
+            knocks = knocks[: max(0, MOST_KNOCKS_WAITING - waiting)]
+        await self._knocker.send(knocks, traceparent=traceparent)
 
     def _decide(self, receiver: Receiver, company_id: UUID, one: Sealed, settling: _Settling) -> None:
         """Open, verify and read an event; add to *settling* what follows from it."""

@@ -64,12 +64,13 @@ class Intake:
         self.processor = Processor(
             services.database,
             Store(events, Ledger(), Links(), Attention()),
-            self.blobs,
-            services.knocker,
-            credentials,
-            sealer,
-            Bounds(settings.webhook_kept_events, settings.webhook_kept_bytes),
-            count_outcome,
+            blobs=self.blobs,
+            queues=services.queues,
+            knocker=services.knocker,
+            credentials=credentials,
+            sealer=sealer,
+            bounds=Bounds(settings.webhook_kept_events, settings.webhook_kept_bytes),
+            count=count_outcome,
         )
         self.worker = Worker(self.processor, services.queues, telemetry.get_logger(__name__))
         self.keeping = Keeping(

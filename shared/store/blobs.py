@@ -43,6 +43,7 @@ class Blobs:
                 increment_base=2,
                 connection_timeout=3,
                 read_timeout=20,
+                use_env_settings=False,  # else every request reads proxies and netrc in a thread
             )
             self._loop = loop
         return self._service

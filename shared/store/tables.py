@@ -40,6 +40,7 @@ class Tables:
                 retry_backoff_factor=0.1,
                 connection_timeout=self._timeout_s,
                 read_timeout=self._timeout_s,
+                use_env_settings=False,  # else every request reads proxies and netrc in a thread
             )
             self._clients, self._loop = {}, loop
         client = self._clients.get(table)

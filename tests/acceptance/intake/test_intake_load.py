@@ -1,0 +1,16 @@
+"""A small run of `make intake`: the app in the local host, PostgreSQL stopped, every kind of integration."""
+
+from __future__ import annotations
+
+import pytest
+
+from scripts.intake_load import main
+
+
+def test_with_postgresql_stopped_nothing_is_lost_and_forgeries_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["--rate", "40", "--duration", "8"])
+
+    said = capsys.readouterr().out
+    assert code == 0, said
+    assert "forged 401" in said
+    assert "intake: passed" in said
