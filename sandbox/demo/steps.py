@@ -171,8 +171,13 @@ def poison(scene: Scene) -> str:
     """A job that raises each time ends in the poison queue and is kept as a dead letter."""
     player = scene.players.poisoned
     _order_fault(scene.stack.fault_file, scene.portal.candidate_of(player.candidate_id)["id"])
+    if scene.portal.dead_letters():
+        raise NotInTime("a job was given up before this one")
     _edit_phone(scene, player, POISONED_PHONE)
     (letter,) = until(scene.portal.dead_letters, "a dead letter", within=POISON_S)
+    until(lambda: _is_told(scene.stack.host.log, letter["id"]), "an alert in the host's log", within=ARRIVAL_S)
+    if "OrderedFault" not in letter["cause"]:
+        raise NotInTime(f"the dead letter has another cause: {letter['cause']}")
     if _phone_there(scene, player) == POISONED_PHONE:
         raise NotInTime("the poisoned job was done all the same")
     return f"{letter['queue']}: {letter['code']}, {letter['cause']}"
@@ -266,6 +271,12 @@ def _await_submission(portal: Portal, application_id: str) -> int:
         seen=submission,
     )
     return int(found["external_id"])
+
+
+def _is_told(log: Path, letter_id: str) -> bool:
+    """Whether operators were told of a dead letter: the log event that alerts are made of."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return any('"event": "dead_letter"' in line and letter_id in line for line in lines)
 
 
 def _order_fault(file: Path, marker: str) -> None:
