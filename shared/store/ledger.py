@@ -9,80 +9,20 @@ States and guards: docs/ledger.md.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, LiteralString
 from uuid import UUID, uuid4
 
+from psycopg.errors import UniqueViolation
 from pydantic import JsonValue
 
-from shared.errors import LeaseLost
+from shared.errors import Conflict, LeaseLost, NotFound
 from shared.model import Direction, EntityType
 from shared.store.database import Transaction, as_json
+from shared.store.jobs import MAX_CRASHES, Claim, Job, JobRequest, Knock, coalesced
 
-MAX_CRASHES = 5
-"""A job whose worker died this often is dead-lettered (`crash_loop`)."""
+__all__ = ["MAX_CRASHES", "Claim", "Job", "JobRequest", "Knock", "Ledger"]
 
-
-@dataclass(frozen=True, slots=True)
-class JobRequest:
-    """A wish that a job should run: it says which record may differ, never what changed."""
-
-    integration_id: UUID
-    action: str
-    entity: EntityType
-    record_key: str
-    direction: Direction
-    priority: int
-    payload: Mapping[str, JsonValue] = field(default_factory=dict)
-    """Parameters of the job; never personal data."""
-    due_at: datetime | None = None
-    """None = at once (the database's clock)."""
-    hold_reason: str | None = None
-    """Waits, without a date, for the event of this name."""
-    run_id: UUID | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Knock:
-    """What a message needs to make a worker look: ids, and the epoch that ends with a redrive."""
-
-    company_id: UUID
-    job_id: UUID
-    epoch: int
-    priority: int
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A job that is ours until its lease ends."""
-
-    job_id: UUID
-    company_id: UUID
-    token: int
-    priority: int
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A claimed job as its worker reads it."""
-
-    id: UUID
-    company_id: UUID
-    integration_id: UUID
-    action: str
-    entity: EntityType
-    record_key: str
-    direction: Direction
-    priority: int
-    payload: Mapping[str, JsonValue]
-    retry_count: int
-    max_retries: int
-    crashes: int
-    epoch: int
-    run_id: UUID | None
-    token: int
-
+REDRIVE_TRIES = 3
 
 _ENQUEUE: LiteralString = """
 INSERT INTO sync_queue AS q (id, company_id, integration_id, entity_type, direction, action, priority, scheduled_at,
@@ -97,6 +37,8 @@ ORDER BY r.integration_id, r.action, r.entity_type, r.record_key
 ON CONFLICT (integration_id, action, entity_type, record_key) WHERE status IN ('pending', 'processing') DO UPDATE SET
     requested_seq = q.requested_seq + 1,
     priority = least(q.priority, excluded.priority),
+    max_retries = excluded.max_retries,
+    retry_count = CASE WHEN q.status = 'pending' THEN 0 ELSE q.retry_count END,
     payload = q.payload || excluded.payload || (CASE
         WHEN 'full' IN (q.payload ->> 'mode', excluded.payload ->> 'mode') THEN '{"mode": "full"}'
         ELSE '{}' END)::jsonb,
@@ -108,9 +50,10 @@ RETURNING id, company_id, epoch, priority, status = 'pending' AND scheduled_at <
 
 _CLAIM: LiteralString = "SELECT * FROM claim_job(%(job)s, %(low)s, %(high)s, %(ttl)s * interval '1 s', %(cap)s)"
 
-_LOAD: LiteralString = (
-    "SELECT * FROM sync_queue WHERE id = %(job)s AND lease_token = %(token)s AND status = 'processing'"
-)
+_LOAD: LiteralString = """
+SELECT *, extract(epoch FROM lease_until - clock_timestamp())::double precision AS lease_left_s FROM sync_queue
+WHERE id = %(job)s AND lease_token = %(token)s AND status = 'processing'
+"""
 
 _GUARD: LiteralString = """
 SELECT 1 FROM sync_queue WHERE id = %(job)s AND lease_token = %(token)s AND status = 'processing' FOR UPDATE
@@ -118,11 +61,6 @@ SELECT 1 FROM sync_queue WHERE id = %(job)s AND lease_token = %(token)s AND stat
 
 _EXTEND: LiteralString = """
 UPDATE sync_queue SET lease_until = clock_timestamp() + %(ttl)s * interval '1 s'
-WHERE id = %(job)s AND lease_token = %(token)s AND status = 'processing'
-"""
-
-_LEASE_LEFT: LiteralString = """
-SELECT extract(epoch FROM lease_until - clock_timestamp())::double precision AS seconds FROM sync_queue
 WHERE id = %(job)s AND lease_token = %(token)s AND status = 'processing'
 """
 
@@ -137,36 +75,62 @@ WHERE id = %(job)s AND lease_token = %(token)s AND status = 'processing'
 RETURNING status, epoch, priority
 """
 
+# Asked again while it ran: that is a new request with all its attempts, and it is due now. Waits that are not the job's
+# own fault (attempts 0) hold for it too.
 _POSTPONE: LiteralString = """
 UPDATE sync_queue SET status = 'pending', lease_until = NULL, lease_token = NULL,
-    scheduled_at = CASE WHEN %(hold)s::text IS NOT NULL AND requested_seq = claimed_seq THEN 'infinity'
-        WHEN %(hold)s::text IS NOT NULL THEN clock_timestamp()
+    scheduled_at = CASE
+        WHEN requested_seq > claimed_seq AND (%(hold)s::text IS NOT NULL OR %(attempts)s > 0) THEN clock_timestamp()
+        WHEN %(hold)s::text IS NOT NULL THEN 'infinity'
         ELSE clock_timestamp() + %(wait_s)s * interval '1 s' END,
     hold_reason = CASE WHEN requested_seq = claimed_seq THEN %(hold)s END,
-    retry_count = retry_count + %(attempts)s, error_message = %(message)s, error_code = %(code)s,
-    payload = payload || %(payload)s
+    retry_count = CASE WHEN requested_seq > claimed_seq THEN 0 ELSE retry_count + %(attempts)s END,
+    crashes = CASE WHEN %(unforeseen)s THEN crashes + 1 ELSE 0 END,
+    error_message = %(message)s, error_code = %(code)s, payload = payload || %(payload)s
 WHERE id = %(job)s AND lease_token = %(token)s AND status = 'processing'
 RETURNING epoch, priority
 """
 
+# Asked again since the claim: that request was not tried yet, so the job does not end with the older one.
 _FAIL: LiteralString = """
+WITH ended AS (
+    UPDATE sync_queue SET
+        status = CASE WHEN requested_seq > claimed_seq THEN 'pending' ELSE 'failed' END,
+        scheduled_at = CASE WHEN requested_seq > claimed_seq THEN clock_timestamp() ELSE scheduled_at END,
+        completed_at = CASE WHEN requested_seq > claimed_seq THEN NULL ELSE clock_timestamp() END,
+        retry_count = CASE WHEN requested_seq > claimed_seq THEN 0 ELSE retry_count END,
+        crashes = CASE WHEN requested_seq > claimed_seq THEN 0 ELSE crashes END,
+        lease_until = NULL, lease_token = NULL, error_message = %(message)s, error_code = %(code)s
+    WHERE id = %(job)s AND status = 'processing' AND lease_token = %(token)s
+    RETURNING *
+), letter AS (
+    INSERT INTO dead_letters (id, company_id, integration_id, job_id, queue, action, entity_type, code, cause, attempts)
+    SELECT %(id)s, company_id, integration_id, id, %(queue)s, action, entity_type, %(code)s, %(message)s,
+        retry_count + greatest(crashes, 1)
+    FROM ended WHERE status = 'failed'
+    RETURNING id
+)
+SELECT (SELECT id FROM letter) AS letter FROM ended
+"""
+
+_BURY: LiteralString = """
 WITH failed AS (
     UPDATE sync_queue SET status = 'failed', completed_at = clock_timestamp(), lease_until = NULL, lease_token = NULL,
-        error_message = %(message)s, error_code = %(code)s
-    WHERE id = %(job)s AND status IN ('pending', 'processing')
-        AND (lease_token = %(token)s OR (%(token)s::bigint IS NULL AND epoch = %(epoch)s
-            AND NOT (status = 'processing' AND lease_until > clock_timestamp())))
+        hold_reason = NULL, error_message = %(message)s, error_code = %(code)s
+    WHERE id = %(job)s AND epoch = %(epoch)s AND requested_seq = claimed_seq
+        AND (status = 'pending' OR status = 'processing' AND lease_until <= clock_timestamp())
     RETURNING *
 )
 INSERT INTO dead_letters (id, company_id, integration_id, job_id, queue, action, entity_type, code, cause, attempts)
-SELECT %(id)s, company_id, integration_id, id, %(queue)s, action, entity_type, %(code)s, %(message)s, retry_count + 1
+SELECT %(id)s, company_id, integration_id, id, %(queue)s, action, entity_type, %(code)s, %(message)s,
+    retry_count + greatest(crashes, 1)
 FROM failed
-ON CONFLICT (job_id) WHERE state = 'open' DO UPDATE SET cause = excluded.cause, code = excluded.code
 RETURNING id
 """
 
 _STATE: LiteralString = """
-SELECT status, epoch, error_message, status = 'processing' AND lease_until > clock_timestamp() AS is_leased
+SELECT status, epoch, error_message, requested_seq > claimed_seq AS is_asked_again,
+    status = 'processing' AND lease_until > clock_timestamp() AS is_leased
 FROM sync_queue WHERE id = %(job)s
 """
 
@@ -175,7 +139,9 @@ WITH letter AS (
     UPDATE dead_letters SET state = 'redriven', ended_at = clock_timestamp()
     WHERE id = %(letter)s AND state = 'open' RETURNING job_id
 ), bumped AS (
-    UPDATE sync_queue q SET requested_seq = q.requested_seq + 1,
+    UPDATE sync_queue q SET requested_seq = q.requested_seq + 1, priority = least(q.priority, f.priority),
+        payload = f.payload || q.payload,
+        retry_count = CASE WHEN q.status = 'pending' THEN 0 ELSE q.retry_count END,
         scheduled_at = CASE WHEN q.status = 'pending' THEN clock_timestamp() ELSE q.scheduled_at END
     FROM sync_queue f, letter
     WHERE f.id = letter.job_id AND q.id <> f.id AND q.status IN ('pending', 'processing')
@@ -211,19 +177,22 @@ class Ledger:
     """Statements on `sync_queue`. Each takes the transaction it belongs to."""
 
     async def enqueue(self, tx: Transaction, requests: Sequence[JobRequest]) -> list[Knock]:
-        """Ask for jobs, in the caller's own transaction; return a knock for each that is due now."""
-        by_key: dict[tuple[UUID, str, str, str], dict[str, Any]] = {}
+        """
+        Ask for jobs, in the caller's own transaction; return a knock for each that is due now.
+
+        Raises NotFound, and asks for none, if one names an integration that the company does not have.
+        """
+        by_key: dict[tuple[UUID, str, str, str], JobRequest] = {}
         for request in requests:
             key = (request.integration_id, request.action, request.entity.value, request.record_key)
-            row = _request_row(request)
             known = by_key.get(key)
-            if known is not None:
-                row["priority"] = min(row["priority"], known["priority"])
-                row["payload"] = {**known["payload"], **row["payload"]}
-            by_key[key] = row
+            by_key[key] = request if known is None else coalesced(known, request)
         if not by_key:
             return []
-        rows = await tx.rows(_ENQUEUE, company=tx.company, requests=as_json(list(by_key.values())))
+        asked = [_request_row(each) for each in by_key.values()]
+        rows = await tx.rows(_ENQUEUE, company=tx.company, requests=as_json(asked))
+        if len(rows) < len(asked):
+            raise NotFound("a job was asked for an integration that this company does not have")
         return [_knock(row) for row in rows if row["is_due"]]
 
     async def claim(
@@ -256,6 +225,8 @@ class Ledger:
             epoch=row["epoch"],
             run_id=row["run_id"],
             token=row["lease_token"],
+            lease_left_s=row["lease_left_s"],
+            last_error=row["error_message"],
         )
 
     async def guard(self, tx: Transaction, job: Job) -> None:
@@ -267,13 +238,6 @@ class Ledger:
         """Lengthen the lease to *ttl_s* from now. Raises LeaseLost."""
         if await tx.run(_EXTEND, job=job.id, token=job.token, ttl=ttl_s) == 0:
             raise LeaseLost
-
-    async def lease_left_s(self, tx: Transaction, job: Job) -> float:
-        """Return the seconds that the lease still lasts, by the database's clock. Raises LeaseLost."""
-        row = await tx.row(_LEASE_LEFT, job=job.id, token=job.token)
-        if row is None:
-            raise LeaseLost
-        return float(row["seconds"])
 
     async def finish(self, tx: Transaction, job: Job) -> Knock | None:
         """End the job; return a knock if somebody asked again meanwhile and it is pending once more."""
@@ -293,11 +257,13 @@ class Ledger:
         code: str | None = None,
         message: str | None = None,
         payload: Mapping[str, JsonValue] | None = None,
+        unforeseen: bool = False,
     ) -> Knock:
         """
         Give the job back to run after *wait_s*, or when the event *hold_reason* comes.
 
-        *attempts* 1 spends one. *payload* is added to the job's own.
+        *attempts* 1 spends one. *payload* is added to the job's own. *unforeseen* counts towards MAX_CRASHES, which
+        any other ending sets back. Raises LeaseLost.
         """
         row = await tx.row(
             _POSTPONE,
@@ -309,38 +275,53 @@ class Ledger:
             code=code,
             message=message,
             payload=as_json(dict(payload or {})),
+            unforeseen=unforeseen,
         )
         if row is None:
             raise LeaseLost
         return Knock(job.company_id, job.id, row["epoch"], row["priority"])
 
-    async def fail(self, tx: Transaction, job: Job, *, queue: str, code: str, message: str) -> UUID:
-        """End the job as failed with its dead letter; return the letter's id."""
-        row = await tx.row(
-            _FAIL, id=uuid4(), job=job.id, token=job.token, epoch=job.epoch, queue=queue, code=code, message=message
-        )
+    async def fail(self, tx: Transaction, job: Job, *, queue: str, code: str, message: str) -> UUID | None:
+        """
+        End the job as failed with its dead letter; return the letter's id.
+
+        None: somebody asked again meanwhile, so it is pending and due now instead. Raises LeaseLost.
+        """
+        row = await tx.row(_FAIL, id=uuid4(), job=job.id, token=job.token, queue=queue, code=code, message=message)
         if row is None:
             raise LeaseLost
-        letter: UUID = row["id"]
+        letter: UUID | None = row["letter"]
         return letter
 
     async def bury(
         self, tx: Transaction, job_id: UUID, *, epoch: int, queue: str, code: str, message: str
     ) -> UUID | None:
-        """Dead-letter a job that poisoned its queue; None if it was redriven, is leased, or ended meanwhile."""
-        row = await tx.row(
-            _FAIL, id=uuid4(), job=job_id, token=None, epoch=epoch, queue=queue, code=code, message=message
-        )
+        """
+        Dead-letter a job that poisoned its queue; return the letter's id.
+
+        None if it was redriven, is leased, or ended meanwhile, and if what was asked last has not been tried yet.
+        """
+        row = await tx.row(_BURY, id=uuid4(), job=job_id, epoch=epoch, queue=queue, code=code, message=message)
         return row["id"] if row else None
 
     async def state(self, tx: Transaction, job_id: UUID) -> Mapping[str, Any] | None:
-        """Return `status`, `epoch`, `error_message` and `is_leased` of a job, or None."""
+        """Return `status`, `epoch`, `error_message`, `is_asked_again` and `is_leased` of a job, or None."""
         return await tx.row(_STATE, job=job_id)
 
     async def redrive(self, tx: Transaction, letter_id: UUID) -> Knock | None:
-        """Run a dead letter's job again from its first attempt; None if the letter is not open."""
-        row = await tx.row(_REDRIVE, letter=letter_id)
-        return _knock(row) if row else None
+        """
+        Run a dead letter's job again from its first attempt; None if the letter is not open.
+
+        If its key was asked for meanwhile, that job runs in its place. Raises Conflict when others ask too fast.
+        """
+        for _ in range(REDRIVE_TRIES):
+            try:
+                async with tx.connection.transaction():
+                    row = await tx.row(_REDRIVE, letter=letter_id)
+                    return _knock(row) if row else None
+            except UniqueViolation:
+                continue  # the key was asked for at this very moment: look again
+        raise Conflict("the job's key is asked for all the time", remedy="try again")
 
     async def release_held(self, tx: Transaction, reasons: Sequence[str]) -> list[Knock]:
         """Wake the jobs that wait for one of *reasons*."""

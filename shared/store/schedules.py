@@ -28,6 +28,10 @@ class Schedule:
     enabled: bool
     next_due_at: datetime
     last_enqueued_at: datetime | None
+    anchor_at: datetime
+    """What its times are counted from, on the wall clock of its zone."""
+    read_at: datetime
+    """When this was read, by the database's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,8 @@ class Cadence:
 
 
 _COLUMNS: LiteralString = (
-    "id, integration_id, entity_type, mode, every_s, time_zone, enabled, next_due_at, last_enqueued_at"
+    "id, integration_id, entity_type, mode, every_s, time_zone, enabled, next_due_at, last_enqueued_at,"
+    " coalesce(anchor_at, next_due_at) AS anchor_at, clock_timestamp() AS read_at"
 )
 
 _PUT: LiteralString = """
@@ -51,22 +56,21 @@ VALUES (%(id)s, %(company)s, %(integration)s, %(entity)s, %(mode)s, %(every_s)s,
     clock_timestamp() + %(every_s)s * interval '1 s')
 ON CONFLICT (integration_id, entity_type, mode) DO UPDATE SET every_s = excluded.every_s,
     time_zone = excluded.time_zone, enabled = excluded.enabled,
-    next_due_at = least(s.next_due_at, excluded.next_due_at)
+    next_due_at = least(s.next_due_at, excluded.next_due_at), anchor_at = NULL
 """
 
 _LIST: LiteralString = f"""
 SELECT {_COLUMNS} FROM schedules WHERE integration_id = %(integration)s ORDER BY entity_type, mode
 """
 
-_GET: LiteralString = f"SELECT {_COLUMNS} FROM schedules WHERE id = %(id)s AND enabled FOR UPDATE"
+_LOCK_DUE: LiteralString = f"""
+SELECT {_COLUMNS} FROM schedules WHERE id = %(id)s AND enabled AND next_due_at <= clock_timestamp() FOR UPDATE
+"""
 
 _DUE: LiteralString = "SELECT schedule_id, company FROM due_schedules(%(limit)s)"
 
-# The next time is counted from the planned one, so that a late tick doesn't shift the cadence for good; what was
-# missed meanwhile is made up for once.
 _ADVANCE: LiteralString = """
-UPDATE schedules SET last_enqueued_at = clock_timestamp(), next_due_at = next_due_at + every_s * interval '1 s'
-    * (1 + greatest(0, floor(extract(epoch FROM clock_timestamp() - next_due_at) / every_s)))
+UPDATE schedules SET last_enqueued_at = clock_timestamp(), next_due_at = %(next)s, anchor_at = %(anchor)s
 WHERE id = %(id)s
 """
 
@@ -103,14 +107,14 @@ class Schedules:
         """Return schedules that are due, with their companies; in a dispatch transaction."""
         return [(row["schedule_id"], row["company"]) for row in await tx.rows(_DUE, limit=limit)]
 
-    async def lock(self, tx: Transaction, schedule_id: UUID) -> Schedule | None:
-        """Return an enabled schedule, locked until the transaction ends, or None."""
-        row = await tx.row(_GET, id=schedule_id)
+    async def lock_due(self, tx: Transaction, schedule_id: UUID) -> Schedule | None:
+        """Return a schedule that is due, locked until the transaction ends; None if it is not, or no longer."""
+        row = await tx.row(_LOCK_DUE, id=schedule_id)
         return _schedule(row) if row else None
 
-    async def advance(self, tx: Transaction, schedule_id: UUID) -> None:
-        """Mark it as served, and set when it comes due next."""
-        await tx.run(_ADVANCE, id=schedule_id)
+    async def advance(self, tx: Transaction, schedule: Schedule, next_due_at: datetime) -> None:
+        """Mark it as served, and let it come due at *next_due_at*."""
+        await tx.run(_ADVANCE, id=schedule.id, next=next_due_at, anchor=schedule.anchor_at)
 
 
 def _schedule(row: Mapping[str, Any]) -> Schedule:
@@ -124,4 +128,6 @@ def _schedule(row: Mapping[str, Any]) -> Schedule:
         enabled=row["enabled"],
         next_due_at=row["next_due_at"],
         last_enqueued_at=row["last_enqueued_at"],
+        anchor_at=row["anchor_at"],
+        read_at=row["read_at"],
     )

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from shared.adapters.http import WHOLE_CALL_S, calling
-from shared.errors import LeaseLost, Unavailable
+from shared.errors import LeaseLost, LiaisonError
 from shared.store.database import Database
 from shared.store.ledger import Job, Ledger
 
@@ -22,19 +22,23 @@ MARGIN_S = 5.0
 
 
 class Lease:
-    """One job's lease. *ttl_s* is what each renewal grants."""
+    """
+    One job's lease. *ttl_s* is what each renewal grants; *asked* is when the job was read, by `time.monotonic()`.
 
-    def __init__(self, database: Database, ledger: Ledger, job: Job, ttl_s: float) -> None:
+    A process that froze between claiming and reading has less left than *ttl_s*.
+    """
+
+    def __init__(self, database: Database, ledger: Ledger, job: Job, *, ttl_s: float, asked: float) -> None:
         self._database = database
         self._ledger = ledger
         self._job = job
         self._ttl_s = ttl_s
-        self._until = time.monotonic() + ttl_s
+        self._until = asked + job.lease_left_s
         self._lost = False
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
-        """Renew at a third of its time while the block runs, and let vendor calls test it."""
+        """Renew after a third of its time while the block runs, and let vendor calls test it."""
         heartbeat = asyncio.create_task(self._beat())
         try:
             with calling(self.test):
@@ -53,11 +57,16 @@ class Lease:
 
     async def _beat(self) -> None:
         while not self._lost:
-            await asyncio.sleep(self._ttl_s / 3)
+            await asyncio.sleep(self._pause_s())
             try:
                 await self._renew()
-            except Unavailable:
+            except LiaisonError:
                 continue  # tested again before the next call, which will not be made
+
+    def _pause_s(self) -> float:
+        """Return a third of the lease's time; less where less is left, as after a renewal that failed."""
+        left = self._until - time.monotonic()
+        return max(self._ttl_s / 30, min(self._ttl_s / 3, left / 2))
 
     async def _renew(self) -> None:
         asked = time.monotonic()

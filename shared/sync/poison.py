@@ -28,27 +28,31 @@ class PoisonRecorder:
         """
         Dead-letter the job that poisoned *queue*; return what became of it.
 
-        A job that ended or was redriven meanwhile is left alone. The database being away is foreseen: the message is
-        sent again, later, and this one ends.
+        A job that ended or was redriven meanwhile is left alone, and so is one that somebody asked for since it was
+        tried last: it runs once more. One that runs just now, and any while the database is away, is looked at later:
+        the message is sent again, and this one ends. Raises Unavailable when the queues are away too.
         """
         knock = read_knock(body)
         if knock is None:
             log.error("poison_message_unreadable", queue=queue)
             return "unreadable"
         try:
-            return await self._record(knock, body, queue)
+            outcome = await self._record(knock, queue)
         except Unavailable:
+            outcome = "postponed"
+        if outcome == "postponed":
             await self._queues.send(f"{queue}-poison", body, delay_s=LOOK_AGAIN_S)
-            return "postponed"
+        return outcome
 
-    async def _record(self, knock: Knock, body: bytes, queue: str) -> str:
+    async def _record(self, knock: Knock, queue: str) -> str:
         async with self._database.company(knock.company_id) as tx:
             state = await self._store.ledger.state(tx, knock.job_id)
             if state is None or state["epoch"] != knock.epoch or state["status"] not in ("pending", "processing"):
                 return "over"
             if state["is_leased"]:
-                await self._queues.send(f"{queue}-poison", body, delay_s=LOOK_AGAIN_S)
                 return "postponed"
+            if state["is_asked_again"]:
+                return "asked_again"
             letter = await self._store.ledger.bury(
                 tx,
                 knock.job_id,

@@ -32,6 +32,9 @@ from shared.sync.next_step import next_step
 
 Handler = Callable[[Job], Awaitable[Ending]]
 
+UNFORESEEN = "unforeseen"
+"""`error_code` of a job that raised; migration 0005 knows it."""
+
 ANSWER_S = 60.0
 """How long one knock goes on claiming job after job."""
 
@@ -81,7 +84,8 @@ class Runner:
         """
         Answer one message of *queue*; return how many jobs were run. A doubled or late message costs nothing.
 
-        Raises Unforeseen, so that the host counts the failure.
+        Raises Unforeseen if the job that it names ended so, and the host counts that. Another job's failure is no
+        fault of this message: the ledger counts it, and the sweep knocks for that job by its own name.
         """
         knock = read_knock(body)
         span = next(span for span, name in QUEUE_BY_PRIORITY.items() if name == queue)
@@ -94,8 +98,12 @@ class Runner:
                     claim = await self._claim(job_id, span)
                     if claim is None:
                         return ran
-                    await self.run(claim)
                     ran += 1
+                    try:
+                        await self.run(claim)
+                    except Unforeseen:
+                        if claim.job_id == job_id:
+                            raise
                     job_id = None
         return ran
 
@@ -114,12 +122,13 @@ class Runner:
                     ttl_s=self._limits.lease_s,
                     per_integration=self._limits.per_integration,
                 )
-        except Unavailable:
-            log.warning("claim_not_made", reason="the database is away; the sweep knocks again")
+        except LiaisonError as why:
+            log.warning("claim_not_made", code=why.code, reason="the sweep knocks again")
             return None
 
     async def run(self, claim: Claim) -> None:
         """Run one claimed job to its end. Raises Unforeseen."""
+        asked = time.monotonic()
         try:
             async with self._database.company(claim.company_id) as tx:
                 job = await self._store.ledger.load(tx, claim)
@@ -129,16 +138,16 @@ class Runner:
         with telemetry.bound(
             company_id=str(job.company_id), integration_id=str(job.integration_id), job_id=str(job.id)
         ):
-            outcome = await self._run(job)
+            outcome = await self._run(job, asked)
             duration_ms = round((time.monotonic() - started) * 1000)
             log.info("job_finished", action=job.action, outcome=outcome, duration_ms=duration_ms)
 
-    async def _run(self, job: Job) -> str:
-        lease = Lease(self._database, self._store.ledger, job, self._limits.lease_s)
+    async def _run(self, job: Job, asked: float) -> str:
+        lease = Lease(self._database, self._store.ledger, job, ttl_s=self._limits.lease_s, asked=asked)
         try:
             async with lease.held():
                 if job.crashes >= MAX_CRASHES:
-                    return await self._bury(job, "crash_loop", "its worker died each time")
+                    return await self._bury(job, "crash_loop", _why_unsettled(job))
                 if self._fault is not None:
                     self._fault(job)
                 ending = await self._handlers[job.action](job)
@@ -219,11 +228,13 @@ class Runner:
         async with self._database.company(job.company_id) as tx:
             letter = await self._store.ledger.fail(tx, job, queue=queue_for(job.priority), code=code, message=message)
             await self._store.logs.write(tx, [_failure(job, error, message)])
+        if letter is None:
+            return "asked_again"
         log.error("dead_letter", code=code, letter_id=str(letter), action=job.action, attempt=job.retry_count + 1)
         return "dead_letter"
 
     async def _give_back(self, job: Job, error: Exception) -> None:
-        """Let the redelivered message find the job due: otherwise five failures would never reach the poison queue."""
+        """Let the redelivered message find the job: otherwise five failures would never reach the poison queue."""
         try:
             async with self._database.company(job.company_id) as tx:
                 wait_s = self._limits.visibility_s
@@ -259,7 +270,7 @@ def read_knock(body: bytes) -> Knock | None:
     try:
         content: Any = orjson.loads(body)
         return Knock(UUID(content["company_id"]), UUID(content["job_id"]), int(content["epoch"]), 5)
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         log.warning("knock_not_read", size_bytes=len(body))
         return None
 
@@ -295,6 +306,11 @@ def _failure(job: Job, error: LiaisonError | None, message: str | None = None) -
         job_id=job.id,
         details={"code": error.code if error is not None else "crash_loop"},
     )
+
+
+def _why_unsettled(job: Job) -> str:
+    last = f"; the last it said: {job.last_error}" if job.last_error else ""
+    return f"ended unsettled {job.crashes} times in a row: its worker died, or it raised{last}"
 
 
 def _uuid(text: str) -> UUID | None:

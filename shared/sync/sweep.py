@@ -7,6 +7,7 @@ knocked for: per queue at most what can run, less what the queue holds already; 
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import LiteralString
 from uuid import UUID
 
@@ -18,10 +19,17 @@ from shared.store.heartbeats import SWEEP, Heartbeats
 from shared.store.ledger import Knock
 from shared.store.queues import QUEUE_BY_PRIORITY, Knocker, Queues
 from shared.store.schedules import Schedules
+from shared.sync.cadence import next_due
 from shared.sync.runs import Syncs
 
 CAPACITY = 32
 """Knocks that wait in a queue at the most: more could not be answered before the next sweep."""
+
+AT_LEAST = 2
+"""Knocks that are sent nevertheless: messages of a host that died count as waiting, and sleep for ten minutes."""
+
+NO_MORE = 4 * CAPACITY
+"""Beyond so many messages in a queue none is sent: they are there, whoever sleeps."""
 
 _DUE_JOBS: LiteralString = "SELECT * FROM due_jobs(%(low)s, %(high)s, %(per_integration)s, %(limit)s)"
 _TEND: LiteralString = "SELECT * FROM tend_queue()"
@@ -46,6 +54,7 @@ class Sweep:
         self._knocker = knocker
         self._syncs = syncs
         self._per_integration = per_integration
+        self._schedules = Schedules()
 
     async def sweep(self) -> int:
         """Knock for what is due; return how often. Raises Unavailable when the database is away."""
@@ -60,9 +69,9 @@ class Sweep:
                     limit=CAPACITY,
                 )
             if rows:
-                room = CAPACITY - await self._waiting(queue)
+                room = _room(await self._waiting(queue))
                 knocks = [Knock(row["company"], row["job_id"], row["job_epoch"], span.start) for row in rows]
-                sent += await self._knocker.send(knocks[: max(room, 0)], most=CAPACITY)
+                sent += await self._knocker.send(knocks[:room], most=CAPACITY)
         async with self._database.dispatch() as tx:
             tended = await tx.one(_TEND)
             await Heartbeats().beat(tx, SWEEP)
@@ -73,25 +82,46 @@ class Sweep:
         try:
             return await self._queues.count(queue)
         except Unavailable:
-            return CAPACITY  # nothing can be sent there anyhow
+            return NO_MORE  # nothing can be sent there anyhow
 
     async def start_due(self) -> int:
-        """Start the runs of due schedules; return how many. One that can't start stops no other."""
-        schedules = Schedules()
+        """
+        Start the runs of due schedules; return how many. One that can't start stops no other: it is logged, and comes
+        due again after its period. Raises Unavailable when the database is away.
+        """
         async with self._database.dispatch() as tx:
-            due = await schedules.due(tx)
+            due = await self._schedules.due(tx)
         started = 0
         for schedule_id, company_id in due:
-            started += await self._start(schedules, schedule_id, company_id)
+            try:
+                started += await self._start(schedule_id, company_id)
+            except Unavailable:
+                raise
+            except Exception:
+                log.exception("schedule_not_started", schedule_id=str(schedule_id), company_id=str(company_id))
+                await self._pass_over(schedule_id, company_id)
         return started
 
-    async def _start(self, schedules: Schedules, schedule_id: UUID, company_id: UUID) -> int:
+    async def _start(self, schedule_id: UUID, company_id: UUID) -> int:
         async with self._database.company(company_id) as tx:
-            schedule = await schedules.lock(tx, schedule_id)
+            schedule = await self._schedules.lock_due(tx, schedule_id)
             if schedule is None:
-                return 0
+                return 0  # another tick was faster
             integration = await Connections().get(tx, schedule.integration_id)
             knocks = await self._syncs.schedule(tx, integration, schedule.entity, schedule.mode)
-            await schedules.advance(tx, schedule_id)
+            await self._schedules.advance(tx, schedule, next_due(schedule))
         await self._knocker.send(knocks)
-        return 1
+        return 1 if knocks else 0
+
+    async def _pass_over(self, schedule_id: UUID, company_id: UUID) -> None:
+        """Let it come due after its period, so that schedules which always fail never crowd out the others."""
+        async with self._database.company(company_id) as tx:
+            schedule = await self._schedules.lock_due(tx, schedule_id)
+            if schedule is not None:
+                later = schedule.read_at + timedelta(seconds=schedule.every_s)
+                await self._schedules.advance(tx, schedule, later)
+
+
+def _room(waiting: int) -> int:
+    """Return how many knocks a queue that holds *waiting* takes."""
+    return 0 if waiting >= NO_MORE else max(AT_LEAST, CAPACITY - waiting)
