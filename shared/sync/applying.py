@@ -70,8 +70,8 @@ class Applier:
         """
         found = await self._sort(tx, work, observations, is_forced=is_forced)
         merged = await self._merge(found, book, work, with_pushes=with_pushes)
-        await self._write(tx, work, merged)
-        knocks = await self._ask(tx, work, found, merged)
+        doubtful = await self._write(tx, work, merged)
+        knocks = await self._ask(tx, work, found, merged, doubtful)
         await self._log(tx, work, found, merged)
         return Applied(
             counts=_counts(observations, found, merged),
@@ -160,7 +160,8 @@ class Applier:
 
         return await asyncio.to_thread(merge_all) if len(found.ready) >= THREAD_FROM else merge_all()
 
-    async def _write(self, tx: Transaction, work: Work, merged: Sequence[Merged]) -> None:
+    async def _write(self, tx: Transaction, work: Work, merged: Sequence[Merged]) -> frozenset[UUID]:
+        """Write the rows; return the records whose open item only a fetch may close."""
         store = self._store
         writes = [each.record_write for each in merged if each.record_write is not None]
         await store.records.insert(tx, work.entity, [each for each in writes if each.based_on == 0])
@@ -169,12 +170,13 @@ class Applier:
         links = [each.link_write for each in merged if each.link_write is not None]
         await store.links.insert(tx, work.integration.id, work.entity, [each for each in links if each.based_on == 0])
         await store.links.update(tx, [each for each in links if each.based_on > 0])
-        await self._conflicts.bring_up_to_date(tx, work.integration.id, work.entity, merged)
+        doubtful = await self._conflicts.bring_up_to_date(tx, work.integration.id, work.entity, merged)
         forgotten = [each.record_id for each in merged if each.observation.record.anonymized]
         await store.history.forget(tx, forgotten)
         await store.attention.recover(
             tx, work.integration.id, work.entity, [each.observation.external_id for each in merged]
         )
+        return doubtful
 
     async def _keep_history(self, tx: Transaction, work: Work, merged: Sequence[Merged]) -> None:
         changed = [each for each in merged if each.before is not None and each.taken_units]
@@ -205,9 +207,11 @@ class Applier:
             )
         await self._store.history.append(tx, rows)
 
-    async def _ask(self, tx: Transaction, work: Work, found: Sorted, merged: Sequence[Merged]) -> list[Knock]:
+    async def _ask(
+        self, tx: Transaction, work: Work, found: Sorted, merged: Sequence[Merged], doubtful: frozenset[UUID]
+    ) -> list[Knock]:
         """Enqueue what follows: pushes, other links of what changed, fetches, missing parents; wake who waited."""
-        requests = [*pushes(work, merged), *fetches(work, found, merged), *waits(work, found)]
+        requests = [*pushes(work, merged), *fetches(work, found, merged, doubtful), *waits(work, found)]
         requests.extend(await self._other_links(tx, work, merged))
         knocks = await self._store.ledger.enqueue(tx, requests)
         arrived = [

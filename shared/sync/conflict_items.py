@@ -35,21 +35,30 @@ class ConflictItems:
 
     async def bring_up_to_date(
         self, tx: Transaction, integration_id: UUID, entity: EntityType, merged: Sequence[Merged]
-    ) -> int:
-        """Make the open items say what *merged* found; return how many were opened."""
+    ) -> frozenset[UUID]:
+        """
+        Make the open items say what *merged* found.
+
+        Only a fresh fetch closes an item: a page that was read before the vendor's edit still shows the old value.
+        Return the records whose item would close if a fetch showed the same.
+        """
         concerned = [each for each in merged if each.outcome.held or each.outcome.settled]
         held = [each for each in concerned if each.outcome.held]
         known = await self.conflicts.open_of(tx, [each.record_id for each in concerned if not each.is_new])
         if not held and not known:
-            return 0
+            return frozenset()
         keys = await self.vault.keys(tx, sorted({each.record_id for each in held} | {record for record, _ in known}))
         puts: list[FieldConflict] = []
+        doubtful = set()
         for each in concerned:
-            puts.extend(
-                self._held(tx, integration_id, entity, each, known, keys[each.record_id]) if each.outcome.held else ()
-            )
-            await self._settle(tx, each, known, keys)
-        return await self.conflicts.put(tx, puts)
+            if each.outcome.held:
+                puts.extend(self._held(tx, integration_id, entity, each, known, keys[each.record_id]))
+            if each.observation.is_fresh_fetch:
+                await self._settle(tx, each, known, keys)
+            elif any((each.record_id, unit) in known for unit in each.outcome.settled):
+                doubtful.add(each.record_id)
+        await self.conflicts.put(tx, puts)
+        return frozenset(doubtful)
 
     def _held(
         self,

@@ -26,11 +26,11 @@ def pushes(work: Work, merged: Sequence[Merged]) -> list[JobRequest]:
     ]
 
 
-def fetches(work: Work, found: Sorted, merged: Sequence[Merged]) -> list[JobRequest]:
+def fetches(work: Work, found: Sorted, merged: Sequence[Merged], doubtful: frozenset[UUID]) -> list[JobRequest]:
     """Return a job for each record that has to be fetched anew; a record's own job looks again itself."""
     if _is_single(work):
         return []
-    unfinished = {link.internal_id for link in found.stale}
+    unfinished = {*doubtful, *(link.internal_id for link in found.stale)}
     unfinished.update(each.record_id for each in merged if each.wants_fetch and not each.observation.is_fresh_fetch)
     return [_request(work, str(each), Direction.INBOUND, PARENT_FETCH) for each in sorted(unfinished)]
 

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from shared.merge.base_codec import decode_base, encode_base
 from shared.merge.merge import merge
 from shared.merge.rows import Row
-from shared.merge.settle import with_intents
+from shared.merge.settle import open_intents, with_intents
 from shared.merge.state import Base, Ours, Outcome, Rules, Stamp
 from shared.model import UNITS, JsonObject
 from shared.store.links import Link, LinkWrite
@@ -191,6 +191,13 @@ def _link_write(
         digest=digest,
         base=encode_base(new_base),
         based_on=link.sync_version if link is not None else 0,
-        fence=link.fence if link is not None else 0,
+        fence=_fence(link, base, observation),
         is_primary=link.is_primary if link is not None else True,
     )
+
+
+def _fence(link: Link | None, base: Base, observation: Observation) -> int:
+    """A fresh fetch that told how a lost write ended is what later observations are measured by."""
+    if observation.is_fresh_fetch and open_intents(base):
+        return observation.ticket.number
+    return link.fence if link is not None else 0
