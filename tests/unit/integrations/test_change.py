@@ -1,0 +1,170 @@
+"""What a PATCH comes to."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from shared.adapters.protocol import Check, ConnectionReport
+from shared.errors import Conflict, InvalidInput
+from shared.intake.secrets import WebhookSecrets
+from shared.integrations.change import Change, plan_change
+from shared.integrations.connection_test import require_ok
+from shared.integrations.credentials import open_secrets, seal_secrets
+from shared.integrations.requests import PatchIntegration
+from shared.model import EntityType
+from shared.security.sealing import Sealer
+from shared.settings import load_settings
+from shared.store.integrations import Integration
+
+NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+ID = UUID(int=7)
+SEALER = Sealer(bytes(range(32)))
+SETTINGS = load_settings(
+    {
+        "DATABASE_URL": "postgresql://app@localhost/liaison",
+        "AzureWebJobsStorage": "UseDevelopmentStorage=true",
+        "ENCRYPTION_SECRET": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+        "AUTH_JWT_SECRET": "a shared secret of thirty-two characters",
+    }
+)
+
+
+def integration(**changes: Any) -> Integration:
+    known: dict[str, Any] = {
+        **dict.fromkeys(Integration.__dataclass_fields__),
+        "id": ID,
+        "company_id": UUID(int=1),
+        "platform": "greenhouse",
+        "name": "Greenhouse",
+        "webhook_url": "https://liaison.example.org/api/integrations/7/webhook",
+        "sync_enabled": True,
+        "sync_roles": True,
+        "sync_candidates": True,
+        "sync_applications": True,
+        "config": {"client_id": "c", "directions": {"job": "inbound", "candidate": "inbound"}},
+        "version": 3,
+        "rank": 1,
+        "max_retries": 3,
+        "api_key_encrypted": seal_secrets(SEALER, ID, {"api_key": "old", "client_secret": "s"}),
+        "webhook_secret_sealed": SEALER.seal(WebhookSecrets("first").to_json(), integration_id=ID),
+    }
+    return Integration(**{**known, **changes})
+
+
+def planned(before: Integration, body: dict[str, Any], expected: int | None = None) -> Change:
+    return plan_change(
+        before,
+        PatchIntegration.model_validate(body),
+        sealer=SEALER,
+        settings=SETTINGS,
+        expected_version=expected,
+        now=NOW,
+    )
+
+
+def report(**values: Any) -> ConnectionReport:
+    return ConnectionReport(**{"ok": True, "checks": [], "clock_skew_s": 1.5, "account": "acme", **values})
+
+
+def test_what_is_already_so_changes_nothing() -> None:
+    change = planned(integration(), {"name": "Greenhouse", "sync_enabled": True, "config": {"client_id": "c"}})
+    assert (change.columns, change.connection, change.concerns_intake) == ({}, None, False)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"api_key": "new"},
+        {"config": {"client_secret": "new"}},
+        {"config": {"client_secret": None}},
+        {"config": {"client_id": "d"}},
+        {"config": {"client_id": None}},
+        {"api_base_url": "https://harvest.example.org"},
+    ],
+)
+def test_whatever_changes_how_the_vendor_is_called_is_tested_first(body: dict[str, Any]) -> None:
+    assert planned(integration(), body).connection is not None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"name": "x"}, {"max_retries": 5}, {"config": {"directions": {"candidate": "both"}}}, {"sync_roles": False}],
+)
+def test_the_rest_asks_nobody(body: dict[str, Any]) -> None:
+    change = planned(integration(), body)
+    assert change.connection is None
+    assert change.columns
+
+
+def test_new_secrets_are_sealed_beside_the_old_ones() -> None:
+    change = planned(integration(), {"api_key": "new", "config": {"client_secret": None}})
+    assert open_secrets(SEALER, ID, change.columns["api_key_encrypted"]) == {"api_key": "new"}
+    assert change.connection is not None
+    assert change.connection.secrets == {"api_key": "new"}
+
+
+def test_directions_are_merged_by_entity_and_can_not_be_lost() -> None:
+    change = planned(integration(), {"config": {"directions": {"candidate": "both"}}})
+    assert change.columns["config"]["directions"] == {"job": "inbound", "candidate": "both"}
+
+
+def test_another_account_is_refused() -> None:
+    change = planned(integration(account="acme"), {"api_key": "new"})
+    assert change.confirmed(report()).columns.keys() >= {"api_key_encrypted"}
+    with pytest.raises(InvalidInput):
+        change.confirmed(report(account="initech"))
+
+
+def test_a_first_account_is_learned_and_what_people_had_to_mend_is_mended() -> None:
+    before = integration(attention="auth_failed", attention_detail="401")
+    change = planned(before, {"api_key": "new"}).confirmed(report())
+    assert change.columns["account"] == "acme"
+    assert change.columns["clock_skew_ms"] == 1500
+    assert change.columns["attention"] is None
+    assert change.is_resumed
+    assert change.concerns_intake
+
+
+def test_what_the_vendor_refuses_is_told_check_by_check() -> None:
+    refused = report(
+        ok=False, checks=[Check("candidates", ok=False, detail="permission missing"), Check("jobs", ok=True)]
+    )
+    with pytest.raises(InvalidInput, match="candidates: permission missing") as caught:
+        require_ok(refused)
+    assert "jobs" not in str(caught.value)
+
+
+def test_pausing_and_resuming() -> None:
+    paused = planned(integration(), {"sync_enabled": False})
+    assert (paused.is_resumed, paused.concerns_intake) == (False, True)
+    assert planned(integration(sync_enabled=False), {"sync_enabled": True}).is_resumed
+    assert not planned(integration(), {"sync_enabled": True}).is_resumed
+    assert planned(integration(attention="auth_failed"), {"sync_enabled": True}).is_resumed
+    assert not planned(integration(sync_enabled=False), {"name": "x"}).is_resumed
+
+
+def test_switches_name_their_entities() -> None:
+    off = planned(integration(), {"sync_roles": False, "sync_candidates": True})
+    assert (off.switched_off, off.switched_on) == ([EntityType.JOB], [])
+    on = planned(integration(sync_applications=False), {"sync_applications": True})
+    assert (on.switched_off, on.switched_on) == ([], [EntityType.APPLICATION])
+    asleep = planned(integration(sync_applications=False, sync_enabled=False), {"sync_applications": True})
+    assert asleep.switched_on == []
+
+
+def test_a_rotation_keeps_the_secret_before_for_24_hours() -> None:
+    change = planned(integration(), {"rotate_webhook_secret": True})
+    sealed = change.columns["webhook_secret_sealed"]
+    kept = WebhookSecrets.from_json(SEALER.open(sealed, integration_id=ID))
+    assert (kept.current, kept.previous) == (change.webhook_secret, "first")
+    assert kept.previous_until == NOW + timedelta(hours=24)
+
+
+def test_a_version_that_was_overtaken_is_refused() -> None:
+    assert planned(integration(), {"name": "x"}, expected=3).columns == {"name": "x"}
+    with pytest.raises(Conflict):
+        planned(integration(), {"name": "x"}, expected=2)
