@@ -93,16 +93,16 @@ def match(values: Mapping[str, JsonValue], people: Sequence[Person]) -> Match:
     """
     Decide who the vendor's record *values* is, given those of ours that hold its identity key.
 
-    Matched only where exactly one holds the key, has no live link in this integration and no contradicting name. One
-    that has a link already is somebody else: the vendor itself keeps the two apart.
+    Matched only where exactly one holds the key, has no live link in this integration and no contradicting name. Those
+    that have a link already are somebody else: the vendor itself keeps them apart.
     """
     if not people or not identity_keys(values):
         return New()
     record_ids = tuple(sorted({person.record_id for person in people}))
+    if all(person.is_linked for person in people):
+        return NewButPossibleDuplicate(record_ids)
     if len(record_ids) > 1:
         return Ambiguous(record_ids, "several_records")
-    if any(person.is_linked for person in people):
-        return NewButPossibleDuplicate(record_ids)
     if contradict(values, {"first_name": people[0].first_name, "last_name": people[0].last_name}):
         return Ambiguous(record_ids, "name_differs")
     return Matched(record_ids[0])
