@@ -1,23 +1,28 @@
 """
 A base as JSON: what stands in a link's row.
 
-    {"v": 1, "at": 1767225600000000, "u": {"email": "kQ3…16 signs", "tags": ["…", "…"], "phone": {"o": "…", "t": "…"}}}
+    {"v": 1, "at": 1767225600000000, "k": 7, "u": {"email": "kQ3…16 signs", "tags": ["…"], "phone": {"o": "…"}}}
 
-The common unit (both sides alike, agreed, seen last at `at`) is its print alone. Times are microseconds since 1970. Old
-and new code read each other's bases during a deploy, so keys that are not known survive a round trip.
+The common unit (both sides alike, agreed, seen last at `at`, prints made with key `k`) is its print alone. Times are
+microseconds since 1970. Old and new code read each other's bases during a deploy, so keys that are not known survive a
+round trip.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from operator import attrgetter
+from typing import Any, TypeVar
 
 from pydantic import JsonValue
 
-from shared.merge.state import Base, Fingerprint, Print, State, StoredBase, UnitBase
+from shared.merge.state import EMPTY, Base, Fingerprint, Print, State, StoredBase, UnitBase
 from shared.model.records import JsonObject
+
+T = TypeVar("T")
 
 VERSION = 1
 """Of the encoding. A reader takes any version; it rises when an older reader would be misled."""
@@ -25,25 +30,34 @@ VERSION = 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _BETWEEN = ":"
-_OWN_KEYS = frozenset({"v", "at", "u"})
+_FIRST_KEY = 1
+_OWN_KEYS = frozenset({"v", "at", "k", "u"})
 _UNIT_KEYS = frozenset({"o", "t", "at", "s", "n", "k", "i", "ix", "b", "br", "c", "x", "a", "d"})
+_rest_of = attrgetter(
+    *(each.name for each in fields(UnitBase) if each.name not in {"ours", "theirs", "seen_at", "key_id"})
+)
+_PLAIN_REST = _rest_of(UnitBase(EMPTY, EMPTY, _EPOCH))
 
 
 def encode_base(base: Base) -> JsonObject:
     """Return *base* as JSON."""
-    at = _usual_at(base)
+    at, key_id = (
+        _usual([unit.seen_at for unit in base.values()], _EPOCH),
+        _usual([unit.key_id for unit in base.values()], 1),
+    )
     extra: Mapping[str, JsonValue] = base.extra if isinstance(base, StoredBase) else {}
-    units: JsonObject = {name: _encode_unit(unit, at) for name, unit in base.items()}
-    return {**extra, "v": VERSION, "at": at, "u": units}
+    units: JsonObject = {name: _encode_unit(unit, at, key_id) for name, unit in base.items()}
+    key: JsonObject = {} if key_id == _FIRST_KEY else {"k": key_id}
+    return {**extra, "v": VERSION, "at": _ticks(at), **key, "u": units}
 
 
 def decode_base(stored: Mapping[str, JsonValue]) -> StoredBase:
     """Return what `encode_base` made, or an empty base of {}. Raises ValueError or TypeError on anything else."""
-    at, units = stored.get("at", 0), stored.get("u", {})
-    if not isinstance(units, dict) or not isinstance(at, int):
-        raise TypeError("base: u must be an object and at a number")
+    at, key_id, units = stored.get("at", 0), stored.get("k", _FIRST_KEY), stored.get("u", {})
+    if not isinstance(units, dict) or not isinstance(at, int) or not isinstance(key_id, int):
+        raise TypeError("base: u must be an object, at and k numbers")
     extra = {key: value for key, value in stored.items() if key not in _OWN_KEYS}
-    return StoredBase({name: _decode_unit(unit, at) for name, unit in units.items()}, extra)
+    return StoredBase({name: _decode_unit(unit, _moment(at), key_id) for name, unit in units.items()}, extra)
 
 
 def encode_print(value: Print) -> JsonValue:
@@ -73,20 +87,22 @@ def decode_intents(stored: Mapping[str, JsonValue]) -> dict[str, Print]:
     return {name: decode_print(intent) for name, intent in stored.items()}
 
 
-def _usual_at(base: Base) -> int:
-    seen = Counter(unit.seen_at for unit in base.values())
-    return _ticks(seen.most_common(1)[0][0]) if seen else 0
+def _usual(values: Sequence[T], default: T) -> T:
+    return Counter(values).most_common(1)[0][0] if values else default
 
 
-def _encode_unit(unit: UnitBase, at: int) -> JsonValue:
+def _encode_unit(unit: UnitBase, at: datetime, key_id: int) -> JsonValue:
+    is_usual = unit.seen_at == at and unit.key_id == key_id
+    # Nearly every unit: going through the keys one by one would take ten times as long.
+    if is_usual and unit.ours == unit.theirs and _rest_of(unit) == _PLAIN_REST:
+        return encode_print(unit.ours)
     stored: dict[str, JsonValue] = dict(unit.extra or {})
-    seen_at = _ticks(unit.seen_at)
     optional: tuple[tuple[str, bool, Any], ...] = (
         ("t", unit.theirs != unit.ours, encode_print(unit.theirs)),
-        ("at", seen_at != at, seen_at),
+        ("at", unit.seen_at != at, _ticks(unit.seen_at)),
         ("s", unit.state is not State.AGREED, unit.state.value),
         ("n", unit.norm != 1, unit.norm),
-        ("k", unit.key_id != 1, unit.key_id),
+        ("k", unit.key_id != key_id, unit.key_id),
         ("i", unit.intent is not None, _encode_optional(unit.intent)),
         ("ix", unit.intent_expects is not None, _encode_optional(unit.intent_expects)),
         ("b", unit.blocked is not None, unit.blocked),
@@ -101,30 +117,30 @@ def _encode_unit(unit: UnitBase, at: int) -> JsonValue:
     return {"o": ours, **stored} if stored else ours
 
 
-def _decode_unit(stored: JsonValue, at: int) -> UnitBase:
+def _decode_unit(stored: JsonValue, at: datetime, key_id: int) -> UnitBase:
     if not isinstance(stored, dict):
         both = decode_print(stored)
-        return UnitBase(both, both, _moment(at))
-    fields: dict[str, Any] = stored
-    ours = decode_print(fields["o"])
-    bounces, bounce = fields.get("c", (0, None))
+        return UnitBase(both, both, at, key_id=key_id)
+    members: dict[str, Any] = stored
+    ours = decode_print(members["o"])
+    bounces, bounce = members.get("c", (0, None))
     return UnitBase(
         ours=ours,
-        theirs=decode_print(fields["t"]) if "t" in fields else ours,
-        seen_at=_moment(fields.get("at", at)),
-        state=State(fields.get("s", State.AGREED)),
-        norm=fields.get("n", 1),
-        intent=_decode_optional(fields.get("i")),
-        blocked=fields.get("b"),
-        blocked_reason=fields.get("br"),
+        theirs=decode_print(members["t"]) if "t" in members else ours,
+        seen_at=_moment(members["at"]) if "at" in members else at,
+        state=State(members.get("s", State.AGREED)),
+        norm=members.get("n", 1),
+        intent=_decode_optional(members.get("i")),
+        blocked=members.get("b"),
+        blocked_reason=members.get("br"),
         bounces=bounces,
         bounce=bounce,
-        expects=_decode_optional(fields.get("x")),
-        intent_expects=_decode_optional(fields.get("ix")),
-        aliases=fields.get("a"),
-        decided=fields.get("d", False),
-        key_id=fields.get("k", 1),
-        extra={key: value for key, value in fields.items() if key not in _UNIT_KEYS} or None,
+        expects=_decode_optional(members.get("x")),
+        intent_expects=_decode_optional(members.get("ix")),
+        aliases=members.get("a"),
+        decided=members.get("d", False),
+        key_id=members.get("k", key_id),
+        extra={key: value for key, value in members.items() if key not in _UNIT_KEYS} or None,
     )
 
 
