@@ -83,20 +83,25 @@ WHERE entity_type = 'application' AND id = %(id)s
 """
 
 _LOCK_IDENTITIES: LiteralString = """
-SELECT pg_advisory_xact_lock(k.key) FROM (
-    SELECT DISTINCT hashtextextended(%(company)s || ' ' || u.value, 0) AS key FROM unnest(%(keys)s::text[]) AS u (value)
-    ORDER BY 1
-) k
+SELECT count(*) FROM (
+    SELECT pg_advisory_xact_lock(k.key) FROM (
+        SELECT DISTINCT hashtextextended(%(company)s || ' ' || u.value, 0) AS key
+        FROM unnest(%(keys)s::text[]) AS u (value) ORDER BY 1) k
+    OFFSET 0) locked
 """
 
+# Each LATERAL with OFFSET 0 is looked up by its index, key by key. Left to itself the planner, whose statistics know
+# nothing of a company that is just being imported, reads all of its records, and all links again for each match.
 _BY_EMAIL: LiteralString = """
-SELECT r.id, r.email_key, r.data ->> 'first_name' AS first_name, r.data ->> 'last_name' AS last_name,
-    l.external_id
-FROM records r
-LEFT JOIN external_entity_map l ON l.internal_id = r.id AND l.entity_type = 'candidate'
-    AND l.integration_id = %(integration)s AND l.state = 'live'
-WHERE r.company_id = %(company)s AND r.entity_type = 'candidate' AND r.email_key = ANY(%(keys)s)
-    AND r.archived_at IS NULL
+SELECT r.id, k.email_key, r.first_name, r.last_name, l.external_id
+FROM unnest(%(keys)s::text[]) AS k (email_key)
+CROSS JOIN LATERAL (
+    SELECT id, created_at, data ->> 'first_name' AS first_name, data ->> 'last_name' AS last_name FROM records
+    WHERE company_id = %(company)s AND entity_type = 'candidate' AND email_key = k.email_key AND archived_at IS NULL
+    OFFSET 0) r
+LEFT JOIN LATERAL (
+    SELECT integration_id, entity_type, state, external_id FROM external_entity_map WHERE internal_id = r.id OFFSET 0
+    ) l ON l.integration_id = %(integration)s AND l.entity_type = 'candidate' AND l.state = 'live'
 ORDER BY r.created_at, r.id
 """
 

@@ -150,9 +150,14 @@ def _record_write(
     if record is not None and not outcome.take:
         return None
     stamps = decode_stamps(record.stamps) if record is not None else {}
+    signed: dict[int, Stamp] = {}
     for decision in outcome.decisions:
-        if decision.stamp is not None:
-            stamps[decision.unit] = _with_job(decision.stamp, job_id)
+        given = decision.stamp
+        if given is not None:
+            # One object for all units that share it: a copy for each would cost more than merging the unit.
+            if id(given) not in signed:
+                signed[id(given)] = _with_job(given, job_id)
+            stamps[decision.unit] = signed[id(given)]
     return RecordWrite(
         id=record_id,
         entity=observation.record.entity,
