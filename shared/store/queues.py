@@ -57,6 +57,8 @@ class Queues:
                 increment_base=2,
                 connection_timeout=3,
                 read_timeout=10,
+                # Proxies and netrc are not ours; looking for them costs a thread's turn with every request.
+                use_env_settings=False,
             )
             self._clients, self._loop = {}, loop
         client = self._clients.get(queue)
