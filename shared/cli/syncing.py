@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import resource
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from shared.cli.engine import Engine
 from shared.cli.output import result
 from shared.cli.session import company_of, composed
 from shared.errors import NotFound, SettingsError
@@ -21,11 +22,8 @@ from shared.sync.priorities import MANUAL_RECORD, PULL, RECONCILE
 if TYPE_CHECKING:
     from shared.composition import Services
 
-NO_OTHER_JOB = 99
-"""A priority that no job has: only the named job is claimed."""
 LONGEST_WAIT_S = 30.0
 """A job that comes due later than this is left to the workers."""
-POLL_S = 0.2
 
 
 async def pull(asked: argparse.Namespace) -> int:
@@ -37,8 +35,9 @@ async def pull(asked: argparse.Namespace) -> int:
                 "--no-limiter is for simulators alone", remedy="leave it out, or set OUTGOING_ALLOW_LOOPBACK"
             )
         company_id = await company_of(services.database, asked.integration)
+        engine = Engine(services, {PULL: services.puller})
         started = time.monotonic()
-        run_id = await services.syncs.request(
+        run_id = await engine.syncs.request(
             company_id,
             asked.integration,
             direction=Direction.INBOUND,
@@ -46,7 +45,7 @@ async def pull(asked: argparse.Namespace) -> int:
             mode=asked.mode,
             trigger="cli",
         )
-        run = await _finished(services, company_id, asked.integration, entity, run_id)
+        run = await _finished(services, engine, company_id, asked.integration, entity, run_id)
         seconds = time.monotonic() - started
     result(figures(run, seconds))
     return 0 if run["status"] in (RunStatus.COMPLETE, RunStatus.PARTIAL) else 1
@@ -64,7 +63,7 @@ async def reconcile(asked: argparse.Namespace) -> int:
             job = await Listings().open_job(tx, asked.integration, RECONCILE, entity, key)
         if job is None:
             raise NotFound("the job is gone already")
-        await _run_here(services, job["id"])
+        await Engine(services, {RECONCILE: services.reconciler}).run(job["id"])
         async with services.database.company(company_id) as tx:
             ended = await Listings().job(tx, job["id"])
             (last, *_) = [*await Listings().logs_of_job(tx, asked.integration, job["id"]), None]
@@ -95,12 +94,17 @@ def figures(run: dict[str, Any], seconds: float) -> dict[str, Any]:
 
 def peak_rss_bytes() -> int:
     """Return the most memory that this process has held at once."""
+    # Linux counts in `ru_maxrss` what the process held that started this one, so its own high-water mark is better.
+    status = Path("/proc/self/status")
+    if status.exists():
+        mark = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(mark.split()[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024  # kilobytes everywhere but there
+    return peak if sys.platform == "darwin" else peak * 1024  # bytes there, kilobytes elsewhere
 
 
 async def _finished(
-    services: Services, company_id: UUID, integration_id: UUID, entity: EntityType, run_id: UUID
+    services: Services, engine: Engine, company_id: UUID, integration_id: UUID, entity: EntityType, run_id: UUID
 ) -> dict[str, Any]:
     """Work on the run's job until the run is over, or its job waits for longer than anybody would here."""
     while True:
@@ -112,24 +116,7 @@ async def _finished(
         if job is None or job["due_in_s"] > LONGEST_WAIT_S:
             cause = "its job is gone" if job is None else job["error_message"] or "its job waits"
             return {**run, "error": run["error"] or f"{cause}; the workers go on with it"}
-        await _run_here(services, job["id"])
-
-
-async def _run_here(services: Services, job_id: UUID) -> None:
-    """Run the job in this process if it can be had now; a worker that has it is given a moment."""
-    async with services.database.dispatch() as tx:
-        claim = await services.store.ledger.claim(
-            tx,
-            job_id,
-            low=NO_OTHER_JOB,
-            high=NO_OTHER_JOB,
-            ttl_s=services.settings.sync_lease_seconds,
-            per_integration=services.settings.sync_max_concurrent,
-        )
-    if claim is None:
-        await asyncio.sleep(POLL_S)
-        return
-    await services.runner.run(claim)
+        await engine.run(job["id"])
 
 
 async def _record_key(services: Services, tx: Any, asked: argparse.Namespace, entity: EntityType) -> str:
