@@ -1,0 +1,1 @@
+"""What was promised, tried on the whole stack: child processes, real parts."""

@@ -1,0 +1,52 @@
+"""`python -m tests.acceptance.kill_points --points 20`: print a table; exit 1 if anything was not as promised."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from types import FrameType
+
+from sandbox.services.folders import CLONE
+from sandbox.stack import running_stack
+from scripts.verify import fingerprint_of_sources
+from tests.acceptance.kill_points.plan import Kept, table, waves
+from tests.acceptance.kill_points.wave import PROMISED_S, Result, run_wave
+
+
+def main() -> int:
+    """Try the points that have no good result on these sources yet; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.acceptance.kill_points", description=__doc__)
+    parser.add_argument("--points", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--again", action="store_true", help="also what was good before")
+    asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, _interrupt)
+    kept = Kept(CLONE / ".local" / "kill_points.json", fingerprint_of_sources())
+    planned = waves(asked.points, asked.seed)
+    missing = [wave for wave in planned if asked.again or kept.find(wave) is None]
+    results: list[Result] = [each for wave in planned if wave not in missing for each in kept.find(wave) or ()]
+    if missing:
+        with running_stack() as stack:
+            for wave in missing:
+                found = run_wave(stack, wave.points, wave.seed)
+                kept.keep(wave, found)
+                results += found
+                print(table(found), flush=True)
+    bad = sum(bool(each.wrong) for each in results)
+    print(f"\n{table(results)}\n")
+    slowest = max(each.converged_s for each in results)
+    print(
+        f"{len(results) - bad} of {len(results)} points right within {PROMISED_S:.0f} s, slowest {slowest:.0f} s,"
+        f" first sweep after {max(each.sweep_s for each in results):.0f} s at most,"
+        f" at most {max(each.repeated_pages for each in results)} pages repeated"
+    )
+    return 1 if bad else 0
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())
