@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import re
 import shlex
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,6 +18,7 @@ from uuid import uuid4
 import pytest
 
 from sandbox.vendors.greenhouse import GreenhouseSimulator
+from shared.cli.__main__ import main
 from shared.cli.arguments import parser
 from shared.composition import Services
 from tests.fixtures.postgres import Database
@@ -39,22 +42,41 @@ class Ended:
 
 @dataclass(frozen=True)
 class Cli:
-    """The command line on this test's parts."""
+    """The command line on this test's parts, run in a thread: it has an event loop of its own."""
 
     environment: Mapping[str, str]
+    patch: pytest.MonkeyPatch
 
     async def __call__(self, *arguments: object, text: str = "") -> Ended:
+        out, err = io.StringIO(), io.StringIO()
+        with self.patch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "stdin", io.StringIO(text))
+            code = await asyncio.to_thread(_main, [str(argument) for argument in arguments])
+        return Ended(code, [json.loads(line) for line in out.getvalue().splitlines()], err.getvalue())
+
+    async def alone(self, *arguments: object) -> Ended:
+        """Run it as a process of its own."""
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "shared.cli", *map(str, arguments),
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
             cwd=ROOT, env={"PATH": "", **self.environment},
         )  # fmt: skip
-        out, err = await asyncio.wait_for(process.communicate(text.encode()), 60)
-        return Ended(process.returncode or 0, [json.loads(line) for line in out.splitlines()], err.decode())
+        answered, failed = await asyncio.wait_for(process.communicate(), 60)
+        return Ended(process.returncode or 0, [json.loads(line) for line in answered.splitlines()], failed.decode())
+
+
+def _main(arguments: list[str]) -> int:
+    try:
+        return main(arguments)
+    except SystemExit as ended:
+        return int(ended.code or 0)
 
 
 @pytest.fixture
-def cli(database: Database, storage: StorageAccount) -> Cli:
+def cli(database: Database, storage: StorageAccount, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """The command line with this test's settings."""
     return Cli(
         {
             "DATABASE_URL": database.app_dsn,
@@ -63,7 +85,8 @@ def cli(database: Database, storage: StorageAccount) -> Cli:
             "ENCRYPTION_SECRET": ENCRYPTION_SECRET,
             "AUTH_JWT_SECRET": SECRET,
             "OUTGOING_ALLOW_LOOPBACK": "true",
-        }
+        },
+        monkeypatch,
     )
 
 
@@ -86,7 +109,9 @@ async def test_from_nothing_to_a_pulled_account(
     tested = await cli("integration", "test", integration)
     assert (tested.code, tested.lines[0]["ok"]) == (0, True)
 
-    pulled = await cli("pull", "--integration", integration, "--entity", "candidate", "--mode", "full", "--no-limiter")
+    pulled = await cli.alone(
+        "pull", "--integration", integration, "--entity", "candidate", "--mode", "full", "--no-limiter"
+    )
     assert pulled.code == 0, (pulled.lines, pulled.faults)
     (figures,) = pulled.lines
     people = len(greenhouse.simulator.account["candidates"])
@@ -131,6 +156,8 @@ async def test_commands_that_can_not_be_done_say_why_on_standard_error(
         (("pull", "--integration", uuid4(), "--entity", "candidate"), "not_found"),
         (("company", "create", "Twice", "--id", company.id), "conflict"),
         (("token", "revoke", uuid4(), "--company", company.id), "not_found"),
+        (("token", "create", "--company", company.id, "--role", "ops", "--days", 0), "invalid_input"),
+        (("integration", "create", "--company", company.id, "--config", "directions={"), "invalid_input"),
         (("integration", "create", "--company", company.id, "--platform", "monster"), "invalid_input"),
         (("integration", "create", "--company", company.id, "--platform", "x", "--config", "oops"), "invalid_input"),
         (("integration", "create", "--company", company.id), "invalid_input"),
@@ -140,6 +167,7 @@ async def test_commands_that_can_not_be_done_say_why_on_standard_error(
         assert json.loads(ended.faults)["code"] == code, ended.faults
     assert (await cli("worker", "status")).code == 1
     assert (await cli("unheard-of")).code == 2
+    assert (await cli.alone("worker", "status")).code == 1
 
 
 async def test_migrating_twice_does_no_harm(services: Services, cli: Cli) -> None:
@@ -147,7 +175,7 @@ async def test_migrating_twice_does_no_harm(services: Services, cli: Cli) -> Non
 
 
 async def test_settings_that_can_not_be_used_are_named(cli: Cli) -> None:
-    ended = await Cli({**cli.environment, "ENCRYPTION_SECRET": "short"})("worker", "status")
+    ended = await replace(cli, environment={**cli.environment, "ENCRYPTION_SECRET": "short"})("worker", "status")
     assert ended.code == 1
     fault = json.loads(ended.faults)
     assert (fault["code"], "ENCRYPTION_SECRET" in fault["detail"]) == ("settings_invalid", True)
