@@ -33,7 +33,10 @@ from shared.sync.next_step import next_step
 Handler = Callable[[Job], Awaitable[Ending]]
 
 UNFORESEEN = "unforeseen"
-"""`error_code` of a job that raised; migration 0005 knows it."""
+"""`error_code` of a job that raised. Its own message may claim it at any time (`is_due_if_named` in migration 0005)."""
+
+KEPT_FOR = 2
+"""Times `visibilityTimeout`: so long everybody else leaves it to that message, whose failures the host counts."""
 
 ANSWER_S = 60.0
 """How long one knock goes on claiming job after job."""
@@ -237,9 +240,13 @@ class Runner:
         """Let the redelivered message find the job: otherwise five failures would never reach the poison queue."""
         try:
             async with self._database.company(job.company_id) as tx:
-                wait_s = self._limits.visibility_s
                 await self._store.ledger.postpone(
-                    tx, job, wait_s=wait_s, code="unforeseen", message=type(error).__name__
+                    tx,
+                    job,
+                    wait_s=KEPT_FOR * self._limits.visibility_s,
+                    code=UNFORESEEN,
+                    message=type(error).__name__,
+                    unforeseen=True,
                 )
         except LiaisonError as why:
             log.warning("job_not_settled", code=why.code)

@@ -1,0 +1,130 @@
+"""One company's backlog delays nobody else, and costs nobody else."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from uuid import UUID
+
+from tests.integration.ledger.ground import Ground, Place
+
+
+async def _claims_until(ground: Ground, wanted: UUID, *, finish: bool, most: int = 50) -> int:
+    for number in range(1, most + 1):
+        job = await ground.claimed_job(low=8, high=10)
+        if finish:
+            await ground.finish(job)
+        if job.id == wanted:
+            return number
+    raise AssertionError(f"not claimed within {most}")
+
+
+async def test_five_thousand_bulk_jobs_of_one_company_do_not_delay_anothers(ground: Ground) -> None:
+    """With one worker, who sees nobody running between two jobs, and hours behind in age."""
+    large, small = await ground.place(), await ground.place()
+    await large.backlog(5000, priority=8, age_s=4 * 3600)
+    for key in ("first", "second", "third"):
+        wanted = await small.ask(key, priority=10)
+        assert await _claims_until(ground, wanted, finish=True) <= 3
+
+
+async def test_a_company_with_much_running_waits_for_one_with_little(ground: Ground) -> None:
+    large, small = await ground.place(), await ground.place()
+    await large.backlog(100, priority=8, age_s=3600)
+    for _ in range(4):
+        await ground.claimed_job(low=8, high=10)
+    wanted = await small.ask("k", priority=10)
+    assert await _claims_until(ground, wanted, finish=False) == 1
+
+
+async def test_what_runs_in_one_queue_does_not_count_against_a_company_in_another(ground: Ground) -> None:
+    busy, other = await ground.place(), await ground.place()
+    await busy.backlog(4, priority=9)
+    for _ in range(4):
+        await ground.claimed_job(low=8, high=10)
+    await other.backlog(50, priority=2)
+    wanted = await busy.ask("k", priority=3)
+    claimed = []
+    for _ in range(2):
+        job = await ground.claimed_job(low=1, high=3)
+        claimed.append(job.id)
+        await ground.finish(job)
+    assert wanted in claimed
+
+
+async def test_each_of_ten_companies_gets_its_turn(ground: Ground) -> None:
+    places = [await ground.place() for _ in range(10)]
+    for age, each in enumerate(places):
+        await each.backlog(20, age_s=age * 1000.0)
+    served: dict[UUID, int] = {}
+    for _ in range(50):
+        job = await ground.claimed_job(low=8, high=10)
+        served[job.company_id] = served.get(job.company_id, 0) + 1
+        await ground.finish(job)
+    assert served == {each.company_id: 5 for each in places}
+
+
+async def test_an_integration_at_its_cap_gives_way_to_others_of_its_company(ground: Ground, place: Place) -> None:
+    second = Place(ground, place.company_id, await ground.integration(place.company_id))
+    await place.backlog(10, priority=8, age_s=9999)
+    for _ in range(2):
+        await ground.claimed_job(low=8, high=10, cap=2)
+    wanted = await second.ask("k", priority=10)
+    assert (await ground.claimed_job(low=8, high=10, cap=2)).id == wanted
+
+
+async def test_a_claim_costs_the_same_with_fifty_thousand_jobs_waiting(ground: Ground) -> None:
+    """Those that are due later, and those that wait without a date, are not walked over."""
+    places = [await ground.place() for _ in range(20)]
+    for each in places:
+        await each.backlog(30, priority=9, age_s=10)
+    few = await _claim_ms(ground)
+    for each in places[:5]:
+        await each.backlog(5000, priority=8, age_s=-3600)
+        await each.backlog(2500, priority=10, age_s=60)
+    held = places[5]
+    await held.backlog(12500, priority=8)
+    await ground.rows(
+        "UPDATE sync_queue SET scheduled_at = 'infinity', hold_reason = 'parent' WHERE integration_id = %(id)s"
+        " AND priority = 8",
+        id=held.integration_id,
+    )
+    await ground.rows("ANALYZE sync_queue")
+    found = await ground.row("SELECT count(*) AS jobs FROM sync_queue WHERE status = 'pending'")
+    assert found["jobs"] > 50_000
+    many = await _claim_ms(ground)
+    assert many < 5 * few + 5, f"{few:.2f} ms with 600 jobs, {many:.2f} ms with {found['jobs']}"
+
+
+async def _claim_ms(ground: Ground) -> float:
+    times = []
+    for _ in range(30):
+        started = time.perf_counter()
+        async with ground.database.dispatch() as tx:
+            row = await tx.row("SELECT * FROM claim_job(NULL, 8, 10, interval '60 s', 1000)")
+        times.append((time.perf_counter() - started) * 1000)
+        assert row is not None
+    return statistics.median(times)
+
+
+async def test_the_sweep_finds_due_jobs_as_cheaply_and_every_company_first(ground: Ground) -> None:
+    large, small = await ground.place(), await ground.place()
+    more = [Place(ground, large.company_id, await ground.integration(large.company_id)) for _ in range(9)]
+    for each in (large, *more):
+        await each.backlog(2000, priority=8, age_s=9999)
+    wanted = await small.ask("k", priority=10)
+    async with ground.database.dispatch() as tx:
+        started = time.perf_counter()
+        rows = await tx.rows("SELECT * FROM due_jobs(8, 10, 5, 32)")
+        elapsed_ms = (time.perf_counter() - started) * 1000
+    assert len(rows) == 32
+    assert wanted in [row["job_id"] for row in rows[:2]]
+    assert elapsed_ms < 200
+
+
+async def test_the_sweep_counts_what_runs_already(ground: Ground, place: Place) -> None:
+    await place.backlog(20)
+    for _ in range(3):
+        await ground.claimed_job()
+    async with ground.database.dispatch() as tx:
+        assert len(await tx.rows("SELECT * FROM due_jobs(8, 10, 5, 32)")) == 2
