@@ -32,16 +32,20 @@ def main() -> int:
                 found = run_wave(stack, wave.points, wave.seed)
                 kept.keep(wave, found)
                 results += found
-                print(table(found), flush=True)
+                _say(table(found))
     bad = sum(bool(each.wrong) for each in results)
-    print(f"\n{table(results)}\n")
+    _say(f"\n{table(results)}\n")
     slowest = max(each.converged_s for each in results)
-    print(
+    _say(
         f"{len(results) - bad} of {len(results)} points right within {PROMISED_S:.0f} s, slowest {slowest:.0f} s,"
         f" first sweep after {max(each.sweep_s for each in results):.0f} s at most,"
         f" at most {max(each.repeated_pages for each in results)} pages repeated"
     )
     return 1 if bad else 0
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - the table is what this is for
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -1,9 +1,9 @@
 """
 Where a kill point is held until the kill.
 
-Three things hold a worker at an exact place without touching its code: an answer of the simulator that takes long, a row
-lock that its next statement needs, and a commit that waits for a standby which does not exist. That last one is the
-moment *between* a commit and its return: the transaction is in the log and stays, and nobody has been told.
+Three things hold a worker at an exact place without touching its code: an answer of the simulator that takes long, a
+row lock that its next statement needs, and a commit that waits for a standby which does not exist. That last one is
+the moment *between* a commit and its return: the transaction is in the log and stays, and nobody has been told.
 """
 
 from __future__ import annotations
@@ -23,10 +23,15 @@ HELD_S = 22.0
 """A held answer: longer than the other points of a wave take to be reached, shorter than a caller's patience (25 s)."""
 REACHED_S = 40.0
 
-_WAITING_FOR_LOCK = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'liaison_app' AND wait_event_type = 'Lock' AND query ILIKE %s"
+_WAITING_FOR_LOCK = (
+    "SELECT count(*) FROM pg_stat_activity WHERE usename = 'liaison_app'"
+    " AND wait_event_type = 'Lock' AND query ILIKE %s"
+)
 _WAITING_IN_COMMIT = (
-    "SELECT count(DISTINCT a.pid) FROM pg_stat_activity a JOIN pg_locks l USING (pid) JOIN pg_class c ON c.oid = l.relation"
-    " WHERE a.usename = 'liaison_app' AND a.wait_event = 'SyncRep' AND l.mode = 'RowExclusiveLock' AND c.relname LIKE %s"
+    "SELECT count(DISTINCT a.pid) FROM pg_stat_activity a JOIN pg_locks l USING (pid)"
+    " JOIN pg_class c ON c.oid = l.relation"
+    " WHERE a.usename = 'liaison_app' AND a.wait_event = 'SyncRep'"
+    " AND l.mode = 'RowExclusiveLock' AND c.relname LIKE %s"
 )
 _PROBE_WAITS = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query LIKE %s"
 

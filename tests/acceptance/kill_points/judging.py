@@ -20,8 +20,8 @@ MOST_REPEATED = 2
 EATEN_S = 600
 SYNC_QUEUES = ("sync-urgent", "sync-normal", "sync-bulk")
 EVENTS_QUEUE = "webhook-events"
-FILLERS = 40
-"""Knocks for nothing that sleep beside the others: more than the sweep lets wait in a queue."""
+FILLERS = 100
+"""Knocks for nothing that sleep beside the others, as if a dozen hosts had died."""
 
 
 def eat_knocks(storage: str) -> int:
@@ -141,11 +141,13 @@ def _wrong_with(
 def _creates_for(email: str, log: Sequence[Mapping[str, Any]], people: Sequence[Mapping[str, Any]]) -> int:
     ids = _ids_of(email, people)
     posts = [each for each in log if each["method"] == "POST" and each["status"] < 300]
-    with_person = sum(each["path"] == "/v3/candidates" and email in str(each["body"]) for each in posts)
-    alone = sum(
-        each["path"] == "/v3/applications" and int(json.loads(each["body"])["candidate_id"]) in ids for each in posts
-    )
-    return with_person + alone
+    with_person = [each for each in posts if each["path"] == "/v3/candidates" and email in each["body"]]
+    alone = [
+        each
+        for each in posts
+        if each["path"] == "/v3/applications" and int(json.loads(each["body"])["candidate_id"]) in ids
+    ]
+    return len(with_person) + len(alone)
 
 
 def _ids_of(email: str, people: Sequence[Mapping[str, Any]]) -> set[int]:
