@@ -1,4 +1,4 @@
-"""Nightly upkeep: partitions ahead of time, old logs away, kept webhook events past their time dropped."""
+"""Nightly upkeep: partitions ahead, old logs away, kept events and tombstones past their time dropped."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import LiteralString
 from shared import telemetry
 from shared.intake.keeping import Keeping, drop_old, sweep_blobs
 from shared.store.database import Database
+from shared.store.expiry import Expiry
 
 LOG_DAYS = 90
 """Days that `sync_logs` are kept, in whole months."""
@@ -28,6 +29,17 @@ class Maintenance:
         """Do all of it. Raises Unavailable."""
         async with self._database.dispatch() as tx:
             made = (await tx.one(_PARTITIONS, days=LOG_DAYS))["made"]
+        forgotten = await self._forget_connections()
         dropped = await drop_old(self._keeping)
         orphans = await sweep_blobs(self._keeping, now=datetime.now(UTC))
-        log.info("maintained", partitions=made, events=dropped, blobs=orphans)
+        log.info("maintained", partitions=made, connections=forgotten, events=dropped, blobs=orphans)
+
+    async def _forget_connections(self) -> int:
+        """End the tombstones of connections that were deleted 30 days ago."""
+        expiry = Expiry()
+        async with self._database.dispatch() as tx:
+            due = await expiry.forgotten(tx)
+        for integration_id, company_id in due:
+            async with self._database.company(company_id) as tx:
+                await expiry.forget(tx, integration_id)
+        return len(due)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
-from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
-from azure.storage.queue import TextBase64EncodePolicy
-from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 from shared.errors import Unavailable
 from shared.store.ledger import Knock
+
+if TYPE_CHECKING:
+    from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 QUEUE_BY_PRIORITY: Mapping[range, str] = {
     range(1, 4): "sync-urgent",
@@ -47,6 +47,10 @@ class Queues:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def _client(self, queue: str) -> QueueClient:
+        # By need: 27 MB that a pull from the command line never uses.
+        from azure.storage.queue import TextBase64EncodePolicy
+        from azure.storage.queue.aio import QueueServiceClient
+
         loop = asyncio.get_running_loop()
         if self._service is None or self._loop is not loop:
             self._service = QueueServiceClient.from_connection_string(
@@ -69,6 +73,8 @@ class Queues:
 
     async def send(self, queue: str, body: bytes | str, *, delay_s: int = 0) -> None:
         """Put one message on *queue*, visible after *delay_s*. Raises Unavailable."""
+        from azure.core.exceptions import AzureError, ResourceNotFoundError
+
         text = body if isinstance(body, str) else body.decode()
         client = self._client(queue)
         try:
@@ -82,6 +88,8 @@ class Queues:
 
     async def ensure(self, queue: str) -> None:
         """Create *queue* unless it exists."""
+        from azure.core.exceptions import ResourceExistsError
+
         try:
             await self._client(queue).create_queue()
         except ResourceExistsError:
@@ -89,6 +97,8 @@ class Queues:
 
     async def count(self, queue: str) -> int:
         """Return about how many messages *queue* holds, hidden ones included; 0 if there is no such queue."""
+        from azure.core.exceptions import AzureError, ResourceNotFoundError
+
         try:
             properties = await self._client(queue).get_queue_properties()
         except ResourceNotFoundError:

@@ -158,3 +158,11 @@ async def test_pain_11_a_refused_scope_fails_the_run_and_pauses_the_integration(
 async def test_a_mode_that_is_none_is_refused_by_name(world: World) -> None:
     with pytest.raises(InvalidInput, match="mode"):
         await world.services.syncs.request(world.company_id, world.integration_id, mode="sideways")
+
+
+async def test_a_cancelled_sync_of_everything_leaves_no_run_behind(world: World) -> None:
+    run_id = await world.services.syncs.request(world.company_id, world.integration_id)
+    await world.services.syncs.cancel(world.company_id, run_id)
+    await world.drain()
+    assert await world.rows("SELECT 1 FROM runs WHERE status = 'running'") == []
+    assert (await world.run_of(run_id))["status"] == "cancelled"

@@ -1,4 +1,4 @@
-"""A full sync under the vendor's limit: no refusal once the first window is known, and close to the limit's own floor."""
+"""A full sync under the vendor's limit: no refusal after the first window, and close to the limit's own floor."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ async def test_pain_13_a_full_sync_under_the_limit_is_refused_nothing(
 ) -> None:
     settings = SimulatorSettings(people=5200, seed=3, window_s=WINDOW_S, window_limit=LIMIT, token_window_limit=1000)
     async with GreenhouseSimulator(settings) as simulator:
-        world = await connect(
-            settings_for(database.app_dsn, storage.connection_string), simulator, database.admin_dsn
-        )
+        world = await connect(settings_for(database.app_dsn, storage.connection_string), simulator, database.admin_dsn)
         try:
             await world.control.delete("/counters")
             await world.control.delete("/requests")

@@ -1,0 +1,1 @@
+"""Nightly upkeep on a real database and storage account."""

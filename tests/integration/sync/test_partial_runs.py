@@ -1,0 +1,135 @@
+"""Runs that are not whole: what they move, what they leave, and how what they left comes in."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from shared.adapters import get
+from shared.model import EntityType
+from tests.integration.sync.test_reconcile import a_candidate
+from tests.integration.sync.world import World
+
+UNREADABLE = {"email_addresses": [{"value": 7, "type": "personal"}]}
+CURSOR = "SELECT watermark FROM cursors WHERE entity_type = 'candidate'"
+
+
+async def spoil(world: World) -> dict[str, Any]:
+    """Make one candidate of the vendor's unreadable; return it as it was."""
+    candidate = await a_candidate(world)
+    await world.edit_at_vendor("candidates", candidate["id"], UNREADABLE)
+    return candidate
+
+
+async def test_s_067_only_a_complete_run_moves_last_synced_at(world: World) -> None:
+    candidate = await spoil(world)
+    await world.pull(EntityType.JOB)
+    jobs_at = (await world.row("SELECT last_synced_at FROM integrations"))["last_synced_at"]
+    partial = await world.run_of(await world.pull(EntityType.CANDIDATE))
+    assert (partial["status"], partial["records_quarantined"]) == ("partial", 1)
+    assert (await world.row("SELECT last_synced_at FROM integrations"))["last_synced_at"] == jobs_at
+    assert (await world.row(CURSOR))["watermark"] == partial["started_at"]
+
+    good = {"email_addresses": candidate["email_addresses"]}
+    await world.edit_at_vendor("candidates", candidate["id"], good)
+    complete = await world.run_of(await world.pull(EntityType.CANDIDATE))
+    assert complete["status"] == "complete"
+    assert (await world.row("SELECT last_synced_at FROM integrations"))["last_synced_at"] == complete["started_at"]
+
+
+async def test_pain_12_a_bad_record_is_set_aside_with_its_cause_and_stops_nobody(world: World) -> None:
+    candidate = await spoil(world)
+    run = await world.run_of(await world.pull(EntityType.CANDIDATE))
+    everybody = len((await world.vendor_state())["candidates"])
+    assert run["records_created"] == everybody - 1
+    aside = await world.row("SELECT * FROM quarantine WHERE ended_at IS NULL")
+    assert (aside["external_id"], aside["code"]) == (str(candidate["id"]), "invalid_payload")
+    assert "email_addresses" in aside["reason"]
+    held = await world.row("SELECT * FROM sync_queue WHERE record_key = %(key)s", key=f"ext:{candidate['id']}")
+    assert held["hold_reason"].startswith("quarantine:")
+
+
+async def test_what_was_set_aside_comes_in_by_its_id_without_another_pull(world: World) -> None:
+    """The hour of waiting is not waited for: the sweep wakes what is held so long."""
+    candidate = await spoil(world)
+    await world.pull(EntityType.CANDIDATE)
+    await world.control.patch(
+        f"/candidates/{candidate['id']}?webhooks=false", json={"email_addresses": candidate["email_addresses"]}
+    )
+    await world.rows(
+        "UPDATE sync_queue SET created_at = now() - interval '2 h', started_at = started_at - interval '2 h'"
+        " WHERE hold_reason IS NOT NULL RETURNING 1"
+    )
+    await world.services.sweep.sweep()
+    await world.drain()
+    record = await world.record_of(EntityType.CANDIDATE, candidate["id"])
+    assert record["data"]["email"] == candidate["email_addresses"][0]["value"]
+    assert await world.rows("SELECT 1 FROM quarantine WHERE ended_at IS NULL") == []
+
+
+async def test_pain_02_the_next_pull_starts_where_this_one_started_less_the_overlap(world: World) -> None:
+    run = await world.run_of(await world.pull(EntityType.CANDIDATE))
+    assert run["ended_at"] > run["started_at"] == (await world.row(CURSOR))["watermark"]
+    await world.control.delete("/requests")
+    await world.pull(EntityType.CANDIDATE)
+    (asked,) = [each for each in await world.requests() if each["path"] == "/v3/candidates"]
+    since = datetime.fromisoformat(str(asked["query"]["updated_at"]).removeprefix("gte|"))
+    overlap = get("greenhouse").capabilities.entities[EntityType.CANDIDATE].overlap
+    assert overlap > timedelta(0)
+    assert abs(since - (run["started_at"] - overlap)) < timedelta(seconds=1)
+
+
+async def test_pain_02_what_changes_while_a_run_reads_is_seen_by_the_next(world: World) -> None:
+    """The edit falls between two pages, on a record that the first of them has shown already."""
+    await world.control.post("/fill", json={"people": 600})
+    state = (await world.vendor_state())["candidates"]
+    first_page = sorted(state, key=lambda row: row["id"], reverse=True)[:500]
+    candidate = next(row for row in first_page if row["first_name"] and row["first_name"] != "Anonymized")
+    await world.control.post(
+        "/faults",
+        json={"kind": "error", "method": "GET", "path": "/v3/candidates", "after": 1, "times": 1, "status": 503},
+    )
+    run_id = await world.pull(EntityType.CANDIDATE)
+    await world.control.patch(f"/candidates/{candidate['id']}?webhooks=false", json={"title": "Changed meanwhile"})
+    await world.rows("UPDATE sync_queue SET scheduled_at = now() WHERE action = 'pull' RETURNING 1")
+    await world.drain()
+    assert (await world.run_of(run_id))["status"] == "complete"
+    record = await world.record_of(EntityType.CANDIDATE, candidate["id"])
+    assert record["data"].get("current_title") != "Changed meanwhile"
+    await world.pull(EntityType.CANDIDATE)
+    record = await world.record_of(EntityType.CANDIDATE, candidate["id"])
+    assert record["data"]["current_title"] == "Changed meanwhile"
+
+
+async def test_a_record_whose_time_moved_for_nothing_is_unchanged(world: World) -> None:
+    await world.pull()
+    candidate = await a_candidate(world)
+    before = await world.record_of(EntityType.CANDIDATE, candidate["id"])
+    await world.edit_at_vendor("candidates", candidate["id"], {"title": candidate["title"]})
+    run = await world.run_of(await world.pull(EntityType.CANDIDATE))
+    assert run["records_read"] >= 1
+    assert (run["records_updated"], run["records_unchanged"]) == (0, run["records_read"])
+    after = await world.record_of(EntityType.CANDIDATE, candidate["id"])
+    assert (after["version"], after["sync_version"]) == (before["version"], before["sync_version"])
+
+
+async def test_pain_24_a_forgotten_cursor_means_from_the_start_and_no_empty_success(world: World) -> None:
+    await world.control.post("/fill", json={"people": 600})
+    await world.control.post(
+        "/faults",
+        json={"kind": "error", "method": "GET", "path": "/v3/candidates", "after": 1, "times": 1, "status": 503},
+    )
+    run_id = await world.pull(EntityType.CANDIDATE)
+    (kept,) = await world.rows(
+        "UPDATE cursors SET position = replace(position, 'cursor=', 'cursor=forgotten') WHERE position IS NOT NULL"
+        " RETURNING position"
+    )
+    assert "forgotten" in kept["position"]
+    await world.rows("UPDATE sync_queue SET scheduled_at = now() WHERE action = 'pull' RETURNING 1")
+    await world.drain()
+    run = await world.run_of(run_id)
+    assert run["status"] == "complete"
+    everybody = {str(row["id"]) for row in (await world.vendor_state())["candidates"]}
+    links = await world.rows("SELECT external_id FROM external_entity_map WHERE entity_type = 'candidate'")
+    assert {row["external_id"] for row in links} == everybody
+    assert run["records_created"] == len(everybody)
