@@ -369,6 +369,7 @@ async def test_functions_that_cross_companies_are_these_and_no_others(services: 
         "company_of_integration",
         "due_jobs",
         "due_schedules",
+        "forgotten_integrations",
         "maintain_partitions",
         "queue_figures",
         "tend_queue",
