@@ -7,7 +7,7 @@ changed the integration meanwhile. Whatever the webhook intake has to know is a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, Self
@@ -16,7 +16,8 @@ from uuid import UUID, uuid4
 from shared import telemetry
 from shared.adapters import registry
 from shared.adapters.protocol import Connection, ConnectionReport
-from shared.errors import LiaisonError
+from shared.errors import LiaisonError, Unavailable
+from shared.intake.publish import announce_rotation
 from shared.intake.secrets import WebhookSecrets
 from shared.integrations import credentials
 from shared.integrations.cadence import default_cadences
@@ -83,6 +84,8 @@ class Parts:
     knocker: Knocker
     connector: Connector
     syncs: Syncs
+    announce: Callable[[UUID, int], Awaitable[None]]
+    """Tells the webhook intake that newer secrets are coming. May raise Unavailable."""
 
     @classmethod
     def of(cls, services: Any) -> Self:
@@ -101,6 +104,7 @@ class Parts:
             knocker=services.knocker,
             connector=services.adapters,
             syncs=services.syncs,
+            announce=lambda integration_id, version: announce_rotation(services.intake.tables, integration_id, version),
         )
 
 
@@ -216,6 +220,8 @@ class Integrations:
             report = await try_new(self._parts.connector, before.platform, change.connection)
             require_ok(report)
             change = change.confirmed(report)
+        if change.webhook_secret is not None:
+            await self._announce(before)
         async with self._parts.database.company(company_id) as tx:
             after, knocks = await self._apply(tx, before, change)
             view = await self._view(tx, after)
@@ -225,6 +231,13 @@ class Integrations:
             "integration_changed", company_id=company_id, integration_id=integration_id, changed=sorted(change.columns)
         )
         return Changed(view, change.webhook_secret)
+
+    async def _announce(self, before: Integration) -> None:
+        """Let the intake keep what it can't verify from now on. If it can't be told, it can't read its table either."""
+        try:
+            await self._parts.announce(before.id, before.webhook_secrets_version + 1)
+        except Unavailable as error:
+            log.warning("rotation_not_announced", integration_id=before.id, code=error.code)
 
     async def test(self, company_id: UUID, integration_id: UUID) -> dict[str, Any]:
         """Ask the vendor; return a report, whatever it says. Raises NotFound."""

@@ -34,6 +34,8 @@ class IntegrationRow:
     clock_skew_ms: int
     created_at: datetime
     deleted_at: datetime | None
+    wants_full_comparison: bool = False
+    """Events were dropped because more came than are kept."""
 
     def allows(self, entity: EntityType, direction: Direction) -> bool:
         """Whether *entity* travels so: its switch is on and `config.directions` has it (inbound where silent)."""
@@ -46,7 +48,8 @@ class IntegrationRow:
 
 _GET: LiteralString = """
 SELECT id, company_id, platform, api_base_url, api_key_encrypted, config, sync_enabled, sync_roles, sync_candidates,
-    sync_applications, rank, version, max_retries, attention, clock_skew_ms, created_at, deleted_at
+    sync_applications, rank, version, max_retries, attention, clock_skew_ms, created_at, deleted_at,
+    full_compare_wanted_at IS NOT NULL AS wants_full_comparison
 FROM integrations WHERE id = %(id)s
 """
 _BLOCK: LiteralString = """
@@ -58,6 +61,13 @@ WHERE id = %(id)s AND attention IS DISTINCT FROM %(code)s
 """
 _SKEW: LiteralString = """
 UPDATE integrations SET clock_skew_ms = %(skew)s WHERE id = %(id)s AND abs(clock_skew_ms - %(skew)s) > 1000
+"""
+_COMPARED: LiteralString = """
+UPDATE integrations i SET full_compare_wanted_at = NULL
+WHERE i.id = %(id)s AND i.full_compare_wanted_at IS NOT NULL AND %(entities)s <= (
+    SELECT count(DISTINCT r.entity_type) FROM runs r
+    WHERE r.integration_id = i.id AND r.direction = 'inbound' AND r.mode = 'full' AND r.entity_type = ANY(%(names)s)
+        AND r.status IN ('complete', 'partial') AND r.started_at > i.full_compare_wanted_at)
 """
 _CREATED_ROUTES: LiteralString = """
 SELECT 1 FROM routes WHERE entity_type = %(entity)s AND from_system = 'portal' AND to_system = 'job_owner'
@@ -86,6 +96,12 @@ class Connections:
         """Remember how far the vendor's clock is ahead of ours, if that has changed by more than a second."""
         await tx.run(_SKEW, id=integration_id, skew=skew_ms)
 
+    async def compared(self, tx: Transaction, integration: IntegrationRow) -> None:
+        """End the wish for a full comparison once every entity that may come in has been read whole since."""
+        if integration.wants_full_comparison:
+            names = [each.value for each in EntityType if integration.allows(each, Direction.INBOUND)]
+            await tx.run(_COMPARED, id=integration.id, names=names, entities=len(names))
+
     async def routes_to_job_owner(self, tx: Transaction, entity: EntityType) -> bool:
         """Whether records of *entity* made in the portal are created at the integration that owns their job."""
         return await tx.row(_CREATED_ROUTES, entity=entity.value) is not None
@@ -112,4 +128,5 @@ def _integration(row: Mapping[str, Any]) -> IntegrationRow:
         clock_skew_ms=row["clock_skew_ms"],
         created_at=row["created_at"],
         deleted_at=row["deleted_at"],
+        wants_full_comparison=row["wants_full_comparison"],
     )

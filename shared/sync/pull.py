@@ -278,6 +278,7 @@ class Puller:
             await self._store.runs.advance(
                 tx, integration.id, entity, run.started_at, is_complete=status is RunStatus.COMPLETE
             )
+            await self._store.connections.compared(tx, integration)
             await coverage.compare(tx, self._store, integration, run)
             knocks.extend(await self._next_entity(tx, run, integration))
             has_more = await self._current_run(tx, pull.job) is not None

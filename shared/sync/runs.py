@@ -54,13 +54,15 @@ class Syncs:
         return run_id
 
     async def resume(self, company_id: UUID, integration_id: UUID) -> UUID | None:
-        """After a pause: one incremental run per entity that may come in; None if none may."""
+        """After a pause: one run per entity that may come in, incremental unless events were lost; None if none may."""
         async with self._database.company(company_id) as tx:
             integration = await self._store.connections.get(tx, integration_id)
             plans = [(Direction.INBOUND, each) for each in EntityType if integration.allows(each, Direction.INBOUND)]
             if not plans:
                 return None
-            run_id, knocks = await self._start(tx, integration, plans, "incremental", "resume")
+            # Events that were too many to keep are made up for by looking at everything.
+            mode = "full" if integration.wants_full_comparison else "incremental"
+            run_id, knocks = await self._start(tx, integration, plans, mode, "resume")
         await self._knocker.send(knocks)
         return run_id
 

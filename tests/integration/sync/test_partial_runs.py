@@ -133,3 +133,16 @@ async def test_pain_24_a_forgotten_cursor_means_from_the_start_and_no_empty_succ
     links = await world.rows("SELECT external_id FROM external_entity_map WHERE entity_type = 'candidate'")
     assert {row["external_id"] for row in links} == everybody
     assert run["records_created"] == len(everybody)
+
+
+async def test_pain_07_an_empty_list_deletes_nothing(world: World) -> None:
+    """The vendor answers a full pull with an empty list, by mistake."""
+    await world.pull()
+    before = await world.rows("SELECT id, archived_at, data FROM records ORDER BY id")
+    await world.control.post("/faults", json={"kind": "empty", "method": "GET", "path": "/v3/candidates", "times": 1})
+    run = await world.run_of(await world.pull(EntityType.CANDIDATE, mode="full"))
+    assert run["records_read"] == 0
+    assert await world.rows("SELECT id, archived_at, data FROM records ORDER BY id") == before
+    assert await world.rows("SELECT 1 FROM external_entity_map WHERE state <> 'live'") == []
+    again = await world.run_of(await world.pull(EntityType.CANDIDATE, mode="full"))
+    assert (again["records_created"], again["records_updated"]) == (0, 0)
