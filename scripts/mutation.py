@@ -28,11 +28,17 @@ class Target:
 
     mutate: tuple[str, ...]
     tests: tuple[str, ...]
+    spare: tuple[str, ...] = ()
+    """Files among them that hold values and no decision."""
 
 
 TARGETS = {
-    "merge": Target(("shared/merge/*",), ("tests/unit/merge", "tests/property")),
-    "ledger": Target(("shared/sync/next_step.py", "shared/sync/priorities.py"), ("tests/unit/sync",)),
+    "merge": Target(
+        ("shared/merge/*",), ("tests/unit/merge",), spare=("shared/merge/state.py", "shared/merge/rows.py")
+    ),
+    "ledger": Target(
+        ("shared/sync/next_step.py", "shared/sync/priorities.py", "shared/sync/cadence.py"), ("tests/unit/sync",)
+    ),
 }
 
 CONFIGURATION = """\
@@ -40,7 +46,10 @@ CONFIGURATION = """\
 source_paths=shared
 only_mutate=
 {mutate}
+do_not_mutate=
+{spare}
 pytest_add_cli_args=
+    --noconftest
     -p
     no:randomly
     -q
@@ -49,6 +58,7 @@ pytest_add_cli_args_test_selection=
 also_copy=
     functions
     sandbox
+    docs
     host.json
 use_git_change_detection=false
 """
@@ -63,7 +73,7 @@ def prepare(name: str) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     ignored = shutil.ignore_patterns("__pycache__")
-    for each in ("shared", "functions", "sandbox", "tests"):
+    for each in ("shared", "functions", "sandbox", "tests", "docs"):
         if (ROOT / each).is_dir():
             shutil.copytree(ROOT / each, folder / each, ignore=ignored)
     for each in ("pyproject.toml", "host.json", "function_app.py"):
@@ -74,6 +84,7 @@ def prepare(name: str) -> Path:
     (folder / "setup.cfg").write_text(
         CONFIGURATION.format(
             mutate="\n".join(f"    {each}" for each in target.mutate),
+            spare="\n".join(f"    {each}" for each in target.spare),
             tests="\n".join(f"    {each}" for each in present),
         ),
         encoding="utf-8",
