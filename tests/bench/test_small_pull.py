@@ -1,4 +1,4 @@
-"""The bench at a tenth of its size: what holds on any machine, however busy. Times are noted in the report, never asserted."""
+"""The bench at a tenth of its size: what holds on any machine. Times are noted in the report, never asserted."""
 
 from __future__ import annotations
 

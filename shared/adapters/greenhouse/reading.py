@@ -39,17 +39,23 @@ class Reader:
         position = read_cursor(cursor)
         seen: set[str] = set()
         while position.after is None:
-            listed = await self._lists.page(PATHS[entity], position.query or self._first(entity, position.since))
-            if listed.following in seen:
-                raise InvalidPayload("Link: the cursor did not advance")
-            seen |= {listed.following} if listed.following else set()
-            following = self._following(entity, position, listed)
-            yield await self._page(entity, listed, following)
+            page, following = await self._listed(entity, position, seen)
+            yield page
+            del page  # or this page would stay in memory until the next one is there
             if following is None:
                 return
             position = following
         async for page in self._jobs_of_changed_stages(position):
             yield page
+
+    async def _listed(self, entity: EntityType, position: Position, seen: set[str]) -> tuple[Page, Position | None]:
+        """Return the page at *position* and what follows it; *seen* holds the queries of earlier pages."""
+        listed = await self._lists.page(PATHS[entity], position.query or self._first(entity, position.since))
+        if listed.following in seen:
+            raise InvalidPayload("Link: the cursor did not advance")
+        seen |= {listed.following} if listed.following else set()
+        following = self._following(entity, position, listed)
+        return await self._page(entity, listed, following), following
 
     async def fetch(self, entity: EntityType, external_id: str) -> Record:
         """
