@@ -1,0 +1,56 @@
+"""Every relative link of every page leads somewhere, and no page tells where it was written."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.unit.documents.pages import DOCS, ROOT
+
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *(ROOT / "infra").rglob("*.md")])
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+PRIVATE = re.compile(r"(?<![\w.])/(?:work|home|root|Users|tmp)/[\w.-]+")
+REGISTRY = re.compile(r"https?://[^\s)]*(?:artifactory|nexus|/simple/|:4873|devpi|pkgs\.)", re.IGNORECASE)
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of *page*'s headings, as Git hosts make them."""
+    found = set()
+    for line in FENCE.sub("", page.read_text("utf-8")).splitlines():
+        if line.startswith("#"):
+            text = re.sub(r"[^\w\s-]", "", line.lstrip("#").strip().lower())
+            found.add(text.replace(" ", "-"))
+    return found
+
+
+def broken(page: Path) -> list[str]:
+    """Return the relative links of *page* that lead nowhere."""
+    found = []
+    for target in LINK.findall(FENCE.sub("", page.read_text("utf-8"))):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        if not file.exists() or (anchor and (not file.is_file() or anchor not in anchors(file))):
+            found.append(target)
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    assert broken(page) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_no_page_names_a_machine_or_a_registry(page: Path) -> None:
+    text = page.read_text("utf-8")
+    assert PRIVATE.findall(text) + REGISTRY.findall(text) == []
+
+
+def test_a_broken_link_is_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# Here\n[a](page.md) [b](page.md#here) [c](gone.md) [d](page.md#there) [e](https://x.example)\n")
+    assert broken(page) == ["gone.md", "page.md#there"]
