@@ -74,6 +74,11 @@ UPDATE schedules SET last_enqueued_at = clock_timestamp(), next_due_at = %(next)
 WHERE id = %(id)s
 """
 
+_SKIP: LiteralString = """
+UPDATE schedules SET next_due_at = clock_timestamp() + every_s * interval '1 s'
+WHERE id = %(id)s AND next_due_at <= clock_timestamp()
+"""
+
 _REMOVE: LiteralString = "DELETE FROM schedules WHERE integration_id = %(integration)s"
 
 
@@ -115,6 +120,10 @@ class Schedules:
     async def advance(self, tx: Transaction, schedule: Schedule, next_due_at: datetime) -> None:
         """Mark it as served, and let it come due at *next_due_at*."""
         await tx.run(_ADVANCE, id=schedule.id, next=next_due_at, anchor=schedule.anchor_at)
+
+    async def skip(self, tx: Transaction, schedule_id: UUID) -> None:
+        """Let one that can't be served come due after its period, whatever its row says."""
+        await tx.run(_SKIP, id=schedule_id)
 
 
 def _schedule(row: Mapping[str, Any]) -> Schedule:

@@ -7,7 +7,6 @@ knocked for: per queue at most what can run, less what the queue holds already; 
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import LiteralString
 from uuid import UUID
 
@@ -116,10 +115,7 @@ class Sweep:
     async def _pass_over(self, schedule_id: UUID, company_id: UUID) -> None:
         """Let it come due after its period, so that schedules which always fail never crowd out the others."""
         async with self._database.company(company_id) as tx:
-            schedule = await self._schedules.lock_due(tx, schedule_id)
-            if schedule is not None:
-                later = schedule.read_at + timedelta(seconds=schedule.every_s)
-                await self._schedules.advance(tx, schedule, later)
+            await self._schedules.skip(tx, schedule_id)
 
 
 def _room(waiting: int) -> int:

@@ -43,7 +43,7 @@ class Ground:
 
     async def rows(self, query: str, **parameters: Any) -> list[DictRow]:
         """Read or change anything, past every policy."""
-        cursor = await self.admin.execute(query, parameters)  # type: ignore[arg-type]
+        cursor = await self.admin.execute(query, parameters)
         return await cursor.fetchall() if cursor.description else []
 
     async def row(self, query: str, **parameters: Any) -> DictRow:

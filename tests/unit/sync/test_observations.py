@@ -1,0 +1,115 @@
+"""What one request showed of a record: told apart by content, ordered by ticket and version."""
+
+from __future__ import annotations
+
+from datetime import timedelta, timezone
+
+import pytest
+
+from shared.adapters import registry
+from shared.model import UNITS, Candidate
+from shared.store.links import Ticket
+from shared.sync.observations import is_admitted, observe, references_of, resolved, writable_units
+from tests.unit.sync.parts import (
+    APPLICATION,
+    CANDIDATE,
+    JOB,
+    NOON,
+    RECORD,
+    application,
+    link,
+    person,
+    seen,
+)
+
+
+@pytest.mark.parametrize(("number", "admitted"), [(9, False), (10, True), (11, True)])
+def test_what_was_asked_for_before_our_last_write_is_not_admitted(number: int, admitted: bool) -> None:
+    assert is_admitted(seen(person(email="a@x.org"), number=number), link(fence=10)) is admitted
+
+
+@pytest.mark.parametrize(("minutes", "admitted"), [(-1, False), (0, True), (1, True)])
+def test_a_lagging_replica_is_not_admitted_though_it_was_asked_later(minutes: int, admitted: bool) -> None:
+    known = seen(person(updated_at=NOON)).version
+    shown = seen(person(updated_at=NOON + timedelta(minutes=minutes)), number=999)
+    assert is_admitted(shown, link(vendor_version=known)) is admitted
+
+
+def test_a_vendor_without_versions_is_ordered_by_tickets_alone() -> None:
+    assert is_admitted(seen(person()), link(vendor_version="2026"))
+    assert is_admitted(seen(person(updated_at=NOON)), link(vendor_version=None))
+
+
+def test_versions_are_compared_as_moments_whatever_their_zone() -> None:
+    there = NOON.astimezone(timezone(timedelta(hours=-11)))
+    assert seen(person(updated_at=there)).version == seen(person(updated_at=NOON)).version
+    assert seen(person(updated_at=NOON, vendor_version="0042")).version == "0042"
+
+
+def test_only_what_a_merge_looks_at_changes_the_digest() -> None:
+    base = seen(person(email="a@x.org")).digest
+    same = [
+        person(email="a@x.org", updated_at=NOON),
+        person(email="a@x.org", raw={"applications_count": 3}),
+        person(email="a@x.org", warnings=("phone: odd",)),
+    ]
+    other = [
+        person(email="b@x.org"),
+        person(email="a@x.org", phone=None),  # shown and empty is not the same as not shown
+        person(email="a@x.org", anonymized=True),
+        person(),
+    ]
+    assert {seen(each).digest for each in same} == {base}
+    assert base not in {seen(each).digest for each in other}
+    assert len({seen(each).digest for each in other}) == len(other)
+    assert seen(person(email="a@x.org"), context=b"1/11").digest != base
+
+
+def test_a_reference_is_part_of_the_digest() -> None:
+    assert seen(application(of="7")).digest != seen(application(of="8")).digest
+    assert seen(application(of="7")).digest == seen(application(of="7")).digest
+
+
+def test_a_record_that_a_page_shows_twice_counts_once_as_it_came_last() -> None:
+    page = [person("1", email="a@x.org"), person("2"), person("1", email="b@x.org")]
+    found = observe(page, Ticket(5, NOON), context=b"")
+    assert [(each.external_id, each.values) for each in found] == [("1", {"email": "b@x.org"}), ("2", {})]
+    assert not any(each.is_fresh_fetch for each in found)
+    assert seen(person(), is_fresh_fetch=True).is_fresh_fetch
+
+
+def test_references_are_collected_by_entity() -> None:
+    found = references_of([seen(application("1", of="7")), seen(application("2", of="8")), seen(person())])
+    assert found == {CANDIDATE: {"7", "8"}, JOB: {"1"}}
+
+
+def test_references_become_our_ids_and_missing_ones_are_named() -> None:
+    shown = seen(application(of="7", on="1"))
+    values, missing = resolved(shown, {CANDIDATE: {"7": RECORD}})
+    assert values["candidate_id"] == str(RECORD)
+    assert "job_id" not in values
+    assert [(each.entity, each.external_id) for each in missing] == [(JOB, "1")]
+    assert resolved(shown, {CANDIDATE: {"7": RECORD}, JOB: {"1": RECORD}})[1] == []
+    assert "candidate_id" not in shown.values
+
+
+def test_a_unit_is_writable_if_all_its_members_are() -> None:
+    adapter = registry.get("greenhouse")
+    capability = adapter.capabilities.entities[CANDIDATE]
+    found = writable_units(adapter, CANDIDATE)
+    assert found
+    assert found["name"].value
+    for name, unit in UNITS[CANDIDATE].items():
+        fields = [capability.fields.get(member) for member in unit.members]
+        assert (name in found) is all(field is not None and field.writable for field in fields), name
+    assert "candidate_id" not in writable_units(adapter, APPLICATION)
+
+
+def test_an_entity_that_the_vendor_lets_nobody_change_has_no_writable_unit() -> None:
+    adapter = registry.get("greenhouse")
+    assert not adapter.capabilities.entities[JOB].update
+    assert writable_units(adapter, JOB) == {}
+
+
+def test_a_record_says_no_more_than_its_id_when_it_is_printed() -> None:
+    assert "x.org" not in repr(Candidate(external_id="7", email="a@x.org"))
