@@ -67,8 +67,18 @@ async def _try(lists: Lists, path: str) -> _Tried:
     now = clock.now()
     check = Check(_name(path), ok=True, latency_ms=round((now - started_at) * 1000))
     told = read_date(page.answer.headers.get("date"))
-    # The header is cut to the second: half of one is the best guess of the rest.
-    return _Tried(check, None if told is None else round(told + 0.5 - now, 1))
+    return _Tried(check, None if told is None else skew_s(told, started_at, now))
+
+
+def skew_s(told: float, started_at: float, now: float) -> float:
+    """
+    Return how far the vendor's clock is ahead of ours at the least, in seconds, from its `Date` header.
+
+    The header is cut to the second, and servers make one only once a second. A skew that could as well be none is
+    none: it decides which of two edits is the later one, and a guess would set the vendor's a second too late.
+    """
+    lowest, highest = told - now, told + 2.0 - started_at
+    return round(max(lowest, min(highest, 0.0)), 1)
 
 
 def _name(path: str) -> str:
