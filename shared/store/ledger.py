@@ -55,8 +55,10 @@ SELECT *, extract(epoch FROM lease_until - clock_timestamp())::double precision 
 WHERE id = %(job)s AND lease_token = %(token)s AND status = 'processing'
 """
 
+# KEY SHARE keeps claims out, which skip a row that is locked at all, and lets a request through: whoever edits a record
+# holds it while asking for this very job, and the worker wants the record next. Either would wait for the other.
 _GUARD: LiteralString = """
-SELECT 1 FROM sync_queue WHERE id = %(job)s AND lease_token = %(token)s AND status = 'processing' FOR UPDATE
+SELECT 1 FROM sync_queue WHERE id = %(job)s AND lease_token = %(token)s AND status = 'processing' FOR KEY SHARE
 """
 
 _EXTEND: LiteralString = """
