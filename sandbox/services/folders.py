@@ -30,10 +30,13 @@ MEMORY_NEEDED = 2 * 1024**3
 def reachable_base(clone: Path = CLONE, account: Account | None = None) -> Path:
     """Return the folder for service folders that *account* can reach, made if missing."""
     inside = clone / ".local" / "services"
-    inside.mkdir(parents=True, exist_ok=True)
-    if may_enter(account or unprivileged(), inside):
-        return inside
-    return _made(_outside(clone))
+    account = account or unprivileged()
+    while True:
+        inside.mkdir(parents=True, exist_ok=True)
+        if may_enter(account, inside):
+            return inside
+        if inside.is_dir():  # else a sweep found it empty, this very moment
+            return _made(_outside(clone))
 
 
 def memory_base(clone: Path = CLONE) -> Path | None:
