@@ -174,17 +174,6 @@ def test_records_stand_in_a_partition_and_a_typed_view_for_each_entity(run: Run)
         assert {"id", "company_id", "version", "data"} <= {name for (name,) in columns}
 
 
-def test_logs_stand_in_months_and_old_months_leave(run: Run) -> None:
-    months: LiteralString = (
-        "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'sync_logs'::regclass ORDER BY 1"
-    )
-    before = [name for (name,) in run(months)]
-    assert len(before) >= 2
-    run("CREATE TABLE sync_logs_2020_01 PARTITION OF sync_logs FOR VALUES FROM ('2020-01-01') TO ('2020-02-01')")
-    run("SELECT maintain_partitions(90)")
-    assert [name for (name,) in run(months)] == before
-
-
 async def test_migrations_are_numbered_and_safe_twice(database: Database, run: Run) -> None:
     names = sorted(
         file.name for file in (resources.files("shared.store") / "migrations").iterdir() if file.name.endswith(".sql")
