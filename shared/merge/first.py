@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from shared.merge.draft import Draft
 from shared.merge.fingerprints import elements_of, is_empty, listed, norm_of, print_of
 from shared.merge.rows import Row
-from shared.merge.state import Print, State, UnitBase
+from shared.merge.state import EMPTY, Print, State, UnitBase
 from shared.merge.times import theirs_at
 from shared.model.fields import FIELDS, Unit
 
@@ -30,23 +30,25 @@ def is_blank(values: Mapping[str, JsonValue], names: tuple[str, ...]) -> bool:
 
 def fill(draft: Draft, unit: Unit, shown: tuple[str, ...], *, is_union: bool) -> None:
     """Take what the vendor shows of *unit*; values must be allowed in."""
-    rules, theirs = draft.rules, draft.theirs
+    rules, values = draft.rules, draft.theirs.values
     t: Print
-    taken: dict[str, JsonValue]
-    if is_union:
-        elements = listed(FIELDS[rules.entity][unit.name], theirs.values[unit.name], rules.hasher)
+    taken: dict[str, JsonValue] = {}
+    if is_blank(values, shown) and len(shown) == len(unit.members):
+        # Half of all fields; nothing of them needs a normal form.
+        t = {} if is_union else EMPTY
+    elif is_union:
+        elements = listed(FIELDS[rules.entity][unit.name], values[unit.name], rules.hasher)
         t, taken = elements_of(elements), {unit.name: [element for _, element in elements.values()]}
     else:
-        t, taken = print_of(rules, unit, theirs.values, shown), {name: theirs.values[name] for name in shown}
+        t, taken = print_of(rules, unit, values, shown), {name: values[name] for name in shown}
     expects = None
     if not is_empty(t):
         draft.take.update(taken)
-        row = Row.UNION if is_union else Row.FIRST_VALUE
-        draft.decided(unit, row, theirs_at(unit.name, theirs, None))
-        expects = None if is_union else draft.expected(unit, theirs, shown)
+        draft.decided(unit, Row.UNION if is_union else Row.FIRST_VALUE, theirs_at(unit.name, draft.theirs, None))
+        expects = None if is_union else draft.expected(unit, draft.theirs, shown)
     elif not is_union:
         draft.decided(unit, Row.EQUAL)
-    norm = norm_of(rules, unit)
+    norm, seen_at = norm_of(rules, unit), draft.theirs.observed_at
     expects = None if expects == t else expects
-    draft.base[unit.name] = UnitBase(t, t, theirs.observed_at, State.AGREED, norm, expects=expects, key_id=rules.key_id)
+    draft.base[unit.name] = UnitBase(t, t, seen_at, State.AGREED, norm, expects=expects, key_id=rules.key_id)
     draft.settled.append(unit.name)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NewType
+from typing import NamedTuple, NewType
 
 from pydantic import JsonValue
 
@@ -175,8 +175,7 @@ class Rules:
     """Hashers of earlier keys by id, to compare prints that they made before these are made anew."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What was decided for one unit, and by which rule; for log, history and explanation."""
 
     unit: str
