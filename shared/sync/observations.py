@@ -127,33 +127,35 @@ class RuleBook:
             (crc32(kid.encode()), key) for kid, key in keys.every(Purpose.FINGERPRINTS).items()
         )
         self._resolution = adapter.capabilities.time_resolution
+        self._source = str(integration.id)
+        self._skew = timedelta(milliseconds=integration.clock_skew_ms)
         # A record that was looked at under other directions or an older mapping wants another look.
         self.context = f"{MAPPING}/{self._inbound:d}{self._outbound:d}".encode()
         """What a digest depends on besides the record."""
 
     def for_link(self, link_id: object) -> Rules:
         """Return the rules of one link."""
+        name = str(link_id)
         return Rules(
             entity=self._entity,
-            hasher=link_hasher(self._key, str(link_id)),
+            hasher=link_hasher(self._key, name),
             writable=self._writable,
             expected=self._expected,
             inbound=self._inbound,
             outbound=self._outbound,
             key_id=self._key_id,
-            retired={key_id: link_hasher(key, str(link_id)) for key_id, key in self._retired},
+            retired={key_id: link_hasher(key, name) for key_id, key in self._retired},
         )
 
     def theirs(self, observation: Observation, values: Mapping[str, JsonValue]) -> Theirs:
         """Return *observation* for a merge, its time corrected by the vendor's measured clock skew."""
         updated_at = observation.record.updated_at
-        skew = timedelta(milliseconds=self._integration.clock_skew_ms)
         return Theirs(
             values=values,
             observed_at=observation.ticket.at,
-            updated_at=None if updated_at is None else updated_at - skew,
+            updated_at=None if updated_at is None else updated_at - self._skew,
             rank=self._integration.rank,
-            source=str(self._integration.id),
+            source=self._source,
             resolution=self._resolution,
             is_fresh_fetch=observation.is_fresh_fetch,
         )
