@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,17 +24,15 @@ class Blobs:
     """
     Reads and writes blobs of the storage account; a missing container is made by the first write.
 
-    Clients belong to the event loop that made them; another loop gets its own.
+    It belongs to the event loop in which it is first used (`shared.composition` makes one for each).
     """
 
     def __init__(self, connection_string: str) -> None:
         self._connection_string = connection_string
         self._service: BlobServiceClient | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     def _client(self) -> BlobServiceClient:
-        loop = asyncio.get_running_loop()
-        if self._service is None or self._loop is not loop:
+        if self._service is None:
             self._service = BlobServiceClient.from_connection_string(
                 self._connection_string,
                 retry_total=2,
@@ -45,7 +42,6 @@ class Blobs:
                 read_timeout=20,
                 use_env_settings=False,  # else every request reads proxies and netrc in a thread
             )
-            self._loop = loop
         return self._service
 
     async def put(self, container: str, name: str, content: bytes) -> None:

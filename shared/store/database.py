@@ -69,7 +69,7 @@ class Transaction:
 
 class Database:
     """
-    The pool behind every transaction.
+    The pool behind every transaction; it belongs to the event loop in which it is first used.
 
     *prepared*: False behind a pooler in transaction mode. *pool_max* bounds the connections of this process.
     """
@@ -79,15 +79,13 @@ class Database:
         self._pool_max = pool_max
         self._prepared = prepared
         self._pool: AsyncConnectionPool[Connection] | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._opening = asyncio.Lock()
 
     async def _open(self) -> AsyncConnectionPool[Connection]:
-        loop = asyncio.get_running_loop()
-        if self._pool is not None and self._loop is loop:
+        if self._pool is not None:
             return self._pool
         async with self._opening:
-            if self._pool is None or self._loop is not loop:
+            if self._pool is None:
                 pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
                     self._conninfo,
                     connection_class=psycopg.AsyncConnection[DictRow],
@@ -110,7 +108,7 @@ class Database:
                     open=False,
                 )
                 await pool.open()
-                self._pool, self._loop = pool, loop
+                self._pool = pool
         return self._pool
 
     @asynccontextmanager

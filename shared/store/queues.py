@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -37,22 +36,20 @@ class Queues:
     """
     Sends to the storage account's queues and creates those that are missing.
 
-    Clients belong to the event loop that made them; another loop gets its own.
+    It belongs to the event loop in which it is first used (`shared.composition` makes one for each).
     """
 
     def __init__(self, connection_string: str) -> None:
         self._connection_string = connection_string
         self._service: QueueServiceClient | None = None
         self._clients: dict[str, QueueClient] = {}
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     def _client(self, queue: str) -> QueueClient:
         # By need: 27 MB that a pull from the command line never uses.
         from azure.storage.queue import TextBase64EncodePolicy
         from azure.storage.queue.aio import QueueServiceClient
 
-        loop = asyncio.get_running_loop()
-        if self._service is None or self._loop is not loop:
+        if self._service is None:
             self._service = QueueServiceClient.from_connection_string(
                 self._connection_string,
                 retry_total=2,
@@ -64,7 +61,6 @@ class Queues:
                 # Proxies and netrc are not ours; looking for them costs a thread's turn with every request.
                 use_env_settings=False,
             )
-            self._clients, self._loop = {}, loop
         client = self._clients.get(queue)
         if client is None:
             client = self._service.get_queue_client(queue, message_encode_policy=TextBase64EncodePolicy())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
@@ -20,7 +19,7 @@ class Tables:
     """
     Reads and writes entities of the storage account's tables; a missing table is made by the first write.
 
-    Clients belong to the event loop that made them; another loop gets its own.
+    It belongs to the event loop in which it is first used (`shared.composition` makes one for each).
     """
 
     def __init__(self, connection_string: str, *, timeout_s: float = 3.0, retries: int = 1) -> None:
@@ -29,11 +28,9 @@ class Tables:
         self._retries = retries
         self._service: TableServiceClient | None = None
         self._clients: dict[str, TableClient] = {}
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     def _client(self, table: str) -> TableClient:
-        loop = asyncio.get_running_loop()
-        if self._service is None or self._loop is not loop:
+        if self._service is None:
             self._service = TableServiceClient.from_connection_string(
                 self._connection_string,
                 retry_total=self._retries,
@@ -42,7 +39,6 @@ class Tables:
                 read_timeout=self._timeout_s,
                 use_env_settings=False,  # else every request reads proxies and netrc in a thread
             )
-            self._clients, self._loop = {}, loop
         client = self._clients.get(table)
         if client is None:
             client = self._clients[table] = self._service.get_table_client(table)

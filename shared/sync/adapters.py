@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -60,7 +59,6 @@ class _Open:
     """An adapter in use."""
 
     version: int
-    loop: asyncio.AbstractEventLoop
     adapter: Adapter
     http: VendorHttp
     users: int = 0
@@ -88,11 +86,10 @@ class Adapters:
     async def connected(self, integration: IntegrationRow) -> AsyncIterator[Adapter]:
         """Lend the integration's adapter. Raises AuthFailed without credentials, InvalidInput on bad config."""
         entry = self._open.get(integration.id)
-        loop = asyncio.get_running_loop()
-        if entry is None or entry.version != integration.version or entry.loop is not loop:
+        if entry is None or entry.version != integration.version:
             if entry is not None:
                 await self._retire(entry)
-            entry = self._make(integration, loop)
+            entry = self._make(integration)
             self._open[integration.id] = entry
         entry.users += 1
         try:
@@ -126,7 +123,7 @@ class Adapters:
         opened: Any = orjson.loads(self._sealer.open(integration.credentials_sealed, integration_id=integration.id))
         return dict(opened)
 
-    def _make(self, integration: IntegrationRow, loop: asyncio.AbstractEventLoop) -> _Open:
+    def _make(self, integration: IntegrationRow) -> _Open:
         connection = Connection(
             integration_id=str(integration.id),
             api_base_url=integration.api_base_url,
@@ -141,7 +138,7 @@ class Adapters:
             open_=lambda text: self._sealer.open(text, integration_id=integration.id),
         )
         http = self._http(str(integration.id), StoredTokens(tokens))
-        return _Open(integration.version, loop, platforms.get(integration.platform).open(connection, http), http)
+        return _Open(integration.version, platforms.get(integration.platform).open(connection, http), http)
 
     def _http(self, integration_id: str, tokens: TokenStore) -> VendorHttp:
         return VendorHttp(
@@ -159,7 +156,5 @@ class Adapters:
 
 
 async def _close(entry: _Open) -> None:
-    if entry.loop is not asyncio.get_running_loop():
-        return  # its connections went with the loop that made them
     await entry.adapter.aclose()
     await entry.http.aclose()
