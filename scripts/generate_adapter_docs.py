@@ -6,7 +6,6 @@ Write docs/adapters.md: how adapters work, and what each vendor lets us do, from
 
 from __future__ import annotations
 
-import argparse
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from scripts.documents import write_or_check  # noqa: E402
 from shared.adapters import get, platforms  # noqa: E402  # a script's own folder is not the project's
 from shared.adapters.protocol import Capabilities, EntityCapability, FieldCapability  # noqa: E402
 from shared.model import FIELDS, EntityType, Kind  # noqa: E402
@@ -133,18 +133,5 @@ def written_files() -> dict[Path, str]:
     return {ROOT / "docs" / "adapters.md": page()}
 
 
-def main() -> int:
-    """Write the file, or compare it."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="compare only")
-    check = parser.parse_args().check
-    differing = [path for path, text in written_files().items() if not path.exists() or path.read_text() != text]
-    for path in differing:
-        print(f"{'differs' if check else 'written'}: {path.relative_to(ROOT)}")
-        if not check:
-            path.write_text(written_files()[path])
-    return 1 if check and differing else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check(written_files, __doc__))
