@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -20,6 +21,7 @@ from sandbox.stack import Stack, find_running, running_stack
 DEMO_PEOPLE = 2000
 LOOK_EVERY_S = 1.0
 INTERRUPTED = 130
+STACK_HELP = "which stack: what `up --json` printed; by default the newest one of this clone that runs"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,9 +56,11 @@ def parser() -> argparse.ArgumentParser:
     fill.add_argument("--people", type=int, required=True)
     fill.add_argument("--admin-url", help="the simulator's control plane; by default the running stack's")
     fill.add_argument("--admin-token")
+    fill.add_argument("--stack", type=Path, metavar="FILE", help=STACK_HELP)
     fill.set_defaults(run=fill_simulator)
     connect = commands.add_parser("connect", help="connect the running stack to its simulator, webhook included")
     connect.add_argument("--directions", choices=seed.DIRECTIONS, default="both", help="of candidates and applications")
+    connect.add_argument("--stack", type=Path, metavar="FILE", help=STACK_HELP)
     connect.set_defaults(run=connect_simulator)
     demo = commands.add_parser("demo", help="tell the whole story on a fresh stack")
     demo.add_argument("--once", action="store_true", help="end after the story")
@@ -81,7 +85,7 @@ def fill_simulator(asked: argparse.Namespace) -> int:
     """Add people to a simulator."""
     address, token = asked.admin_url, asked.admin_token
     if address is None or token is None:
-        greenhouse = _running()["greenhouse"]
+        greenhouse = _stack(asked.stack)["greenhouse"]
         address, token = address or greenhouse["admin_url"], token or greenhouse["admin_token"]
     with seed.client(address, token) as simulator:
         print(json.dumps(seed.fill(simulator, asked.people)))
@@ -90,7 +94,7 @@ def fill_simulator(asked: argparse.Namespace) -> int:
 
 def connect_simulator(asked: argparse.Namespace) -> int:
     """Connect the running stack to its simulator."""
-    running = _running()
+    running = _stack(asked.stack)
     greenhouse = running["greenhouse"]
     with (
         seed.client(running["api"], running["tokens"]["admin"]) as api,
@@ -131,7 +135,10 @@ def _stay(stack: Stack) -> int:
     return 0
 
 
-def _running() -> Mapping[str, Any]:
+def _stack(file: Path | None) -> Mapping[str, Any]:
+    if file is not None:
+        described: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return described
     found = find_running()
     if found is None:
         raise CallFailed("no stack of this clone is running: start one with `python -m sandbox up`")

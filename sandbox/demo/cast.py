@@ -1,14 +1,14 @@
-"""Who plays which part: people of the simulated account that are plain enough for the story to be seen clearly."""
+"""Who plays which part: people of the simulated account of whom each step can be seen clearly."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 Row = Mapping[str, Any]
-PARTS = 4
+Pipelines = Mapping[int, Sequence[tuple[int, str]]]
 
 
 class NobodyFits(Exception):
@@ -16,48 +16,68 @@ class NobodyFits(Exception):
 
 
 @dataclass(frozen=True)
-class Player:
-    """One person of the account, with an application that can be moved two stages on."""
-
-    candidate_id: int
-    email: str
-    application_id: int
-    next_stage: str
-
-
-@dataclass(frozen=True)
 class Cast:
-    """The parts of the story."""
+    """The parts of the story: four different people by their ids, and a job that takes applications."""
 
-    moved: Player
-    phoned: Player
-    disputed: Player
-    poisoned: Player
+    moved_application_id: int
+    next_stage: str
+    phoned_id: int
+    disputed_id: int
+    poisoned_id: int
     open_job_id: int
-    open_job_stages: tuple[str, ...]
+    second_stage: str
 
 
 def choose(state: Mapping[str, Sequence[Row]]) -> Cast:
     """Choose from everything that the simulator holds. Raises NobodyFits."""
-    stages = _stages(state["job_interview_stages"])
-    applications = {row["candidate_id"]: row for row in state["applications"] if _is_movable(row, stages)}
-    addresses = Counter(
-        entry["value"].strip().casefold() for row in state["candidates"] for entry in row["email_addresses"]
+    pipelines = _pipelines(state["job_interview_stages"])
+    known = [row for row in state["candidates"] if not row["private"] and row["first_name"] != "Anonymized"]
+    addresses = Counter(email for row in state["candidates"] for email in _emails(row))
+    phoned, poisoned = _first(2, known, _has_one_mobile, "have one mobile number")
+    rest = [row for row in known if row not in (phoned, poisoned)]
+    (disputed,) = _first(
+        1, rest, lambda row: [addresses[each] for each in _emails(row)] == [1], "have one e-mail address"
     )
-    players = [
-        _player(row, applications[row["id"]], stages)
-        for row in state["candidates"]
-        if row["id"] in applications and _is_plain(row, addresses)
-    ]
-    jobs = [row["id"] for row in state["jobs"] if row["status"] == "open" and len(stages.get(row["id"], ())) > 1]
-    if len(players) < PARTS or not jobs:
-        raise NobodyFits(f"{len(players)} people and {len(jobs)} jobs fit the story: fill in more people")
-    moved, phoned, disputed, poisoned = players[:PARTS]
-    names = tuple(name for _, name in stages[jobs[0]])
-    return Cast(moved, phoned, disputed, poisoned, open_job_id=jobs[0], open_job_stages=names)
+    free = {row["id"] for row in rest if row is not disputed}
+    (moved,) = _first(
+        1,
+        state["applications"],
+        lambda row: row["candidate_id"] in free and _is_movable(row, pipelines),
+        "have an application to move",
+    )
+    (job,) = _first(
+        1,
+        state["jobs"],
+        lambda row: row["status"] == "open" and len(pipelines.get(row["id"], ())) > 1,
+        "are jobs that take applications",
+    )
+    pipeline = pipelines[moved["job_id"]]
+    here = [stage_id for stage_id, _ in pipeline].index(moved["job_interview_stage_id"])
+    return Cast(
+        moved["id"],
+        pipeline[here + 1][1],
+        phoned["id"],
+        disputed["id"],
+        poisoned["id"],
+        job["id"],
+        pipelines[job["id"]][1][1],
+    )
 
 
-def _stages(rows: Sequence[Row]) -> dict[int, list[tuple[int, str]]]:
+def mobile_of(row: Row) -> str | None:
+    """Return the person's mobile number, which is the phone that Liaison keeps; None if there is not just one."""
+    found = [entry["value"] for entry in row["phone_numbers"] if entry["type"] == "mobile"]
+    return found[0] if len(found) == 1 else None
+
+
+def _first(count: int, rows: Sequence[Row], fits: Callable[[Row], bool], words: str) -> list[Row]:
+    found = [row for row in rows if fits(row)][:count]
+    if len(found) < count:
+        raise NobodyFits(f"{len(found)} of {count} {words}: fill in more people")
+    return found
+
+
+def _pipelines(rows: Sequence[Row]) -> dict[int, list[tuple[int, str]]]:
     """Return the stages of each job, in order, as id and name."""
     found: dict[int, list[tuple[int, str]]] = {}
     for row in sorted(rows, key=lambda each: int(each["sort_order"])):
@@ -66,26 +86,14 @@ def _stages(rows: Sequence[Row]) -> dict[int, list[tuple[int, str]]]:
     return found
 
 
-def _is_movable(row: Row, stages: Mapping[int, list[tuple[int, str]]]) -> bool:
-    ids = [stage_id for stage_id, _ in stages.get(row["job_id"], ())]
-    here = row["job_interview_stage_id"]
-    return row["status"] == "in_process" and not row["prospect"] and here in ids[:-2]
+def _emails(row: Row) -> list[str]:
+    return [entry["value"].strip().casefold() for entry in row["email_addresses"]]
 
 
-def _is_plain(row: Row, addresses: Mapping[str, int]) -> bool:
-    emails, phones = row["email_addresses"], row["phone_numbers"]
-    return (
-        not row["private"]
-        and row["first_name"] is not None
-        and row["last_name"] is not None
-        and len(emails) == 1
-        and addresses[emails[0]["value"].strip().casefold()] == 1
-        and len(phones) == 1
-        and phones[0]["type"] == "mobile"
-    )
+def _has_one_mobile(row: Row) -> bool:
+    return mobile_of(row) is not None
 
 
-def _player(row: Row, application: Row, stages: Mapping[int, list[tuple[int, str]]]) -> Player:
-    pipeline = stages[application["job_id"]]
-    here = [stage_id for stage_id, _ in pipeline].index(application["job_interview_stage_id"])
-    return Player(row["id"], row["email_addresses"][0]["value"], application["id"], pipeline[here + 1][1])
+def _is_movable(row: Row, pipelines: Pipelines) -> bool:
+    ids = [stage_id for stage_id, _ in pipelines.get(row["job_id"], ())]
+    return row["status"] == "in_process" and row["job_interview_stage_id"] in ids[:-1]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import seed
-from sandbox.demo.cast import Cast, Player, choose
+from sandbox.demo.cast import Cast, choose, mobile_of
 from sandbox.demo.showing import Progress
 from sandbox.demo.sides import Greenhouse, Portal, wait_until_quiet
 from sandbox.demo.waiting import NotInTime, until
@@ -91,24 +91,29 @@ def decide_doubles(scene: Scene) -> str:
 
 def move_in_greenhouse(scene: Scene) -> str:
     """A recruiter moves an application there; the event brings it here."""
-    player = scene.players.moved
-    before = scene.portal.application_of(player.application_id)["stage"]
-    scene.greenhouse.move(player.application_id, player.next_stage)
+    application_id, stage = scene.players.moved_application_id, scene.players.next_stage
+    before = scene.portal.application_of(application_id)["stage"]
+    scene.greenhouse.move(application_id, stage)
 
     def arrived() -> bool:
-        return bool(scene.portal.application_of(player.application_id)["stage"] == player.next_stage)
+        return bool(scene.portal.application_of(application_id)["stage"] == stage)
 
-    until(arrived, f"the stage {player.next_stage!r} in the portal", within=ARRIVAL_S)
-    return f"{before} -> {player.next_stage}, by webhook"
+    until(arrived, f"the stage {stage!r} in the portal", within=ARRIVAL_S)
+    return f"{before} -> {stage}, by webhook"
 
 
 def edit_in_portal(scene: Scene) -> str:
     """Somebody corrects a phone number here; it arrives there."""
     phone = "+49 30 901820"
-    player = scene.players.phoned
-    _edit_phone(scene, player, phone)
-    _await_phone(scene, player, phone)
-    return f"phone {phone} in Greenhouse, nothing else of it touched"
+    person = scene.players.phoned_id
+    before = scene.greenhouse.row("candidates", person)
+    _edit_phone(scene, person, phone)
+    _await_phone(scene, person, phone)
+    after = scene.greenhouse.row("candidates", person)
+    touched = sorted(name for name in after if after[name] != before[name])
+    if not {"phone_numbers"} <= set(touched) <= {"phone_numbers", "updated_at", "last_activity_at"}:
+        raise NotInTime(f"the phone's edit touched {', '.join(touched)}")
+    return f"phone {phone} in Greenhouse, nothing else of the person touched"
 
 
 def submit_in_portal(scene: Scene) -> str:
@@ -124,7 +129,7 @@ def submit_in_portal(scene: Scene) -> str:
     made = scene.greenhouse.row("applications", application_id)
     if len(people) != 1 or made["candidate_id"] != people[0]["id"] or made["job_id"] != scene.players.open_job_id:
         raise NotInTime(f"{len(people)} people of this address in Greenhouse, application {made}")
-    stage = scene.players.open_job_stages[1]
+    stage = scene.players.second_stage
     call(portal.recruiter, "PATCH", f"/api/applications/{submitted['id']}", {"stage": stage})
 
     def moved() -> bool:
@@ -136,18 +141,18 @@ def submit_in_portal(scene: Scene) -> str:
 
 def edit_on_both_sides(scene: Scene) -> str:
     """The same e-mail address is changed on both sides before either has heard of the other."""
-    player = scene.players.disputed
-    theirs, ours = f"greenhouse.{player.email}", f"portal.{player.email}"
-    record_id = scene.portal.candidate_of(player.candidate_id)["id"]
-    kind = scene.greenhouse.row("candidates", player.candidate_id)["email_addresses"][0]["type"]
+    person = scene.players.disputed_id
+    record_id = scene.portal.candidate_of(person)["id"]
+    (entry,) = scene.greenhouse.row("candidates", person)["email_addresses"]
+    theirs, ours = "changed.in.greenhouse@example.org", "changed.in.the.portal@example.org"
     scene.greenhouse.delay_webhooks(WEBHOOK_DELAY_S)
-    scene.greenhouse.edit("candidates", player.candidate_id, {"email_addresses": [{"value": theirs, "type": kind}]})
+    scene.greenhouse.edit("candidates", person, {"email_addresses": [{**entry, "value": theirs}]})
     call(scene.portal.recruiter, "PATCH", f"/api/candidates/{record_id}", {"email": ours})
     until(lambda: scene.portal.conflicts_of(record_id), "a conflict", within=ARRIVAL_S)
     wait_until_quiet(scene.portal, scene.greenhouse)
     scene.greenhouse.delay_webhooks(0.0)
     conflicts = scene.portal.conflicts_of(record_id)
-    here, there = _email_here(scene, player), _email_there(scene, player)
+    here, there = _email_here(scene, person), _email_there(scene, person)
     if [each["field"] for each in conflicts] != ["email"] or (here, there) != (ours, theirs):
         raise NotInTime(f"{len(conflicts)} conflicts, portal {here}, Greenhouse {there}")
     return "held for review; each side keeps its own"
@@ -155,41 +160,41 @@ def edit_on_both_sides(scene: Scene) -> str:
 
 def resolve(scene: Scene) -> str:
     """A data manager decides: the portal's is right. Both agree."""
-    player = scene.players.disputed
-    ours = _email_here(scene, player)
-    record_id = scene.portal.candidate_of(player.candidate_id)["id"]
+    person = scene.players.disputed_id
+    ours = _email_here(scene, person)
+    record_id = scene.portal.candidate_of(person)["id"]
     (conflict,) = scene.portal.conflicts_of(record_id)
     decision = {"choice": "portal", "version": conflict["version"]}
     call(scene.portal.data_manager, "POST", f"/api/conflicts/{conflict['id']}/resolve", decision)
-    until(lambda: _email_there(scene, player) == ours, "the decision in Greenhouse", within=ARRIVAL_S)
-    if scene.portal.conflicts_of(record_id) or _email_here(scene, player) != ours:
+    until(lambda: _email_there(scene, person) == ours, "the decision in Greenhouse", within=ARRIVAL_S)
+    if scene.portal.conflicts_of(record_id) or _email_here(scene, person) != ours:
         raise NotInTime("the conflict is still open, or the portal's value is gone")
     return f"both say {ours}"
 
 
 def poison(scene: Scene) -> str:
     """A job that raises each time ends in the poison queue and is kept as a dead letter."""
-    player = scene.players.poisoned
-    _order_fault(scene.stack.fault_file, scene.portal.candidate_of(player.candidate_id)["id"])
+    person = scene.players.poisoned_id
+    _order_fault(scene.stack.fault_file, scene.portal.candidate_of(person)["id"])
     if scene.portal.dead_letters():
         raise NotInTime("a job was given up before this one")
-    _edit_phone(scene, player, POISONED_PHONE)
+    _edit_phone(scene, person, POISONED_PHONE)
     (letter,) = until(scene.portal.dead_letters, "a dead letter", within=POISON_S)
     until(lambda: _is_told(scene.stack.host.log, letter["id"]), "an alert in the host's log", within=ARRIVAL_S)
     if "OrderedFault" not in letter["cause"]:
         raise NotInTime(f"the dead letter has another cause: {letter['cause']}")
-    if _phone_there(scene, player) == POISONED_PHONE:
+    if _phone_there(scene, person) == POISONED_PHONE:
         raise NotInTime("the poisoned job was done all the same")
     return f"{letter['queue']}: {letter['code']}, {letter['cause']}"
 
 
 def redrive(scene: Scene) -> str:
     """The cause is removed, the dead letter redriven: its job succeeds."""
-    player = scene.players.poisoned
+    person = scene.players.poisoned_id
     scene.stack.fault_file.unlink()
     (letter,) = scene.portal.dead_letters()
     call(scene.portal.operator, "POST", f"/api/dead-letters/{letter['id']}/redrive")
-    _await_phone(scene, player, POISONED_PHONE)
+    _await_phone(scene, person, POISONED_PHONE)
     if scene.portal.dead_letters():
         raise NotInTime("the dead letter is still open")
     return f"phone {POISONED_PHONE} in Greenhouse"
@@ -229,29 +234,25 @@ def _figures(run: Mapping[str, Any], entity: str) -> Mapping[str, Any]:
     return found
 
 
-def _edit_phone(scene: Scene, player: Player, phone: str) -> None:
-    record_id = scene.portal.candidate_of(player.candidate_id)["id"]
+def _edit_phone(scene: Scene, person: int, phone: str) -> None:
+    record_id = scene.portal.candidate_of(person)["id"]
     call(scene.portal.recruiter, "PATCH", f"/api/candidates/{record_id}", {"phone": phone})
 
 
-def _await_phone(scene: Scene, player: Player, phone: str) -> None:
-    until(lambda: _phone_there(scene, player) == phone, f"the phone {phone} in Greenhouse", within=ARRIVAL_S)
-    (entry,) = scene.greenhouse.row("candidates", player.candidate_id)["phone_numbers"]
-    if entry != {"value": phone, "type": "mobile"}:
-        raise NotInTime(f"the phone's entry is {entry}")
+def _await_phone(scene: Scene, person: int, phone: str) -> None:
+    until(lambda: _phone_there(scene, person) == phone, f"the phone {phone} in Greenhouse", within=ARRIVAL_S)
 
 
-def _phone_there(scene: Scene, player: Player) -> str | None:
-    phones = scene.greenhouse.row("candidates", player.candidate_id)["phone_numbers"]
-    return str(phones[0]["value"]) if phones else None
+def _phone_there(scene: Scene, person: int) -> str | None:
+    return mobile_of(scene.greenhouse.row("candidates", person))
 
 
-def _email_here(scene: Scene, player: Player) -> str:
-    return str(scene.portal.candidate_of(player.candidate_id)["email"])
+def _email_here(scene: Scene, person: int) -> str:
+    return str(scene.portal.candidate_of(person)["email"])
 
 
-def _email_there(scene: Scene, player: Player) -> str | None:
-    emails = scene.greenhouse.row("candidates", player.candidate_id)["email_addresses"]
+def _email_there(scene: Scene, person: int) -> str | None:
+    emails = scene.greenhouse.row("candidates", person)["email_addresses"]
     return str(emails[0]["value"]) if len(emails) == 1 else None
 
 

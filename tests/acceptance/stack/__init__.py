@@ -1,0 +1,1 @@
+"""The stack as its users meet it."""
