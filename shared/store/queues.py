@@ -23,6 +23,9 @@ QUEUE_BY_PRIORITY: Mapping[range, str] = {
 NEVER = -1
 """Time to live of every message of ours: the service's own default would lose it after seven days."""
 
+MOST_SEEN = 32
+"""Messages that the service shows at a time."""
+
 
 def queue_for(priority: int) -> str:
     """Return the queue that carries jobs of *priority*."""
@@ -102,6 +105,21 @@ class Queues:
         except AzureError as error:
             raise Unavailable(f"queue {queue} can't be reached") from error
         return int(properties.approximate_message_count or 0)
+
+    async def visible(self, queue: str) -> int:
+        """
+        Return how many messages of *queue* a listener would find now, `MOST_SEEN` at the most; 0 if there is none.
+
+        Those that sleep with a host that died are not among them, as they are in `count`.
+        """
+        from azure.core.exceptions import AzureError, ResourceNotFoundError
+
+        try:
+            return len(await self._client(queue).peek_messages(MOST_SEEN))
+        except ResourceNotFoundError:
+            return 0
+        except AzureError as error:
+            raise Unavailable(f"queue {queue} can't be reached") from error
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -2,7 +2,7 @@
 The sweep and the schedules: what makes the ledger independent of the queues.
 
 A message may be lost, doubled or asleep for ten minutes. So every period the sweep knocks for what is due and not
-knocked for: per queue at most what can run, less what the queue holds already; never once per waiting job.
+knocked for: per queue at most what can run, less what lies there to be seen; never once per waiting job.
 """
 
 from __future__ import annotations
@@ -16,19 +16,13 @@ from shared.store.connections import Connections
 from shared.store.database import Database
 from shared.store.heartbeats import SWEEP, Heartbeats
 from shared.store.ledger import Knock
-from shared.store.queues import QUEUE_BY_PRIORITY, Knocker, Queues
+from shared.store.queues import MOST_SEEN, QUEUE_BY_PRIORITY, Knocker, Queues
 from shared.store.schedules import Schedules
 from shared.sync.cadence import next_due
 from shared.sync.runs import Syncs
 
-CAPACITY = 32
+CAPACITY = MOST_SEEN
 """Knocks that wait in a queue at the most: more could not be answered before the next sweep."""
-
-AT_LEAST = 2
-"""Knocks that are sent nevertheless: messages of a host that died count as waiting, and sleep for ten minutes."""
-
-NO_MORE = 4 * CAPACITY
-"""Beyond so many messages in a queue none is sent: they are there, whoever sleeps."""
 
 _DUE_JOBS: LiteralString = "SELECT * FROM due_jobs(%(low)s, %(high)s, %(per_integration)s, %(limit)s)"
 _TEND: LiteralString = "SELECT * FROM tend_queue()"
@@ -68,7 +62,7 @@ class Sweep:
                     limit=CAPACITY,
                 )
             if rows:
-                room = _room(await self._waiting(queue))
+                room = CAPACITY - await self._waiting(queue)
                 knocks = [Knock(row["company"], row["job_id"], row["job_epoch"], span.start) for row in rows]
                 sent += await self._knocker.send(knocks[:room], most=CAPACITY)
         async with self._database.dispatch() as tx:
@@ -78,10 +72,11 @@ class Sweep:
         return sent
 
     async def _waiting(self, queue: str) -> int:
+        """Return how many knocks lie there for whoever looks. Those that died with their host help nobody."""
         try:
-            return await self._queues.count(queue)
+            return await self._queues.visible(queue)
         except Unavailable:
-            return NO_MORE  # nothing can be sent there anyhow
+            return CAPACITY  # nothing can be sent there anyhow
 
     async def start_due(self) -> int:
         """
@@ -116,8 +111,3 @@ class Sweep:
         """Let it come due after its period, so that schedules which always fail never crowd out the others."""
         async with self._database.company(company_id) as tx:
             await self._schedules.skip(tx, schedule_id)
-
-
-def _room(waiting: int) -> int:
-    """Return how many knocks a queue that holds *waiting* takes."""
-    return 0 if waiting >= NO_MORE else max(AT_LEAST, CAPACITY - waiting)
