@@ -10,6 +10,7 @@ from types import FrameType
 from sandbox.services.folders import CLONE
 from sandbox.stack import running_stack
 from scripts.verify import fingerprint_of_sources
+from tests.acceptance.kill_points.drain import run_drain
 from tests.acceptance.kill_points.plan import Kept, table, waves
 from tests.acceptance.kill_points.wave import PROMISED_S, Result, run_wave
 
@@ -19,9 +20,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.acceptance.kill_points", description=__doc__)
     parser.add_argument("--points", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--drain", action="store_true", help="only this: SIGTERM in a first sync")
     parser.add_argument("--again", action="store_true", help="also what was good before")
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, _interrupt)
+    if asked.drain:
+        with running_stack() as stack:
+            drained = run_drain(stack, asked.seed)
+        _say(table([drained]))
+        return 1 if drained.wrong else 0
     kept = Kept(CLONE / ".local" / "kill_points.json", fingerprint_of_sources())
     planned = waves(asked.points, asked.seed)
     missing = [wave for wave in planned if asked.again or kept.find(wave) is None]
@@ -39,7 +46,8 @@ def main() -> int:
     _say(
         f"{len(results) - bad} of {len(results)} points right within {PROMISED_S:.0f} s, slowest {slowest:.0f} s,"
         f" first sweep after {max(each.sweep_s for each in results):.0f} s at most,"
-        f" at most {max(each.repeated_pages for each in results)} pages repeated"
+        f" at most {max(each.repeated_pages for each in results)} pages repeated,"
+        f" {sum(each.asleep for each in results)} messages with events asleep with a dead host"
     )
     return 1 if bad else 0
 

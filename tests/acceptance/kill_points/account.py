@@ -79,6 +79,17 @@ class Account:
         )
         return str(row["internal_id"])
 
+    def at_work(self) -> str | None:
+        """Return what jobs and runs are left, None if none are. A job that is held for an event is not."""
+        jobs = self.number(
+            "SELECT count(*) FROM sync_queue WHERE integration_id = %(integration)s AND (status = 'processing'"
+            " OR status = 'pending' AND scheduled_at < now() + interval '10 min')"
+        )
+        if jobs:
+            return f"{jobs} jobs"
+        running = self.number("SELECT count(*) FROM runs WHERE integration_id = %(integration)s AND status = 'running'")
+        return f"{running} runs" if running else None
+
     def open_job(self) -> Mapping[str, Any]:
         """Return an open job of the vendor."""
         return next(job for job in self.state("jobs") if job["status"] == "open" and not job["is_template"])

@@ -40,7 +40,7 @@ def eat_knocks(storage: str) -> int:
 
 
 def events_waiting(storage: str) -> int:
-    """Return how many messages with events there are, those included that died with a host."""
+    """Return how many messages with events there are, hidden ones included."""
     try:
         properties = QueueClient.from_connection_string(storage, EVENTS_QUEUE).get_queue_properties()
     except ResourceNotFoundError:
@@ -48,21 +48,33 @@ def events_waiting(storage: str) -> int:
     return int(properties.approximate_message_count or 0)
 
 
-def unsettled(account: Account) -> str | None:
-    """Return what is still to be done, None if nothing is."""
-    if events := events_waiting(account.stack.storage):
+def events_asleep(storage: str) -> int:
+    """Return how many messages with events died with the host that had taken them: they come back in ten minutes."""
+    try:
+        visible = len(QueueClient.from_connection_string(storage, EVENTS_QUEUE).peek_messages(32))
+    except ResourceNotFoundError:
+        return 0
+    return events_waiting(storage) - visible
+
+
+def unsettled(account: Account, *, asleep: int = 0) -> str | None:
+    """Return what is still to be done but for *asleep* messages with events, None if nothing is."""
+    if work := account.at_work():
+        return work
+    if (events := events_waiting(account.stack.storage)) > asleep:
         return f"{events} messages with events"
-    if pending := int(call(account.control, "GET", "/counters")["webhooks_pending"]):
-        return f"{pending} webhooks under way"
-    open_jobs = account.rows(
-        "SELECT action, entity_type, status, error_code, scheduled_at, lease_until FROM sync_queue"
-        " WHERE integration_id = %(integration)s AND (status = 'processing'"
-        " OR status = 'pending' AND scheduled_at < now() + interval '10 min') LIMIT 3"
+    pending = int(call(account.control, "GET", "/counters")["webhooks_pending"])
+    return f"{pending} webhooks under way" if pending else None
+
+
+def open_jobs(account: Account) -> list[str]:
+    """Return the jobs that have not ended, held ones too."""
+    rows = account.rows(
+        "SELECT action, entity_type, record_key, status, priority, hold_reason, error_code, requested_seq, claimed_seq,"
+        " crashes, scheduled_at, lease_until, clock_timestamp() AS now FROM sync_queue"
+        " WHERE integration_id = %(integration)s AND status <> 'completed' ORDER BY scheduled_at LIMIT 10"
     )
-    if open_jobs:
-        return f"jobs: {open_jobs}"
-    running = account.number("SELECT count(*) FROM runs WHERE integration_id = %(integration)s AND status = 'running'")
-    return f"{running} runs" if running else None
+    return [str({name: str(value) for name, value in row.items()}) for row in rows]
 
 
 def differing(account: Account) -> list[str]:
