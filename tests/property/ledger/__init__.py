@@ -1,0 +1,1 @@
+"""The ledger against a model, for any order of calls."""
