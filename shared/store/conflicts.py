@@ -81,13 +81,14 @@ ON CONFLICT (record_id, unit) WHERE status = 'open' AND kind IN ('field', 'refus
     updated_at = CASE WHEN c.inputs <> excluded.inputs THEN clock_timestamp() ELSE c.updated_at END
 RETURNING (xmax = 0) AS is_new
 """
-_PUT_MATCH: LiteralString = """
+_PUT_MATCHES: LiteralString = """
 INSERT INTO conflicts AS c (id, company_id, kind, entity_type, record_id, integration_id, external_id, matches, reason)
-VALUES (%(id)s, %(company)s, %(kind)s, %(entity)s, %(record)s, %(integration)s, %(external)s, %(matches)s, %(reason)s)
+SELECT r.id, %(company)s, r.kind, r.entity_type, r.record_id, r.integration_id, r.external_id, r.matches, r.reason
+FROM jsonb_to_recordset(%(rows)s) AS r (id uuid, kind text, entity_type text, record_id uuid, integration_id uuid,
+    external_id text, matches uuid[], reason text)
 ON CONFLICT (integration_id, entity_type, external_id)
     WHERE status = 'open' AND kind IN ('ambiguous_match', 'possible_duplicate')
     DO UPDATE SET version = c.version + (c.matches <> excluded.matches)::integer, matches = excluded.matches
-RETURNING id
 """
 _END: LiteralString = """
 UPDATE conflicts SET status = %(status)s, ended_at = clock_timestamp(), updated_at = clock_timestamp(),
@@ -134,22 +135,24 @@ class Conflicts:
         )
         return sum(row["is_new"] for row in rows)
 
-    async def put_match(self, tx: Transaction, item: MatchConflict) -> UUID:
-        """Open a match's item, or bring the open one up to date; return its id."""
-        row = await tx.one(
-            _PUT_MATCH,
-            id=uuid4(),
-            company=tx.company,
-            kind=item.kind,
-            entity=item.entity.value,
-            record=item.record_id,
-            integration=item.integration_id,
-            external=item.external_id,
-            matches=list(item.matches),
-            reason=item.reason,
-        )
-        conflict_id: UUID = row["id"]
-        return conflict_id
+    async def put_matches(self, tx: Transaction, items: Sequence[MatchConflict]) -> None:
+        """Open the matches' items, or bring open ones up to date. One item each external id, at the most."""
+        if not items:
+            return
+        rows = [
+            {
+                "id": uuid4(),
+                "kind": item.kind,
+                "entity_type": item.entity.value,
+                "record_id": item.record_id,
+                "integration_id": item.integration_id,
+                "external_id": item.external_id,
+                "matches": list(item.matches),
+                "reason": item.reason,
+            }
+            for item in items
+        ]
+        await tx.run(_PUT_MATCHES, company=tx.company, rows=as_json(rows))
 
     async def end(
         self, tx: Transaction, conflict_id: UUID, status: str, *, by: str | None = None, decision: str | None = None

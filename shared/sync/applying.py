@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from uuid import UUID
 
 from pydantic import JsonValue
@@ -25,7 +26,7 @@ from shared.store.runs import Counts
 from shared.store.store import Store
 from shared.sync import waiting
 from shared.sync.conflict_items import ConflictItems
-from shared.sync.follow_ups import fetches, first_wait, pushes, review_item, waits
+from shared.sync.follow_ups import fetches, first_wait, pushes, review_items, waits
 from shared.sync.held_values import Vault
 from shared.sync.identity import Identified, identify
 from shared.sync.merging import Merged, merge_observation
@@ -60,16 +61,17 @@ class Applier:
         *,
         is_forced: bool = False,
         with_pushes: bool = False,
+        foreseen: Mapping[str, Merged] = MappingProxyType({}),
     ) -> Applied:
         """
         Bring *observations* into the records of the transaction's company.
 
         *is_forced* merges even what looks known: our own side may have changed. *with_pushes*: the caller writes at
-        the vendor right after the commit. Raises Conflict when another worker changed one of the rows meanwhile: roll
+        the vendor right after the commit. *foreseen*: what `foresee` made of these observations. Raises Conflict when another worker changed one of the rows meanwhile: roll
         back and apply again.
         """
         found = await self._sort(tx, work, observations, is_forced=is_forced)
-        merged = await self._merge(found, book, work, with_pushes=with_pushes)
+        merged = await self._merge(found, book, work, foreseen, with_pushes=with_pushes)
         doubtful = await self._write(tx, work, merged)
         knocks = await self._ask(tx, work, found, merged, doubtful)
         await self._log(tx, work, found, merged)
@@ -81,6 +83,21 @@ class Applier:
             is_stale=bool(found.stale),
             waits_for=first_wait(work, found),
         )
+
+    def foresee(self, work: Work, observations: Sequence[Observation], book: RuleBook) -> dict[str, Merged]:
+        """
+        Return what each observation comes to if it is new here, by external id; for use outside any transaction.
+
+        In a first sync that is nearly all of them, and this is most of the work: it can be done while the page before
+        is written. Records that refer to others have to wait until these have ids.
+        """
+        return {
+            each.external_id: merge_observation(
+                each, each.values, book=book, record=None, link=None, job_id=work.job_id
+            )
+            for each in observations
+            if not each.record.references
+        }
 
     async def _sort(
         self, tx: Transaction, work: Work, observations: Sequence[Observation], *, is_forced: bool
@@ -143,10 +160,14 @@ class Applier:
             (each, values, records.get(match) if match else None, None) for each, values, match in arrivals
         )
 
-    async def _merge(self, found: Sorted, book: RuleBook, work: Work, *, with_pushes: bool) -> list[Merged]:
+    async def _merge(
+        self, found: Sorted, book: RuleBook, work: Work, foreseen: Mapping[str, Merged], *, with_pushes: bool
+    ) -> list[Merged]:
         def merge_all() -> list[Merged]:
             return [
-                merge_observation(
+                foreseen[each.external_id]
+                if record is None and link is None and each.external_id in foreseen
+                else merge_observation(
                     each,
                     values,
                     book=book,
@@ -158,7 +179,8 @@ class Applier:
                 for each, values, record, link in found.ready
             ]
 
-        return await asyncio.to_thread(merge_all) if len(found.ready) >= THREAD_FROM else merge_all()
+        to_merge = len(found.ready) - len(foreseen)
+        return await asyncio.to_thread(merge_all) if to_merge >= THREAD_FROM else merge_all()
 
     async def _write(self, tx: Transaction, work: Work, merged: Sequence[Merged]) -> frozenset[UUID]:
         """Write the rows; return the records whose open item only a fetch may close."""
@@ -223,16 +245,7 @@ class Applier:
             )
         ]
         knocks.extend(await self._store.ledger.release_held(tx, arrived))
-        for external_id, match in found.unclear.items():
-            await self._store.conflicts.put_match(
-                tx, review_item(work, external_id, "ambiguous_match", match.record_ids)
-            )
-        made = {each.observation.external_id: each.record_id for each in merged}
-        for external_id, duplicate in found.duplicates.items():
-            others = [*duplicate.record_ids, *(str(made[each]) for each in duplicate.external_ids if each in made)]
-            await self._store.conflicts.put_match(
-                tx, review_item(work, external_id, "possible_duplicate", others, made.get(external_id))
-            )
+        await self._store.conflicts.put_matches(tx, review_items(work, found, merged))
         return knocks
 
     async def _other_links(self, tx: Transaction, work: Work, merged: Sequence[Merged]) -> list[JobRequest]:

@@ -207,7 +207,7 @@ class Creator:
         async with self._database.company(plan.job.company_id) as tx:
             await self._store.ledger.guard(tx, plan.job)
             if is_unclear:
-                await self._store.conflicts.put_match(tx, _review(plan, found[0].external_id))
+                await self._store.conflicts.put_matches(tx, [_review(plan, found[0].external_id)])
                 reason = waiting.review(plan.work.integration.id, plan.work.entity, found[0].external_id)
                 return Hold(reason, "the vendor has more than one that it may be")
             await self._store.create_intents.end(tx, intent.id, "linked")

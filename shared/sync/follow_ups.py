@@ -86,10 +86,22 @@ def _request(work: Work, key: str, direction: Direction, priority: int) -> JobRe
     return JobRequest(work.integration.id, RECONCILE, work.entity, key, direction, priority)
 
 
-def review_item(
-    work: Work, external_id: str, kind: str, record_ids: Sequence[str], record_id: UUID | None = None
+def review_items(work: Work, found: Sorted, merged: Sequence[Merged]) -> list[MatchConflict]:
+    """Return the items that ask people who a vendor's record is, or whether two are one."""
+    items = [
+        _review_item(work, external_id, "ambiguous_match", match.record_ids, None)
+        for external_id, match in found.unclear.items()
+    ]
+    made = {each.observation.external_id: each.record_id for each in merged}
+    for external_id, duplicate in found.duplicates.items():
+        others = [*duplicate.record_ids, *(str(made[each]) for each in duplicate.external_ids if each in made)]
+        items.append(_review_item(work, external_id, "possible_duplicate", others, made.get(external_id)))
+    return items
+
+
+def _review_item(
+    work: Work, external_id: str, kind: str, record_ids: Sequence[str], record_id: UUID | None
 ) -> MatchConflict:
-    """Return the item that asks people who the vendor's record is."""
     return MatchConflict(
         kind=kind,
         entity=work.entity,
