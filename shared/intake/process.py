@@ -32,12 +32,12 @@ from shared.store.blobs import Blobs
 from shared.store.database import Database, Transaction
 from shared.store.ledger import JobRequest, Knock, Ledger
 from shared.store.links import Links
-from shared.store.queues import Knocker, Queues, queue_for
+from shared.store.queues import MOST_SEEN, Knocker, Queues, queue_for
 from shared.store.webhook_events import EventRow, Receiver, WebhookEvents
 from shared.sync.priorities import RECONCILE, WEBHOOK_SIGNAL
 
 MOST_COMPANIES = 10_000
-MOST_KNOCKS_WAITING = 64
+MOST_KNOCKS_WAITING = MOST_SEEN
 log = telemetry.get_logger(__name__)
 
 OVERFLOW = "webhook_overflow"
@@ -205,14 +205,14 @@ class Processor:
 
     async def _knock(self, knocks: Sequence[Knock], traceparent: str | None) -> None:
         """
-        Knock for the jobs, unless so many knocks wait already that workers are busy for a second with them.
+        Knock for the jobs, unless so many knocks lie there already that workers are busy for a while with them.
 
         A backlog that comes in at once would else put a knock for each of its jobs in the workers' way; the sweep
         knocks for what is left.
         """
         if len(knocks) > 1:
             try:
-                waiting = await self._queues.count(queue_for(WEBHOOK_SIGNAL))
+                waiting = await self._queues.visible(queue_for(WEBHOOK_SIGNAL))
             except Unavailable:
                 return
             knocks = knocks[: max(0, MOST_KNOCKS_WAITING - waiting)]
