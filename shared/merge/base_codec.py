@@ -88,7 +88,9 @@ def decode_intents(stored: Mapping[str, JsonValue]) -> dict[str, Print]:
 
 
 def _usual(values: Sequence[T], default: T) -> T:
-    return Counter(values).most_common(1)[0][0] if values else default
+    if not values or values.count(values[0]) == len(values):
+        return values[0] if values else default
+    return Counter(values).most_common(1)[0][0]
 
 
 def _encode_unit(unit: UnitBase, at: datetime, key_id: int) -> JsonValue:

@@ -1,5 +1,5 @@
 """
-The commonest unit of a first sync, decided by the shortest way: the two have never met and ours is empty.
+What a first sync mostly decides, by the shortest way: the two have never met and ours is empty.
 
 Row 4 (or 3, where theirs is empty too) by itself; `merge_value` and `merge_set` would decide the same, which
 tests/property/merge/test_laws.py holds them to.
@@ -7,16 +7,24 @@ tests/property/merge/test_laws.py holds them to.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 
 from pydantic import JsonValue
 
-from shared.merge.draft import Draft
-from shared.merge.fingerprints import elements_of, is_empty, listed, norm_of, print_of
+from shared.merge.draft import Draft, expected_print
+from shared.merge.fingerprints import elements_of, is_empty, is_set, listed, norm_of, print_of
+from shared.merge.normal_forms import VERSIONS, normal
 from shared.merge.rows import Row
-from shared.merge.state import EMPTY, Print, State, UnitBase
-from shared.merge.times import theirs_at
-from shared.model.fields import FIELDS, Unit
+from shared.merge.state import EMPTY, Decision, Outcome, Print, Rules, Stamp, StoredBase, Theirs, UnitBase
+from shared.merge.times import stamp_of, theirs_at
+from shared.model.fields import FIELDS, UNITS, Kind, Policy, Unit
+
+_PLANS = {
+    entity: tuple((unit, FIELDS[entity][unit.members[0]], Decision(unit.name, Row.EQUAL)) for unit in units.values())
+    for entity, units in UNITS.items()
+}
+"""Of each unit: itself, its (first) field, and the decision on one that is empty on both sides."""
 
 
 def is_blank(values: Mapping[str, JsonValue], names: tuple[str, ...]) -> bool:
@@ -28,27 +36,100 @@ def is_blank(values: Mapping[str, JsonValue], names: tuple[str, ...]) -> bool:
     return True
 
 
+def meet(theirs: Theirs, rules: Rules) -> Outcome:
+    """
+    Return what `merge` decides where nothing of ours is there yet; values must be allowed in.
+
+    Every record of a first sync comes through here: `fill` for all units at once, with whatever units share made once.
+    """
+    values, seen_at, key_id = theirs.values, theirs.observed_at, rules.key_id
+    take: dict[str, JsonValue] = {}
+    base, decisions, settled = StoredBase(), list[Decision](), list[str]()
+    blanks: dict[int, UnitBase] = {}
+    stamp_for = _stamps(theirs)
+    for unit, field, nothing_decided in _PLANS[rules.entity]:
+        name, members = unit.name, unit.members
+        shown = members if name in values else tuple([each for each in members if each in values])
+        if not shown:
+            continue
+        settled.append(name)
+        is_plain, norm = field.kind is not Kind.SET, VERSIONS[field.normal]
+        if len(members) == 1 and is_plain:
+            value = values[name]
+            form = None if value is None else normal(field, value)
+            if form is None:
+                # Half of all fields. A base is never changed in place, so that one will do for all of them.
+                decisions.append(nothing_decided)
+                if norm not in blanks:
+                    blanks[norm] = UnitBase(EMPTY, EMPTY, seen_at, norm=norm, key_id=key_id)
+                base[name] = blanks[norm]
+                continue
+            take[name] = value
+            t: Print = rules.hasher(name, form)
+            made = rules.expected(name, value)
+            expects = None if made is value or made == value else print_of(rules, unit, {name: made}, members)
+            row = Row.FIRST_VALUE
+        else:
+            is_union = not is_plain and rules.policies.get(name, unit.policy) is Policy.UNION
+            t, taken = _shown_of(rules, unit, shown, values, is_union=is_union)
+            expects = None if is_union or not taken else expected_print(rules, unit, taken)
+            row = Row.UNION if is_union else Row.FIRST_VALUE
+            take.update(taken)
+            if not taken:
+                base[name] = UnitBase(t, t, seen_at, norm=norm, key_id=key_id)
+                if not is_union:
+                    decisions.append(nothing_decided)
+                continue
+        decisions.append(Decision(name, row, stamp_for(name, row)))
+        known = None if expects == t else expects
+        base[name] = UnitBase(t, t, seen_at, norm=norm, expects=known, key_id=key_id)
+    return Outcome(take, {}, base, {}, tuple(decisions), settled=frozenset(settled))
+
+
+def _stamps(theirs: Theirs) -> Callable[[str, Row], Stamp]:
+    """Return (unit, row) → the stamp of a value of *theirs*: one object for all units that share it."""
+    at, made = theirs_at("", theirs, None), dict[tuple[datetime, Row], Stamp]()
+
+    def stamp_for(name: str, row: Row) -> Stamp:
+        when = theirs_at(name, theirs, None) if theirs.field_times else at
+        stamp = made.get((when, row))
+        if stamp is None:
+            stamp = made[when, row] = stamp_of(when, theirs, row)
+        return stamp
+
+    return stamp_for
+
+
 def fill(draft: Draft, unit: Unit, shown: tuple[str, ...], *, is_union: bool) -> None:
     """Take what the vendor shows of *unit*; values must be allowed in."""
-    rules, values = draft.rules, draft.theirs.values
-    t: Print
-    taken: dict[str, JsonValue] = {}
-    if is_blank(values, shown) and len(shown) == len(unit.members):
-        # Half of all fields; nothing of them needs a normal form.
-        t = {} if is_union else EMPTY
-    elif is_union:
-        elements = listed(FIELDS[rules.entity][unit.name], values[unit.name], rules.hasher)
-        t, taken = elements_of(elements), {unit.name: [element for _, element in elements.values()]}
-    else:
-        t, taken = print_of(rules, unit, values, shown), {name: values[name] for name in shown}
+    rules, theirs = draft.rules, draft.theirs
+    t, taken = _shown_of(rules, unit, shown, theirs.values, is_union=is_union)
     expects = None
-    if not is_empty(t):
+    if taken:
         draft.take.update(taken)
-        draft.decided(unit, Row.UNION if is_union else Row.FIRST_VALUE, theirs_at(unit.name, draft.theirs, None))
-        expects = None if is_union else draft.expected(unit, draft.theirs, shown)
+        draft.decided(unit, Row.UNION if is_union else Row.FIRST_VALUE, theirs_at(unit.name, theirs, None))
+        expects = None if is_union else expected_print(rules, unit, taken)
     elif not is_union:
         draft.decided(unit, Row.EQUAL)
-    norm, seen_at = norm_of(rules, unit), draft.theirs.observed_at
-    expects = None if expects == t else expects
-    draft.base[unit.name] = UnitBase(t, t, seen_at, State.AGREED, norm, expects=expects, key_id=rules.key_id)
+    draft.base[unit.name] = _agreed(rules, unit, t, expects, theirs.observed_at)
     draft.settled.append(unit.name)
+
+
+def _shown_of(
+    rules: Rules, unit: Unit, shown: tuple[str, ...], values: Mapping[str, JsonValue], *, is_union: bool
+) -> tuple[Print, dict[str, JsonValue]]:
+    """Return the print of what *values* show of *unit*, and the fields to take: none where that is empty."""
+    if len(shown) == len(unit.members) and is_blank(values, shown):
+        # Half of all fields; nothing of them needs a normal form.
+        return {} if is_set(rules, unit) else EMPTY, {}
+    if is_union:
+        elements = listed(FIELDS[rules.entity][unit.name], values[unit.name], rules.hasher)
+        taken: dict[str, JsonValue] = {unit.name: [element for _, element in elements.values()]} if elements else {}
+        return elements_of(elements), taken
+    t = print_of(rules, unit, values, shown)
+    return t, {} if is_empty(t) else {name: values[name] for name in shown}
+
+
+def _agreed(rules: Rules, unit: Unit, t: Print, expects: Print | None, seen_at: datetime) -> UnitBase:
+    known = None if expects == t else expects
+    return UnitBase(t, t, seen_at, norm=norm_of(rules, unit), expects=known, key_id=rules.key_id)

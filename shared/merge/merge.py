@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from shared.merge.draft import Draft
 from shared.merge.fingerprints import is_set
-from shared.merge.first import fill, is_blank
+from shared.merge.first import fill, is_blank, meet
 from shared.merge.restamp import restamped
 from shared.merge.rows import Row
 from shared.merge.scalars import merge_value, push_blind
@@ -29,6 +29,8 @@ def merge(base: Base, ours: Ours, theirs: Theirs, rules: Rules) -> Outcome:
     record wants a fetch. `Outcome.base` is written in the transaction that writes *take*; with the intents of *push*
     by `with_intents`, or without them when nothing is sent (pages), whose pushes are decided again by a job.
     """
+    if rules.inbound and not base and not ours.values:
+        return meet(theirs, rules)
     draft = Draft(ours, theirs, rules, StoredBase(base))
     for unit in UNITS[rules.entity].values():
         _merge_unit(draft, unit)
