@@ -8,14 +8,14 @@ from uuid import UUID
 
 import pytest
 
-from shared.merge.matching import Ambiguous
+from shared.merge.matching import Ambiguous, NewButPossibleDuplicate
 from shared.merge.merge import merge
 from shared.merge.settle import with_intents
 from shared.merge.state import Ours, Outcome, Stamp
 from shared.model import Direction, Reference
 from shared.store.ledger import JobRequest
 from shared.sync import waiting
-from shared.sync.follow_ups import fetches, first_wait, pushes, review_item, waits
+from shared.sync.follow_ups import fetches, first_wait, pushes, review_items, waits
 from shared.sync.merging import Merged
 from shared.sync.priorities import OTHER_EDIT, PARENT_FETCH, PULL, RECONCILE, WEBHOOK_SIGNAL
 from shared.sync.work import Sorted
@@ -155,8 +155,18 @@ def test_a_wait_is_named_for_what_ends_it(found: Sorted, expected: str | None) -
 
 
 def test_a_review_names_the_records_that_it_might_be() -> None:
-    item = review_item(work(), "7", "ambiguous_match", [str(RECORD)], UUID(int=8))
+    found = Sorted(unclear={"7": Ambiguous((str(RECORD),), "name_differs")})
+    (item,) = review_items(work(), found, [])
     assert (item.kind, item.entity, item.integration_id, item.external_id) == (
         "ambiguous_match", CANDIDATE, INTEGRATION, "7",
     )  # fmt: skip
-    assert (item.matches, item.record_id) == ([RECORD], UUID(int=8))
+    assert (item.matches, item.record_id) == ([RECORD], None)
+
+
+def test_a_possible_duplicate_names_ours_and_those_of_its_own_page() -> None:
+    other = UUID(int=9)
+    one = merged(outcome({}, {"email": "a@example.org"}, {}), other)
+    found = Sorted(duplicates={"8": NewButPossibleDuplicate((str(RECORD),), (one.observation.external_id, "unseen"))})
+    (item,) = review_items(work(), found, [one])
+    assert (item.kind, item.external_id) == ("possible_duplicate", "8")
+    assert item.matches == [RECORD, other]
