@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,9 @@ from sandbox.stack import Stack
 SYNC_S = 120.0
 ARRIVAL_S = 60.0
 POISON_S = 90.0
+SWEEP_S = 20.0
+POISONING_S = 10.0
+"""Five failures and the waits between them take no longer."""
 WEBHOOK_DELAY_S = 2.0
 
 
@@ -178,11 +182,13 @@ def poison(scene: Scene) -> str:
     _order_fault(scene.stack.fault_file, scene.portal.candidate_of(person)["id"])
     if scene.portal.dead_letters():
         raise NotInTime("a job was given up before this one")
+    # The sweep, each 20 s, may knock for a failing job as well; five failures of two messages poison neither.
+    until(lambda: 1 <= time.time() % SWEEP_S <= SWEEP_S - POISONING_S, "a sweep to be over", within=SWEEP_S)
     _edit_phone(scene, person, POISONED_PHONE)
     (letter,) = until(scene.portal.dead_letters, "a dead letter", within=POISON_S)
     until(lambda: _is_told(scene.stack.host.log, letter["id"]), "an alert in the host's log", within=ARRIVAL_S)
-    if "OrderedFault" not in letter["cause"]:
-        raise NotInTime(f"the dead letter has another cause: {letter['cause']}")
+    if letter["code"] != "poison" or "OrderedFault" not in letter["cause"]:
+        raise NotInTime(f"the dead letter has another cause: {letter['code']}, {letter['cause']}")
     if _phone_there(scene, person) == POISONED_PHONE:
         raise NotInTime("the poisoned job was done all the same")
     return f"{letter['queue']}: {letter['code']}, {letter['cause']}"
