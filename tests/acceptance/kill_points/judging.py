@@ -20,8 +20,8 @@ MOST_REPEATED = 2
 EATEN_S = 600
 SYNC_QUEUES = ("sync-urgent", "sync-normal", "sync-bulk")
 EVENTS_QUEUE = "webhook-events"
-FILLERS = 100
-"""Knocks for nothing that sleep beside the others, as if a dozen hosts had died."""
+FILLERS = 40
+"""Knocks for nothing that sleep beside the others, as if four more hosts had died."""
 
 
 def eat_knocks(storage: str) -> int:

@@ -63,7 +63,7 @@ def before_page_transaction(account: Account, chance: random.Random, held: ExitS
     """A page was fetched; its transaction waits for its first row."""
     done = _approach(account, chance)
     _lock_job(account, held, "pull")
-    await_lock_waiter(account, "%FROM sync_queue%lease_token%UPDATE%")
+    await_lock_waiter(account, "%FROM sync_queue%lease_token%")
     return Reached(check=lambda: _expect(candidate_pages_done(account) == done, f"{done} pages committed"))
 
 
@@ -117,7 +117,7 @@ def application_created(account: Account, chance: random.Random, held: ExitStack
     wait_until(lambda: account.number(sent) == 1, within=REACHED_S)
     _lock_job(account, held, "reconcile")
     wait_until(lambda: _posts(account, "/v3/applications", str(made["id"])), within=REACHED_S)
-    await_lock_waiter(account, "%FROM sync_queue%lease_token%UPDATE%")
+    await_lock_waiter(account, "%FROM sync_queue%lease_token%")
     return Reached([Submission(email)], check=lambda: _expect_open_intent(account))
 
 
