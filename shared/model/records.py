@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, ClassVar, NotRequired
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 from typing_extensions import TypedDict
 
 from shared.model.enums import EntityType
@@ -61,13 +61,13 @@ class Record(BaseModel):
     """The vendor's own time of its last change."""
     vendor_version: str | None = None
     """What the vendor counts its changes by, where it does; compared as text of equal length."""
-    references: dict[str, Reference] = {}
+    references: dict[str, Reference] = Field(default_factory=dict)
     """Fields of kind REFERENCE, as the vendor names them."""
     anonymized: bool = False
     """The vendor has erased this person."""
     warnings: tuple[str, ...] = ()
     """What could not be mapped, by path and reason; never a value."""
-    raw: Mapping[str, Any] = {}
+    raw: Mapping[str, Any] = Field(default_factory=dict)
     """The vendor's payload, for building whole-list writes. Never stored, never logged."""
 
     def visible(self) -> dict[str, JsonValue]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import LiteralString
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from pydantic import JsonValue
 
@@ -40,9 +40,9 @@ class LogRow:
 _INSERT: LiteralString = """
 INSERT INTO sync_logs (id, company_id, integration_id, entity_type, entity_id, external_id, action, direction, status,
     error_message, retry_count, duration_ms, request_id, run_id, job_id, details)
-SELECT r.id, %(company)s, r.integration_id, r.entity_type, r.entity_id, r.external_id, r.action, r.direction, r.status,
-    r.error_message, r.retry_count, r.duration_ms, r.request_id, r.run_id, r.job_id, r.details
-FROM jsonb_to_recordset(%(rows)s) AS r (id uuid, integration_id uuid, entity_type text, entity_id uuid,
+SELECT gen_random_uuid(), %(company)s, r.integration_id, r.entity_type, r.entity_id, r.external_id, r.action,
+    r.direction, r.status, r.error_message, r.retry_count, r.duration_ms, r.request_id, r.run_id, r.job_id, r.details
+FROM jsonb_to_recordset(%(rows)s) AS r (integration_id uuid, entity_type text, entity_id uuid,
     external_id text, action text, direction text, status text, error_message text, retry_count integer,
     duration_ms integer, request_id text, run_id uuid, job_id uuid, details jsonb)
 """
@@ -59,7 +59,6 @@ class Logs:
 
 def _row(row: LogRow) -> dict[str, object]:
     return {
-        "id": uuid4(),
         "integration_id": row.integration_id,
         "entity_type": row.entity.log_name,
         "entity_id": row.entity_id,

@@ -67,8 +67,8 @@ class Applier:
         Bring *observations* into the records of the transaction's company.
 
         *is_forced* merges even what looks known: our own side may have changed. *with_pushes*: the caller writes at
-        the vendor right after the commit. *foreseen*: what `foresee` made of these observations. Raises Conflict when another worker changed one of the rows meanwhile: roll
-        back and apply again.
+        the vendor right after the commit. *foreseen*: what `foresee` made of these observations. Raises Conflict when
+        another worker changed one of the rows meanwhile: roll back and apply again.
         """
         found = await self._sort(tx, work, observations, is_forced=is_forced)
         merged = await self._merge(found, book, work, foreseen, with_pushes=with_pushes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from pydantic import JsonValue
 
@@ -16,6 +16,7 @@ from shared.merge.state import Base, Ours, Outcome, Rules, Stamp
 from shared.model import UNITS, JsonObject
 from shared.store.links import Link, LinkWrite
 from shared.store.records import RecordWrite, StoredRecord
+from shared.sync.ids import new_id
 from shared.sync.observations import Observation, RuleBook
 from shared.sync.stamps import decode_stamps, encode_stamps
 
@@ -47,12 +48,12 @@ class Merged:
     @property
     def wants_fetch(self) -> bool:
         """Only a new fetch says what holds in some unit."""
-        return any(decision.rule in UNFINISHED for decision in self.outcome.decisions)
+        return not UNFINISHED.isdisjoint([decision.rule for decision in self.outcome.decisions])
 
     @property
     def taken_units(self) -> tuple[str, ...]:
         """Units of ours that change."""
-        return tuple(decision.unit for decision in self.outcome.decisions if decision.stamp is not None)
+        return tuple([decision.unit for decision in self.outcome.decisions if decision.stamp is not None])
 
 
 def merge_observation(
@@ -71,8 +72,8 @@ def merge_observation(
     Without a record one is made; without a link one is made. *with_pushes*: what is to be written at the vendor goes
     out right after the commit, so the link keeps the intents. An observation that is not admitted must not come here.
     """
-    record_id = record.id if record is not None else uuid4()
-    link_id = link.id if link is not None else uuid4()
+    record_id = record.id if record is not None else new_id()
+    link_id = link.id if link is not None else new_id()
     rules = book.for_link(link_id)
     if observation.record.anonymized:
         return _forgotten(observation, rules, record_id, link_id, record, link)
@@ -183,7 +184,7 @@ def _link_write(
     with_pushes: bool,
 ) -> LinkWrite | None:
     # Where a write of ours may be under way, this look was not a whole one; the next shall not pass for known.
-    is_whole = all(decision.rule not in UNFINISHED for decision in outcome.decisions)
+    is_whole = UNFINISHED.isdisjoint([decision.rule for decision in outcome.decisions])
     digest = observation.digest if is_whole else None
     is_same = link is not None and link.state == "live" and link.digest == digest
     new_base = with_intents(outcome.base, outcome.intents, outcome.expects) if with_pushes else outcome.base

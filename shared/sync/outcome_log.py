@@ -15,20 +15,20 @@ from shared.sync.work import Sorted, Work
 
 def row_of(work: Work, merged: Merged) -> LogRow | None:
     """Return what there is to tell of one record; None when nothing happened to it."""
-    outcome = merged.outcome
+    outcome, taken = merged.outcome, merged.taken_units
     details: dict[str, JsonValue] = {}
-    if merged.taken_units:
-        details["fields"] = [*merged.taken_units]
+    if taken:
+        details["fields"] = [*taken]
         details["rules"] = [*sorted({str(each.rule) for each in outcome.decisions if each.stamp is not None})]
     if "status" in outcome.take:
         details["status"] = outcome.take["status"]
     if outcome.held:
         details["held"] = [*(each.unit for each in outcome.held)]
-    if not (merged.is_new or merged.taken_units or outcome.held):
+    if not (merged.is_new or taken or outcome.held):
         return None
     return log_row(
         work,
-        LogAction.CREATED if merged.is_new else LogAction.UPDATED if merged.taken_units else LogAction.SKIPPED,
+        LogAction.CREATED if merged.is_new else LogAction.UPDATED if taken else LogAction.SKIPPED,
         LogStatus.CONFLICT if outcome.held else LogStatus.SUCCESS,
         external_id=merged.observation.external_id,
         entity_id=merged.record_id,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from uuid import UUID
@@ -33,11 +33,12 @@ from shared.sync import coverage, waiting
 from shared.sync.adapters import Adapters
 from shared.sync.applying import Applier
 from shared.sync.endings import Continue, Done, Ending
+from shared.sync.merging import Merged
 from shared.sync.observations import Observation, RuleBook, observe
 from shared.sync.priorities import INCREMENTAL_PULL, PULL, RECONCILE, WEBHOOK_SIGNAL
 from shared.sync.work import Applied, Work
 
-YOUNG_OBJECTS = 50_000
+YOUNG_OBJECTS = 200_000
 """Made between two looks of the garbage collector. A page makes some 100,000, all gone with it and none in a cycle; at
 the default of 700 the collector walked every page forty times, a third of a first sync's time."""
 
@@ -52,6 +53,7 @@ class _Read:
     page: Page
     """Without its records."""
     observations: Sequence[Observation]
+    foreseen: Mapping[str, Merged]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,9 @@ class _Pull:
     work: Work
     book: RuleBook
     adapter: Adapter
-    start: Cursor | None
+    start: Cursor | None = None
+    is_first: bool = False
+    """No pull of this entity has come to its end yet, so that what is read is likely to be new."""
 
 
 class Puller:
@@ -93,7 +97,7 @@ class Puller:
             return await self._end(job, run, RunStatus.FAILED, error="this entity may not come in: config.directions")
         async with self._adapters.connected(integration) as adapter:
             work = Work(integration, type(adapter), job.entity, job, run.id)
-            pull = _Pull(job, run, work, self._applier.book(work), adapter, None)
+            pull = _Pull(job, run, work, self._applier.book(work), adapter)
             try:
                 return await self._pull(pull)
             except CursorExpired:
@@ -113,10 +117,10 @@ class Puller:
 
     async def _pull(self, pull: _Pull) -> Ending:
         deadline = time.monotonic() + self._time_budget_s
-        start = await self._start(pull)
+        pull = await self._started(pull)
         knocks: list[Knock] = []
         last_page = False
-        async with self._reading(replace(pull, start=start)) as reads:
+        async with self._reading(pull) as reads:
             async for read in reads:
                 applied, is_cancelled = await self._take_in(pull, read)
                 knocks.extend(applied.knocks)
@@ -129,19 +133,20 @@ class Puller:
             return Continue(knocks=knocks)
         return await self._complete(pull, knocks)
 
-    async def _start(self, pull: _Pull) -> Cursor | None:
-        """Return where this execution starts: the page where the last one stopped, else the run's own beginning."""
+    async def _started(self, pull: _Pull) -> _Pull:
+        """Return *pull* with its start: the page where its last execution stopped, else the run's own beginning."""
         entity, integration = pull.job.entity, pull.work.integration
         async with self._database.company(pull.job.company_id) as tx:
             await self._store.ledger.guard(tx, pull.job)
             cursor = await self._store.runs.lock_cursor(tx, integration.id, entity)
+            pull = replace(pull, is_first=cursor.watermark is None)
             if cursor.run_id == pull.run.id and cursor.position is not None:
-                return Cursor(cursor.position)
+                return replace(pull, start=Cursor(cursor.position))
             await self._store.runs.move_cursor(tx, integration.id, entity, pull.run.id, None)
         capability = type(pull.adapter).capabilities.entities[entity]
         if pull.run.mode == "full" or cursor.watermark is None or not capability.incremental:
-            return None
-        return pull.adapter.since(entity, cursor.watermark - capability.overlap)
+            return pull
+        return replace(pull, start=pull.adapter.since(entity, cursor.watermark - capability.overlap))
 
     @asynccontextmanager
     async def _reading(self, pull: _Pull) -> AsyncIterator[AsyncIterator[_Read]]:
@@ -156,7 +161,11 @@ class Puller:
             if page is None:
                 return None
             observations = observe(page.records, ticket, context=pull.book.context)
-            return _Read(replace(page, records=()), observations)
+            page = replace(page, records=())
+            if not pull.is_first:
+                return _Read(page, observations, {})
+            foreseen = await asyncio.to_thread(self._applier.foresee, pull.work, observations, pull.book)
+            return _Read(page, observations, foreseen)
 
         async def reads() -> AsyncIterator[_Read]:
             nonlocal ahead
@@ -193,7 +202,7 @@ class Puller:
         refused = [Quarantined(each.external_id, "invalid_payload", each.reason) for each in page.refused]
         async with self._database.company(pull.job.company_id) as tx:
             await self._store.ledger.guard(tx, pull.job)
-            applied = await self._applier.apply(tx, pull.work, read.observations, pull.book)
+            applied = await self._applier.apply(tx, pull.work, read.observations, pull.book, foreseen=read.foreseen)
             applied.knocks.extend(await self._quarantine(tx, pull, refused))
             is_cancelled = await self._record_page(tx, pull, read, applied, len(refused))
         return applied, is_cancelled
