@@ -57,6 +57,8 @@ def edit(account: Account, path: Mapping[str, Any], body: dict[str, Any]) -> Row
             account.tell("application_updated", payloads.application_event(account, row))
         case "jobs":
             account.tell("job_updated", {"job": payloads.job_of_event(account, row)})
+        case "job_posts":
+            account.tell("job_post_updated", payloads.post_event(row))
         case _:
             pass  # no event exists for the other kinds (section 9.4)
     return row
@@ -77,6 +79,8 @@ def remove(account: Account, path: Mapping[str, Any], _: dict[str, Any]) -> Row:
             account.remove(table, row_id)
             if table == "job_interview_stages":
                 account.tell("job_interview_stage_deleted", {"job_interview_stage": row})
+            elif table == "job_posts":
+                account.tell("job_post_deleted", payloads.post_event(row))
             elif table in {"departments", "offices"}:
                 name = table.removesuffix("s")
                 account.tell(f"{name}_deleted", {name: {"id": row_id, "name": row["name"]}})

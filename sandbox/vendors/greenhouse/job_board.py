@@ -129,7 +129,7 @@ class JobBoard:
             "title": row["title"],
             "updated_at": row["updated_at"],
             "requisition_id": job and job["requisition_id"],
-            "location": {"name": offices[0]["location"] if offices else "Remote"},
+            "location": {"name": row.get("location") or (offices[0]["location"] if offices else "Remote")},
             "absolute_url": row["public_url"],
             "language": row["language"],
             "metadata": None,

@@ -132,6 +132,13 @@ def job_of_event(account: Account, row: Row) -> dict[str, Any]:
     }
 
 
+def post_event(row: Row) -> dict[str, Any]:
+    """The payload of the job post events is the post itself; a post for prospects has no `job_id` (section 9.4)."""
+    shown = {name: row[name] for name in ("id", "title", "active", "live", "internal", "content", "language")}
+    times = {name: second_text(row[name]) for name in ("first_published_at", "created_at", "updated_at")}
+    return shown | times | ({} if row["job_id"] is None else {"job_id": row["job_id"]})
+
+
 def newest_application(account: Account, candidate_id: int) -> Row | None:
     """The candidate's newest application, or None."""
     rows = account["applications"].rows("candidate_id", candidate_id)
