@@ -63,8 +63,12 @@ Harvest v3; v1 where `config.api_version` says so, or where only keys are given.
 - v1, v3 and webhooks are told apart by the payload. Names that v3 shows as ids are looked up in dictionaries, a few
   calls for all records, and merged into the payload under `_liaison`; the stages of fifty jobs are one call.
   Dictionaries that the credential may not read leave their fields not visible.
-- An incremental pull asks for `updated_at` at or after a moment. One of jobs also brings those of which a stage alone
-  has changed. v1 can't list applications by change: there each pull of applications is a full one.
+- With a `board_token` each pull of jobs, and each fetch of one, reads the Job Board's live posts in one call without a
+  key. They go under `_liaison` too, by `internal_job_id`. If the board can't be read, description and location are not
+  visible, with a warning. `harvest_api_key` serves Harvest and `api_key` the board; alone, `api_key` serves both.
+- An incremental pull asks for `updated_at` at or after a moment. One of jobs also brings those of which a stage or the
+  post alone has changed; posts of the last day before that moment are looked at once more, in case the board was down.
+  v1 can't list applications by change: there each pull of applications is a full one.
 - `null` in place of a contact list is *not visible*: the vendor always fills them, so it must not blank what we hold.
 - An anonymised candidate has no fields, only the mark. A job's rich text loses scripts, styles and odd schemes.
 - A candidate is created with one application: for `job_id` if given, else as a prospect. If Greenhouse makes it later,

@@ -1,4 +1,8 @@
-"""Greenhouse as an adapter: Harvest v3, or v1 where `api_version` says so. Facts: docs/vendors/greenhouse.md."""
+"""
+Greenhouse as an adapter: Harvest v3, or v1 where `api_version` says so, and the Job Board where one is named.
+
+Facts: docs/vendors/greenhouse.md.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Self
 
 from shared.adapters.greenhouse import webhook, write
+from shared.adapters.greenhouse.board import Board
 from shared.adapters.greenhouse.capabilities import CAPABILITIES
 from shared.adapters.greenhouse.checking import check_connection
 from shared.adapters.greenhouse.config import V1, Config, read_config
@@ -30,11 +35,12 @@ class GreenhouseAdapter:
     platform: ClassVar[str] = "greenhouse"
     capabilities: ClassVar[Capabilities] = CAPABILITIES
 
-    def __init__(self, lists: Lists, config: Config) -> None:
+    def __init__(self, lists: Lists, config: Config, board: Board | None = None) -> None:
         names = Names(lists)
         self._lists = lists
         self._config = config
-        self._reader = Reader(lists, names)
+        self._board = board
+        self._reader = Reader(lists, names, board)
         self._writer = Writer(lists, names, self._reader, config)
 
     @classmethod
@@ -52,7 +58,8 @@ class GreenhouseAdapter:
             account=f"greenhouse:{config.base_url}:{config.credential}",
             window=WINDOW,
         )
-        return cls(Lists(api, is_legacy=config.version == V1), config)
+        board = None if config.board_url is None else Board.open(config.board_url, http)
+        return cls(Lists(api, is_legacy=config.version == V1), config, board)
 
     @classmethod
     def to_canonical(cls, entity: EntityType, payload: Mapping[str, Any]) -> Record:
@@ -107,7 +114,7 @@ class GreenhouseAdapter:
 
     async def check(self) -> ConnectionReport:
         """Try the cheapest call of each scope, each within 5 s."""
-        return await check_connection(self._lists, self._config)
+        return await check_connection(self._lists, self._config, self._board)
 
     async def aclose(self) -> None:
         """Give back nothing: the connections belong to the integration's VendorHttp."""

@@ -21,6 +21,7 @@ def _read(note: str) -> FieldCapability:
 
 _V3 = "not shown by Harvest v1 (10.4)"
 _OURS = "requisitions belong to Greenhouse: Liaison only reads them"
+_POST = "where a Job Board is connected and a post of the job is live, the post's"
 _RENAMED = f"{_OURS}; a new name in its dictionary doesn't touch the job (3.6)"
 
 CANDIDATE = EntityCapability(
@@ -69,8 +70,8 @@ JOB = EntityCapability(
         "requisition_id": _read(_OURS),
         "status": _read(_OURS),
         "department": _read(_RENAMED),
-        "location": _read(_RENAMED),
-        "description": _read(f"{_OURS}; HTML without scripts and styles"),
+        "location": _read(f"{_POST}; else its offices (11.1). {_RENAMED}"),
+        "description": _read(f"{_POST} text; else the internal notes (11.1). HTML without scripts and styles. {_OURS}"),
         "created_date": _read(_OURS),
         "stages": _read(f"{_OURS}; pulled by the stages' own times, for a stage's change doesn't touch its job (3.6)"),
     },

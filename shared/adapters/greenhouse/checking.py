@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from dataclasses import dataclass
 
+from shared.adapters.greenhouse.board import Board
 from shared.adapters.greenhouse.config import V1, Config
 from shared.adapters.greenhouse.lists import Lists
-from shared.adapters.limits import read_date
+from shared.adapters.http import Answer
+from shared.adapters.limits import Clock, read_date
 from shared.adapters.protocol import Check, ConnectionReport
 from shared.errors import LiaisonError, RateLimited
 
@@ -18,6 +21,8 @@ NEEDED = ("/candidates", "/applications", "/jobs")
 HELPFUL = ("/job_interview_stages", "/rejection_reasons", "/sources", "/departments", "/offices")
 """Without these the fields that they name are not visible; the rest works."""
 HELPFUL_LEGACY = ("/job_stages", "/rejection_reasons")
+JOB_BOARD = "job board"
+"""Without it jobs show no description and no location (`config.board_token`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +31,20 @@ class _Tried:
     skew_s: float | None = None
 
 
-async def check_connection(lists: Lists, config: Config) -> ConnectionReport:
+async def check_connection(lists: Lists, config: Config, board: Board | None = None) -> ConnectionReport:
     """
     Sign in, then try each list in parallel, each within 5 s. Never raises for what Greenhouse refuses.
 
     The report is ok when all that is needed works; what is missing besides costs fields and stands in its line.
     """
-    signed_in = await _try(lists, SIGN_IN)
+    signed_in = await _try_list(lists, SIGN_IN)
     tried = [signed_in]
     if signed_in.check.ok:
         helpful = HELPFUL_LEGACY if lists.is_legacy else HELPFUL
-        tried += await asyncio.gather(*(_try(lists, path) for path in (*NEEDED, *helpful)))
+        tries = [_try_list(lists, path) for path in (*NEEDED, *helpful)]
+        if board is not None:
+            tries.append(_try(lists.api.http.clock, JOB_BOARD, board.look(content=False)))
+        tried += await asyncio.gather(*tries)
     checks = [one.check for one in tried]
     if config.version == V1 and config.user_id is None:
         detail = "set config.user_id: Harvest v1 writes on behalf of a user"
@@ -50,23 +58,29 @@ async def check_connection(lists: Lists, config: Config) -> ConnectionReport:
     )
 
 
-async def _try(lists: Lists, path: str) -> _Tried:
-    clock = lists.api.http.clock
+async def _try_list(lists: Lists, path: str) -> _Tried:
+    async def call() -> Answer:
+        return (await lists.page(path, {"per_page": "1"})).answer
+
+    return await _try(lists.api.http.clock, _name(path), call())
+
+
+async def _try(clock: Clock, name: str, call: Awaitable[Answer]) -> _Tried:
     started_at = clock.now()
     try:
         async with asyncio.timeout(CHECK_S):
-            page = await lists.page(path, {"per_page": "1"})
+            answer = await call
     except TimeoutError:
-        return _Tried(Check(_name(path), ok=False, detail=f"no answer within {CHECK_S:.0f} s"))
+        return _Tried(Check(name, ok=False, detail=f"no answer within {CHECK_S:.0f} s"))
     except RateLimited as exc:
         detail = f"Greenhouse's limit is used up until {exc.retry_at:%H:%M:%S} UTC"
-        return _Tried(Check(_name(path), ok=False, detail=detail))
+        return _Tried(Check(name, ok=False, detail=detail))
     except LiaisonError as exc:
         detail = str(exc) if exc.remedy is None else f"{exc}; {exc.remedy}"
-        return _Tried(Check(_name(path), ok=False, detail=detail))
+        return _Tried(Check(name, ok=False, detail=detail))
     now = clock.now()
-    check = Check(_name(path), ok=True, latency_ms=round((now - started_at) * 1000))
-    told = read_date(page.answer.headers.get("date"))
+    check = Check(name, ok=True, latency_ms=round((now - started_at) * 1000))
+    told = read_date(answer.headers.get("date"))
     return _Tried(check, None if told is None else skew_s(told, started_at, now))
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from urllib.parse import quote
 
 from shared.adapters.protocol import Connection
 from shared.errors import InvalidInput
@@ -16,6 +17,7 @@ TOKENS = "https://auth.greenhouse.io/token"
 JOB_BOARD = "https://boards-api.greenhouse.io"
 V1, V3 = "v1", "v3"
 _VERSION_IN_PATH = re.compile(r"/v[123]$")
+_BOARD_IN_PATH = re.compile(r"/boards(?:/([^/?#]+))?$")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -32,7 +34,8 @@ class Config:
     user_id: str | None
     """Who acts: v3's `sub`, v1's On-Behalf-Of."""
     board_token: str | None
-    board_url: str
+    board_url: str | None
+    """Where the public posts of *board_token* are; None without one."""
 
     @property
     def base_url(self) -> str:
@@ -68,6 +71,7 @@ def read_config(connection: Connection) -> Config:
     user_id = _text(config, "user_id")
     if user_id is not None and not re.fullmatch(r"[0-9]{1,19}", user_id):
         raise InvalidInput("config.user_id: is not the number of a user", field="config.user_id")
+    board_token = _text(config, "board_token")
     return Config(
         version=version,
         origin=_origin(connection.api_base_url or HARVEST),
@@ -75,13 +79,26 @@ def read_config(connection: Connection) -> Config:
         client=(client_id, client_secret) if client_id and client_secret else None,
         key=key,
         user_id=user_id,
-        board_token=_text(config, "board_token"),
-        board_url=(_text(config, "job_board_url") or JOB_BOARD).rstrip("/"),
+        board_token=board_token,
+        board_url=None if board_token is None else _board_url(_text(config, "job_board_url") or JOB_BOARD, board_token),
     )
 
 
 def _origin(url: str) -> str:
     return _VERSION_IN_PATH.sub("", url.strip().rstrip("/")).rstrip("/")
+
+
+def _board_url(url: str, token: str) -> str:
+    """Return the board's own address; *url* may be the host's, the version's or the board's. Raises InvalidInput."""
+    base, own = url.rstrip("/"), quote(token, safe="")
+    found = _BOARD_IN_PATH.search(base)
+    if found is None:
+        return f"{_VERSION_IN_PATH.sub('', base)}/v1/boards/{own}"
+    if found.group(1) not in {None, own}:
+        raise InvalidInput(
+            "config.job_board_url: is another board's", field="config.job_board_url", remedy="name the board once"
+        )
+    return f"{base[: found.start()]}/boards/{own}"
 
 
 def _text(config: Mapping[str, JsonValue], key: str) -> str | None:

@@ -22,7 +22,7 @@ class Position:
     Where a pull stands.
 
     *since*: ISO time of an incremental pull. *query*: the vendor's own query string of the next page. *after*: in
-    the second part of an incremental pull of jobs, the last job whose stages had changed that is done.
+    the second part of an incremental pull of jobs, the last job that is done of those whose parts had changed.
     """
 
     since: str | None = None

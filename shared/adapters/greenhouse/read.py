@@ -8,6 +8,9 @@ the adapter and put under the reserved key `_liaison` before the payload comes h
     {"id": 4410, …, "_liaison": {"department": "Sales", "location": "Leeds", "stages": [{…}]}}
     {"id": 7010, …, "_liaison": {"source": "Referral", "rejection_reason": {"name": …, "type": {"key": …}}}}
 
+With a Job Board connected a job's public post stands there too: `"post": {"content": …, "location": {"name": …}}`, null
+where no post is live, or `"board_error": why` while the board can't be read.
+
 A field that the payload doesn't carry, and that no look-up gave, is not visible. `null` in place of a list that the
 vendor always fills is not visible either, with a warning: it must not blank what we hold.
 """
@@ -15,6 +18,7 @@ vendor always fills is not visible either, with a warning: it must not blank wha
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from html import unescape
 from typing import Any
 
 from shared.adapters import wire
@@ -26,6 +30,8 @@ from shared.model.records import Contact
 
 EXTRAS = "_liaison"
 """Reserved key of a payload: names that the adapter looked up."""
+POST, BOARD_ERROR = "post", "board_error"
+"""Keys under `_liaison`: the job's public post, or why the Job Board can't be read."""
 
 ANONYMIZED = "Anonymized"
 STATUSES: Mapping[str, str] = {
@@ -191,7 +197,11 @@ def _read_named(
 
 
 def read_job(payload: Mapping[str, Any]) -> Job:
-    """Map a requisition. *stages* are visible only where the adapter looked them up or v1 nests them."""
+    """
+    Map a requisition. *stages* are visible only where the adapter looked them up or v1 nests them.
+
+    *description* and *location* are the public post's where one is live, else what Harvest shows.
+    """
     if read_v1.is_nested_job(payload):
         payload = read_v1.flatten_job(payload)
     external_id = wire.required_id(payload)
@@ -205,12 +215,10 @@ def read_job(payload: Mapping[str, Any]) -> Job:
         fields["status"] = wire.text(payload, "status")
         if fields["status"] is not None and fields["status"] not in JOB_STATUSES:
             warnings.append("status: unknown word, kept as it came")
-    if "notes" in payload:
-        fields["description"] = safe_html(wire.text(payload, "notes"))
     if "created_at" in payload:
         fields["created_date"] = wire.day(payload, "created_at")
-    for name, key in (("department", "department_id"), ("location", "office_ids")):
-        _read_named(payload, extras, name, key, fields=fields, warnings=warnings)
+    _read_named(payload, extras, "department", "department_id", fields=fields, warnings=warnings)
+    _read_public(payload, extras, fields, warnings)
     if "stages" in extras:
         fields["stages"] = read_stages(extras, path=f"{EXTRAS}.")
     return Job(
@@ -220,6 +228,30 @@ def read_job(payload: Mapping[str, Any]) -> Job:
         raw=payload,
         **fields,
     )
+
+
+def _read_public(payload: Mapping[str, Any], extras: Mapping[str, Any], fields: Fields, warnings: Warnings) -> None:
+    """
+    Set *description* and *location*.
+
+    While the Job Board can't be read neither is visible: whether a post is live is not known then, and Harvest's
+    internal notes in place of the post's text would be a change that nobody made.
+    """
+    if BOARD_ERROR in extras:
+        warnings.append(f"job board: {wire.text(extras, BOARD_ERROR, path=f'{EXTRAS}.')}")
+        return
+    post = wire.optional(extras, POST, path=f"{EXTRAS}.")
+    if post is None:
+        if "notes" in payload:
+            fields["description"] = safe_html(wire.text(payload, "notes"))
+        _read_named(payload, extras, "location", "office_ids", fields=fields, warnings=warnings)
+        return
+    if "content" in post:
+        escaped = wire.text(post, "content", path=f"{POST}.")
+        fields["description"] = None if escaped is None else safe_html(wire.clean(unescape(escaped), f"{POST}.content"))
+    if "location" in post:
+        place = wire.optional(post, "location", path=f"{POST}.")
+        fields["location"] = None if place is None else wire.text(place, "name", path=f"{POST}.location.")
 
 
 def read_stages(payload: Mapping[str, Any], *, path: str = "") -> list[dict[str, Any]]:

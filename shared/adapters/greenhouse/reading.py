@@ -1,12 +1,14 @@
-"""Pulls, fetches and searches in Harvest."""
+"""Pulls, fetches and searches in Harvest; jobs with what the Job Board shows of them."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from shared.adapters import wire
+from shared.adapters.greenhouse.board import NO_BOARD, Board, Posts
 from shared.adapters.greenhouse.lists import ListPage, Lists
 from shared.adapters.greenhouse.names import LEGACY_STAGES, MOST_IDS, STAGES, Names
 from shared.adapters.greenhouse.paging import Position, read_cursor
@@ -25,37 +27,47 @@ PATHS: Mapping[EntityType, str] = {
 class Reader:
     """Everything that is read of one account."""
 
-    def __init__(self, lists: Lists, names: Names) -> None:
+    def __init__(self, lists: Lists, names: Names, board: Board | None = None) -> None:
         self._lists = lists
         self._names = names
+        self._board = board
 
     async def pages(self, entity: EntityType, cursor: Cursor | None) -> AsyncIterator[Page]:
         """
         Yield the pages that follow *cursor*, newest record first; a request is made when its page is asked for.
 
-        An incremental pull of jobs ends with those of which a stage alone has changed. v1 can't list applications
-        by their change, so they are read in full (docs/vendors/greenhouse.md, 10.3).
+        An incremental pull of jobs ends with those of which a stage or the public post alone has changed. v1 can't
+        list applications by their change, so they are read in full (docs/vendors/greenhouse.md, 10.3).
         """
         position = read_cursor(cursor)
+        posts = await self._posts(entity)
+        unpaid = posts.requests
         seen: set[str] = set()
         while position.after is None:
-            page, following = await self._listed(entity, position, seen)
+            page, following = await self._listed(entity, position, seen, posts)
+            page, unpaid = replace(page, requests=page.requests + unpaid), 0
             yield page
             del page  # or this page would stay in memory until the next one is there
             if following is None:
                 return
             position = following
-        async for page in self._jobs_of_changed_stages(position):
+        async for page in self._jobs_of_changed_parts(position, posts, unpaid):
             yield page
 
-    async def _listed(self, entity: EntityType, position: Position, seen: set[str]) -> tuple[Page, Position | None]:
+    async def _posts(self, entity: EntityType) -> Posts:
+        """Return what the Job Board shows, for jobs of an account that has one."""
+        return NO_BOARD if self._board is None or entity is not EntityType.JOB else await self._board.posts()
+
+    async def _listed(
+        self, entity: EntityType, position: Position, seen: set[str], posts: Posts
+    ) -> tuple[Page, Position | None]:
         """Return the page at *position* and what follows it; *seen* holds the queries of earlier pages."""
         listed = await self._lists.page(PATHS[entity], position.query or self._first(entity, position.since))
         if listed.following in seen:
             raise InvalidPayload("Link: the cursor did not advance")
         seen |= {listed.following} if listed.following else set()
         following = self._following(entity, position, listed)
-        return await self._page(entity, listed, following), following
+        return await self._page(entity, listed, following, posts), following
 
     async def fetch(self, entity: EntityType, external_id: str) -> Record:
         """
@@ -76,6 +88,8 @@ class Reader:
         named, _ = await self._names.add(entity, [wire.mapping(answer.body, path)])
         if _is_template(entity, named[0]):
             raise NotFound("this job is a template")
+        if entity is EntityType.JOB:
+            named = (await self._posts(entity)).onto(named)
         return read(entity, named[0])
 
     async def find(self, entity: EntityType, fields: Mapping[str, JsonValue]) -> Sequence[Record]:
@@ -113,9 +127,9 @@ class Reader:
             return position.moved(listed.following)
         return Position(position.since, after=0) if entity is EntityType.JOB and position.since is not None else None
 
-    async def _page(self, entity: EntityType, listed: ListPage, following: Position | None) -> Page:
+    async def _page(self, entity: EntityType, listed: ListPage, following: Position | None, posts: Posts) -> Page:
         named, requests = await self._names.add(entity, listed.rows)
-        records, refused = map_rows(entity, named)
+        records, refused = map_rows(entity, posts.onto(named))
         return Page(
             records=records,
             refused=refused,
@@ -125,8 +139,12 @@ class Reader:
             request_id=listed.answer.request_id,
         )
 
-    async def _jobs_of_changed_stages(self, position: Position) -> AsyncIterator[Page]:
-        """Yield the jobs above `position.after` of which a stage has changed, fifty a page."""
+    async def _jobs_of_changed_parts(self, position: Position, posts: Posts, unpaid: int) -> AsyncIterator[Page]:
+        """
+        Yield the jobs above `position.after` of which a stage or the post has changed, fifty a page.
+
+        *unpaid*: requests made before, counted with the first page.
+        """
         try:
             stages, requests = await self._lists.everything(
                 LEGACY_STAGES if self._lists.is_legacy else STAGES, self._first(EntityType.JOB, position.since)
@@ -136,12 +154,15 @@ class Reader:
                 raise
             stages, requests = [], 1
         changed = {int(wire.required_id(row, "job_id")) for row in stages}
+        if position.since is not None:
+            changed |= posts.changed_since(datetime.fromisoformat(position.since))
+        requests += unpaid
         waiting = sorted(one for one in changed if one > (position.after or 0))
         while True:
             batch, waiting = waiting[:MOST_IDS], waiting[MOST_IDS:]
             rows, more = await self._jobs(batch)
             named, named_requests = await self._names.add(EntityType.JOB, rows)
-            records, refused = map_rows(EntityType.JOB, named)
+            records, refused = map_rows(EntityType.JOB, posts.onto(named))
             following = Position(position.since, after=batch[-1]).cursor() if waiting else None
             yield Page(records, refused, following, requests + more + named_requests)
             requests = 0

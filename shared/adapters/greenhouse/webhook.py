@@ -149,6 +149,12 @@ def _deleted_stage(payload: Payload) -> list[Named]:
     return [_named(EntityType.JOB, wire.required_id(stage, "job_id", path=path))]
 
 
+def _post(payload: Payload) -> list[Named]:
+    """The payload is the post itself; one without a job is for prospects."""
+    job_id = wire.identifier(payload, "job_id", path="payload.")
+    return [] if job_id is None else [_named(EntityType.JOB, job_id)]
+
+
 _READERS: Mapping[str, Callable[[Payload], list[Named]]] = {
     "new_candidate_application": _new_application,
     "new_prospect_application": _new_application,
@@ -168,8 +174,11 @@ _READERS: Mapping[str, Callable[[Payload], list[Named]]] = {
     "job_approved": _job,
     "job_deleted": _deleted_job,
     "job_interview_stage_deleted": _deleted_stage,
+    "job_post_created": _post,
+    "job_post_updated": _post,
+    "job_post_deleted": _post,
 }
 """
-By action. Offers, interviews, scorecards, job posts, departments and offices are kept by nothing of ours yet, and
-a ping concerns nobody: they have no reader.
+By action. Offers, interviews, scorecards, departments and offices are kept by nothing of ours yet, and a ping
+concerns nobody: they have no reader.
 """

@@ -28,6 +28,10 @@ class Account:
         """Every row of *table*, as v3 shows it."""
         return list(self.simulator.simulator.account[table])
 
+    def connected_again(self, version: str, **config: Any) -> Account:
+        """The same account through an adapter of another *config*."""
+        return Account(self.simulator, connect(self.simulator, self.http, version, **config), self.http)
+
     def fault(self, kind: str, **rule: Any) -> None:
         """Let something go wrong."""
         self.simulator.simulator.faults.add({"kind": kind, **rule})

@@ -58,6 +58,31 @@ def test_the_base_url_may_name_a_version(url: str | None, base: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "base"),
+    [
+        (None, "https://boards-api.greenhouse.io/v1/boards/acme"),
+        ("https://b.example", "https://b.example/v1/boards/acme"),
+        ("https://b.example/v1/", "https://b.example/v1/boards/acme"),
+        ("https://b.example/v1/boards", "https://b.example/v1/boards/acme"),
+        ("https://b.example/v1/boards/acme/", "https://b.example/v1/boards/acme"),
+    ],
+)
+def test_the_board_is_found_by_its_token(url: str | None, base: str) -> None:
+    config = {"client_id": "c", "board_token": "acme", "job_board_url": url}
+    assert read_config(connection(config, {"client_secret": "s"})).board_url == base
+
+
+def test_no_token_no_board() -> None:
+    config = {"client_id": "c", "job_board_url": "https://b.example"}
+    assert read_config(connection(config, {"client_secret": "s"})).board_url is None
+
+
+def test_a_token_can_not_lead_elsewhere() -> None:
+    found = read_config(connection({"client_id": "c", "board_token": "../x?y"}, {"client_secret": "s"}))
+    assert found.board_url == "https://boards-api.greenhouse.io/v1/boards/..%2Fx%3Fy"
+
+
+@pytest.mark.parametrize(
     ("config", "secrets", "field"),
     [
         ({}, {}, "config.client_id"),
@@ -66,6 +91,11 @@ def test_the_base_url_may_name_a_version(url: str | None, base: str) -> None:
         ({"api_version": "v2"}, {"api_key": "k"}, "config.api_version"),
         ({"client_id": "c", "user_id": "ann"}, {"client_secret": "s"}, "config.user_id"),
         ({"client_id": ["c"]}, {"client_secret": "s"}, "config.client_id"),
+        (
+            {"client_id": "c", "board_token": "acme", "job_board_url": "https://b.example/v1/boards/other"},
+            {"client_secret": "s"},
+            "config.job_board_url",
+        ),
     ],
 )
 def test_what_is_missing_or_wrong_is_named(config: dict[str, Any], secrets: dict[str, str], field: str) -> None:
