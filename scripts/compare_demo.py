@@ -36,18 +36,21 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Account:
-    """Everything that Greenhouse holds: rows by table and id; stage definitions by job."""
+    """Everything that Greenhouse holds: rows by table and id; stage definitions and the public post by job."""
 
     tables: Mapping[str, Mapping[int, Row]]
     stages: Mapping[int, Sequence[Row]]
+    posts: Mapping[int, Row]
 
 
 @dataclass(frozen=True)
 class Here:
-    """What Liaison holds: the record that each of Greenhouse's ids is linked to, and our id by theirs."""
+    """What Liaison holds: the record that each of Greenhouse's ids is linked to, our id by theirs."""
 
     records: Mapping[tuple[str, str], Sequence[Row]]
     ids: Mapping[tuple[str, str], str]
+    reads_board: bool
+    """Whether the integration names a job board."""
 
 
 Expect = Callable[[Row, Account, Here], Any]
@@ -129,6 +132,19 @@ def name_in(table: str, row_id: int | None, account: Account) -> str | None:
     return text(found["name"]) if found else None
 
 
+def place(row: Row, account: Account) -> str | None:
+    """Where a job is: the public post says it while one is live, else the offices' names do."""
+    if post := account.posts.get(row["id"]):
+        return text(post["location"]["name"])
+    return ", ".join(str(name_in("offices", each, account)) for each in row["office_ids"] or ()) or None
+
+
+def prose(row: Row, account: Account) -> str | None:
+    """A job's text: the public post's, which comes escaped once more, while one is live; else the internal notes."""
+    post = account.posts.get(row["id"])
+    return words(unescape(post["content"]) if post else row["notes"])
+
+
 def words(markup: str | None) -> str | None:
     """What a reader sees of a rich text: Liaison takes out what could do harm, so marks may differ, words may not."""
     shown = re.sub(r"<(script|style)\b.*?</\1>|<[^>]*>", " ", markup or "", flags=re.DOTALL | re.IGNORECASE)
@@ -180,10 +196,8 @@ JOB: Mapping[str, Expect] = {
     "requisition_id": lambda row, _account, _here: text(row["requisition_id"]),
     "status": lambda row, _account, _here: row["status"],
     "department": lambda row, account, _here: name_in("departments", row["department_id"], account),
-    "location": lambda row, account, _here: (
-        ", ".join(str(name_in("offices", each, account)) for each in row["office_ids"] or ()) or None
-    ),
-    "description": lambda row, _account, _here: words(row["notes"]),
+    "location": lambda row, account, _here: place(row, account),
+    "description": lambda row, account, _here: prose(row, account),
     "created_date": lambda row, _account, _here: str(moment(row["created_at"]))[:10],
     "stages": lambda row, account, _here: [
         {"id": str(each["id"]), "name": text(each["name"]), "order": each["sort_order"], "active": each["active"]}
@@ -214,34 +228,41 @@ def is_left_out(row: Row) -> bool:
     return is_erased(row) or bool(row.get("is_template"))
 
 
-def read_account(address: str, token: str) -> Account:
-    """Ask the simulator for everything."""
-    headers = {"Authorization": f"Bearer {token}"}
-    answer = httpx.get(f"{address}/state", headers=headers, timeout=TIMEOUT_S, trust_env=False).raise_for_status()
-    tables = {name: {row["id"]: row for row in rows} for name, rows in answer.json().items()}
+def read_account(greenhouse: Row, *, with_board: bool) -> Account:
+    """Ask the simulator for everything, and its job board for the posts, of which a job's oldest stands for it."""
+    with httpx.Client(timeout=TIMEOUT_S, trust_env=False) as client:
+        headers = {"Authorization": f"Bearer {greenhouse['admin_token']}"}
+        state = client.get(f"{greenhouse['admin_url']}/state", headers=headers).raise_for_status().json()
+        board = client.get(f"{greenhouse['job_board_url']}/jobs", params={"content": "true"}).raise_for_status().json()
+    posts: dict[int, Row] = {}
+    for post in sorted(board["jobs"] if with_board else (), key=lambda each: int(each["id"])):
+        posts.setdefault(post["internal_job_id"], post)
+    tables = {name: {row["id"]: row for row in rows} for name, rows in state.items()}
     stages: dict[int, list[Row]] = {}
     for stage in sorted(tables["job_interview_stages"].values(), key=lambda each: (each["sort_order"], each["id"])):
         stages.setdefault(stage["job_id"], []).append(stage)
-    return Account(tables, stages)
+    return Account(tables, stages, posts)
 
 
 def read_here(dsn: str, integration_id: str | None) -> Here:
     """Read links and records past every policy; without *integration_id* there must be just one integration."""
     with psycopg.connect(dsn, row_factory=dict_row) as connection:
-        if integration_id is None:
-            (integration,) = connection.execute("SELECT id FROM integrations WHERE deleted_at IS NULL").fetchall()
-            integration_id = str(integration["id"])
+        (integration,) = connection.execute(
+            "SELECT id, config FROM integrations WHERE deleted_at IS NULL AND (%(id)s::uuid IS NULL OR id = %(id)s)",
+            {"id": integration_id},
+        ).fetchall()
         rows = connection.execute(
             "SELECT l.entity_type, l.external_id, l.internal_id, r.data, r.archived_at, r.submission"
             " FROM external_entity_map l"
             " LEFT JOIN records r ON r.id = l.internal_id AND r.entity_type = l.entity_type"
             " WHERE l.integration_id = %s AND l.state = 'live'",
-            [integration_id],
+            [integration["id"]],
         ).fetchall()
     records: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         records.setdefault((row["entity_type"], row["external_id"]), []).append(row)
-    return Here(records, {key: str(found[0]["internal_id"]) for key, found in records.items()})
+    ids = {key: str(found[0]["internal_id"]) for key, found in records.items()}
+    return Here(records, ids, reads_board="board_token" in integration["config"])
 
 
 def differences(account: Account, here: Here) -> Iterator[str]:
@@ -302,8 +323,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     described = sys.stdin.read() if asked.stack == "-" else Path(asked.stack).read_text(encoding="utf-8")
     stack = json.loads(described)
-    account = read_account(stack["greenhouse"]["admin_url"], stack["greenhouse"]["admin_token"])
     here = read_here(stack["postgres"]["admin"], asked.integration)
+    account = read_account(stack["greenhouse"], with_board=here.reads_board)
     found = list(differences(account, here))
     for line in found[:MOST_SHOWN]:
         print(line)

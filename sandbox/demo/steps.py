@@ -182,7 +182,9 @@ def poison(scene: Scene) -> str:
     _order_fault(scene.stack.fault_file, scene.portal.candidate_of(person)["id"])
     if scene.portal.dead_letters():
         raise NotInTime("a job was given up before this one")
-    # The sweep, each 20 s, may knock for a failing job as well; five failures of two messages poison neither.
+    # Whoever is awake takes what is due: another job's message, or the sweep's knock, each 20 s. Five failures that two
+    # messages share poison neither, and the ledger's own count of crashes ends the job.
+    wait_until_quiet(scene.portal, scene.greenhouse)
     until(lambda: 1 <= time.time() % SWEEP_S <= SWEEP_S - POISONING_S, "a sweep to be over", within=SWEEP_S)
     _edit_phone(scene, person, POISONED_PHONE)
     (letter,) = until(scene.portal.dead_letters, "a dead letter", within=POISON_S)
