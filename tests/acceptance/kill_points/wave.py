@@ -34,6 +34,8 @@ class Result:
 
     point: str
     seed: int
+    down_s: float
+    """From the kill to the start of the new host, which the others count from."""
     sweep_s: float
     """Until its first sweep: what the dead host's lock on timers costs."""
     converged_s: float
@@ -53,6 +55,8 @@ class Subject:
     account: Account
     reached: Reached
     in_first_sync: bool
+    killed_at: float = 0.0
+    down_s: float = 0.0
     asleep: int = 0
     was_pulled: bool = False
     converged_s: float | None = None
@@ -70,6 +74,8 @@ def run_wave(stack: Stack, points: Sequence[str], seed: int) -> list[Result]:
             each.asleep = judging.events_asleep(stack.storage)
         (clock,) = subjects[0].account.rows("SELECT clock_timestamp() AS now")
         began = time.monotonic()
+        for each in subjects:
+            each.down_s = began - each.killed_at
         stack.host.start()
         sweep_s = converge(subjects, began, clock["now"])
         results = [result_of(each, seed, sweep_s) for each in subjects]
@@ -87,7 +93,9 @@ def _at_moments(stack: Stack, accounts: ExitStack, points: Sequence[str], chance
             for point, account in zip(ordered, opened, strict=True)
         ]
         stack.host.kill()
+        killed_at = time.monotonic()
     for each in subjects:
+        each.killed_at = killed_at
         each.reached.check()
     return subjects
 
@@ -102,7 +110,8 @@ def _under_load(stack: Stack, accounts: ExitStack, points: Sequence[str], chance
         load.start()
     threading.Event().wait(chance.uniform(*LOAD_S))  # the moment is the point: there is no condition to wait for
     stack.host.kill()
-    return [Subject(points[0], load.account, load.stop(), load.account is fresh) for load in loads]
+    killed_at = time.monotonic()
+    return [Subject(points[0], load.account, load.stop(), load.account is fresh, killed_at) for load in loads]
 
 
 def _open(stack: Stack, accounts: ExitStack, count: int, chance: random.Random) -> list[Account]:
@@ -170,6 +179,7 @@ def result_of(subject: Subject, seed: int, sweep_s: float) -> Result:
     return Result(
         point=subject.point,
         seed=seed,
+        down_s=subject.down_s,
         sweep_s=sweep_s,
         converged_s=PROMISED_S if subject.converged_s is None else subject.converged_s,
         repeated_pages=repeated,
@@ -185,6 +195,7 @@ def _as_one(results: Sequence[Result]) -> Result:
     return Result(
         point=results[0].point,
         seed=results[0].seed,
+        down_s=results[0].down_s,
         sweep_s=results[0].sweep_s,
         converged_s=max(each.converged_s for each in results),
         repeated_pages=max(each.repeated_pages for each in results),
