@@ -1,8 +1,9 @@
-"""Integrations: connect, look, change, test, sync, delete; their log, runs and figures."""
+"""Integrations: connect, look, change, test, sync, delete; their log, runs, figures and issues."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from shared.errors import InvalidInput
 from shared.integrations import Integrations as Connections
 from shared.integrations.requests import CreateIntegration, Entity, PatchIntegration, entity_name
 from shared.model import Direction, EntityType, LogAction, LogStatus, RunStatus
+from shared.store.attention import Attention
 from shared.store.database import Transaction
 from shared.store.integrations import Integrations
 from shared.store.listings import Listings, LogFilter
@@ -25,6 +27,8 @@ RECORDS = {"keep": False, "archive": True}
 """What DELETE does with records, by the word for it: whether they are archived."""
 DEFAULT_WINDOW = timedelta(hours=24)
 LONGEST_WINDOW = timedelta(days=90)
+ISSUE_STATES: Mapping[str, bool | None] = {"open": True, "ended": False, "all": None}
+"""Which issues are listed, by the word for them: whether they are open."""
 _WINDOW = re.compile(r"(\d{1,5})([mhd])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
@@ -159,6 +163,29 @@ async def get_integration_stats(call: Call) -> Answer:
         figures = await Listings().figures(tx, integration_id, window)
         last = await Listings().last_runs(tx, integration_id)
     return Answer(stats_view(figures, last, window))
+
+
+@endpoint(bp, "list_integration_issues", "GET", "api/integrations/{id}/issues")
+async def list_integration_issues(call: Call) -> Answer:
+    """Show what people should see of the integration, newest first: issues, and records that could not be taken in."""
+    call.query("status")
+    window = call.window()
+    is_open = ISSUE_STATES[call.choice("status", set(ISSUE_STATES)) or "open"]
+    async with call.services.database.company(call.company_id) as tx:
+        integration_id = await _ever_existed(tx, call)
+        rows = await Attention().listed(tx, integration_id, is_open=is_open, after=window.after, limit=window.asked)
+    data, following = page_of(rows, window, lambda row: (row["opened_at"], row["id"]))
+    return Answer({"data": [issue_view(row) for row in data], "next_cursor": following})
+
+
+def issue_view(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an issue, or a quarantined record under the kind of its own, with what each has."""
+    times = {name: row[name] for name in ("opened_at", "last_seen_at", "ended_at")}
+    if row["kind"] is not None:
+        return {name: row[name] for name in ("id", "kind", "subject", "detail", "times")} | times
+    own = {name: row[name] for name in ("entity", "external_id", "code", "run_id")}
+    record = {"id": row["id"], "kind": "quarantined_record"}
+    return record | own | {"reason": row["detail"], "tries": row["times"]} | times
 
 
 def stats_view(figures: dict[str, Any], last_runs: list[dict[str, Any]], window: timedelta) -> dict[str, Any]:

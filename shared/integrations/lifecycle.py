@@ -32,6 +32,7 @@ from shared.security.keys import Keys, Purpose
 from shared.security.sealing import Sealer
 from shared.security.webhook_url import webhook_url
 from shared.settings import Settings
+from shared.store.attention import Attention
 from shared.store.connections import Connections
 from shared.store.database import Database, Transaction
 from shared.store.integrations import FIRST, TOMBSTONE_DAYS, Integration, NewIntegration
@@ -77,6 +78,7 @@ class Parts:
     database: Database
     integrations: IntegrationStore
     schedules: Schedules
+    attention: Attention
     connections: Connections
     ledger: Ledger
     logs: Logs
@@ -97,6 +99,7 @@ class Parts:
             database=services.database,
             integrations=IntegrationStore(),
             schedules=Schedules(),
+            attention=services.store.attention,
             connections=services.store.connections,
             ledger=services.store.ledger,
             logs=services.store.logs,
@@ -350,7 +353,8 @@ class Integrations:
     async def _view(self, tx: Transaction, integration: Integration) -> dict[str, Any]:
         hints = credentials.hints(self._parts.sealer, integration.id, integration.api_key_encrypted)
         schedules = await self._parts.schedules.of(tx, integration.id)
-        return integration_view(integration, hints, schedules)
+        open_issues = await self._parts.attention.open_count(tx, integration.id)
+        return integration_view(integration, hints, schedules, open_issues=open_issues)
 
     async def _try_gently(self, platform: str, connection: Connection) -> ConnectionReport | None:
         try:

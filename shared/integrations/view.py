@@ -13,12 +13,13 @@ _SHOWN = tuple(name for name in Integration.__dataclass_fields__ if name not in 
 
 
 def integration_view(
-    integration: Integration, hints: Mapping[str, str], schedules: Sequence[Schedule]
+    integration: Integration, hints: Mapping[str, str], schedules: Sequence[Schedule], *, open_issues: int
 ) -> dict[str, Any]:
     """Return *integration* for the API. *hints*: masked credentials by name."""
     return {
         **{name: getattr(integration, name) for name in _SHOWN},
         "credentials": dict(hints),
+        "open_issues": open_issues,
         "schedules": [
             {
                 "entity": schedule.entity.value,

@@ -31,6 +31,7 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = MappingProxyType(
         "list_integration_logs": EVERYONE,
         "get_integration_stats": EVERYONE,
         "list_integration_runs": EVERYONE,
+        "list_integration_issues": SYNCS,
         "get_run": EVERYONE,
         "cancel_run": SYNCS,
         "list_dead_letters": OPERATES,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import LiteralString
+from datetime import datetime
+from typing import Any, LiteralString
 from uuid import UUID, uuid4
 
 from shared.model import EntityType
@@ -42,6 +43,24 @@ RETURNING times
 _SETTLE: LiteralString = """
 UPDATE issues SET ended_at = clock_timestamp()
 WHERE integration_id = %(integration)s AND kind = %(kind)s AND subject = %(subject)s AND ended_at IS NULL
+"""
+# Each half has its own index and gives no more than a page, however many there are of the other.
+_LISTED: LiteralString = """
+(SELECT id, kind, subject, detail, NULL AS entity, NULL AS external_id, NULL AS code, times, NULL::uuid AS run_id,
+    opened_at, last_seen_at, ended_at
+FROM issues WHERE integration_id = %(integration)s AND (ended_at IS NULL) = ANY(%(open)s)
+    AND (%(at)s::timestamptz IS NULL OR (opened_at, id) < (%(at)s, %(after)s::uuid))
+ORDER BY issues.opened_at DESC, issues.id DESC LIMIT %(limit)s)
+UNION ALL
+(SELECT id, NULL, NULL, reason, entity_type, external_id, code, tries, run_id, first_seen_at, last_seen_at, ended_at
+FROM quarantine WHERE integration_id = %(integration)s AND (ended_at IS NULL) = ANY(%(open)s)
+    AND (%(at)s::timestamptz IS NULL OR (first_seen_at, id) < (%(at)s, %(after)s::uuid))
+ORDER BY quarantine.first_seen_at DESC, quarantine.id DESC LIMIT %(limit)s)
+ORDER BY opened_at DESC, id DESC LIMIT %(limit)s
+"""
+_OPEN: LiteralString = """
+SELECT (SELECT count(*) FROM issues WHERE integration_id = %(integration)s AND ended_at IS NULL)
+    + (SELECT count(*) FROM quarantine WHERE integration_id = %(integration)s AND ended_at IS NULL) AS count
 """
 
 
@@ -96,3 +115,34 @@ class Attention:
     async def settle_issue(self, tx: Transaction, integration_id: UUID, *, kind: str, subject: str) -> None:
         """Close an issue that no longer holds."""
         await tx.run(_SETTLE, integration=integration_id, kind=kind, subject=subject)
+
+    async def open_count(self, tx: Transaction, integration_id: UUID) -> int:
+        """Return how many issues and quarantined records of an integration are open."""
+        return int((await tx.one(_OPEN, integration=integration_id))["count"])
+
+    async def listed(
+        self,
+        tx: Transaction,
+        integration_id: UUID,
+        *,
+        is_open: bool | None,
+        after: tuple[datetime, UUID] | None,
+        limit: int,
+    ) -> list[dict[str, Any]]:
+        """
+        Return an integration's issues and quarantined records in one list, newest first.
+
+        *is_open* None means both. A quarantined record has no *kind*: its reason stands in *detail*, its tries in
+        *times*, its first sight in *opened_at*.
+        """
+        query, parameters = self.listing(integration_id, is_open=is_open, after=after, limit=limit)
+        return await tx.rows(query, **parameters)
+
+    @staticmethod
+    def listing(
+        integration_id: UUID, *, is_open: bool | None, after: tuple[datetime, UUID] | None, limit: int
+    ) -> tuple[LiteralString, dict[str, Any]]:
+        """Return the query of `listed` and its parameters."""
+        at, row_id = after or (None, None)
+        wanted = [True, False] if is_open is None else [is_open]
+        return _LISTED, {"integration": integration_id, "open": wanted, "at": at, "after": row_id, "limit": limit}

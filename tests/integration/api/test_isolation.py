@@ -60,6 +60,7 @@ CASES = {
     "sync_integration": Case("/api/integrations/{integration}/sync", {"direction": "inbound"}),
     "list_integration_logs": Case("/api/integrations/{integration}/logs"),
     "list_integration_runs": Case("/api/integrations/{integration}/runs"),
+    "list_integration_issues": Case("/api/integrations/{integration}/issues?status=all"),
     "get_integration_stats": Case("/api/integrations/{integration}/stats"),
     "get_run": Case("/api/runs/{run}"),
     "cancel_run": Case("/api/runs/{run}"),
@@ -339,7 +340,8 @@ async def test_no_row_can_be_written_for_another_company(
 OPERATORS_READ = {
     "cursors": False, "dead_letters": True, "external_entity_map": True, "heartbeats": True, "runs": True,
     "schedules": True, "sync_logs": True, "sync_queue": True, "records": False, "record_history": False,
-    "conflicts": False, "person_keys": False, "oauth_tokens": False, "access_tokens": False, "webhook_events": False,
+    "issues": True, "quarantine": True, "conflicts": False, "person_keys": False, "oauth_tokens": False,
+    "access_tokens": False, "webhook_events": False,
 }  # fmt: skip
 """Operational tables of all companies are the operators' to read; no record, no credential."""
 
