@@ -79,8 +79,8 @@ def open_jobs(account: Account) -> list[str]:
 
 def differing(account: Account) -> list[str]:
     """Return where the two sides differ, field by field."""
-    there = read_account(str(account.addresses["admin_url"]), str(account.addresses["admin_token"]))
     here = read_here(account.stack.database.admin, account.integration_id)
+    there = read_account(account.addresses, with_board=here.reads_board)
     return list(differences(there, here))
 
 
