@@ -132,6 +132,18 @@ WHERE integration_id = %(integration)s AND entity_type = %(entity)s AND status I
     AND records_read >= 20 AND id <> %(run)s
 ORDER BY started_at DESC LIMIT 1
 """
+# An entity's first run reads everything, whatever its mode: it tells nothing of those that follow.
+_EXPECT: LiteralString = """
+UPDATE runs SET expected_records = coalesce(
+    (SELECT nullif(count(*), 0) FROM external_entity_map WHERE %(is_whole)s AND integration_id = %(integration)s
+        AND entity_type = %(entity)s AND state = 'live'),
+    (SELECT r.records_read FROM runs r WHERE r.integration_id = %(integration)s AND r.entity_type = %(entity)s
+        AND r.direction = 'inbound' AND r.mode = %(mode)s AND r.status = 'complete' AND EXISTS (
+            SELECT FROM runs o WHERE o.integration_id = %(integration)s AND o.entity_type = %(entity)s
+                AND o.direction = 'inbound' AND o.status = 'complete' AND o.started_at < r.started_at)
+        ORDER BY r.started_at DESC LIMIT 1))
+WHERE id = %(id)s AND expected_records IS NULL
+"""
 
 
 class Runs:
@@ -178,6 +190,24 @@ class Runs:
     async def children(self, tx: Transaction, run_id: UUID) -> list[Run]:
         """Return the runs under a parent."""
         return [_run(row) for row in await tx.rows(_CHILDREN, id=run_id)]
+
+    async def expect(self, tx: Transaction, run: Run, *, is_whole: bool) -> None:
+        """
+        Keep how many records *run* will probably read, once: its ETA is reckoned from it.
+
+        One that reads everything (*is_whole*): as many as there are links. Else, or where there are none yet, as many
+        as the last complete run of its mode; without one nobody knows.
+        """
+        if run.entity is None:
+            raise ValueError("a run over several entities reads nothing itself")
+        await tx.run(
+            _EXPECT,
+            id=run.id,
+            integration=run.integration_id,
+            entity=run.entity.value,
+            mode=run.mode,
+            is_whole=is_whole,
+        )
 
     async def add(self, tx: Transaction, run_id: UUID, counts: Counts, coverage: Mapping[str, int]) -> bool:
         """Add a page's figures; return whether somebody asked to cancel."""

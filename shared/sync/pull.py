@@ -143,8 +143,10 @@ class Puller:
             if cursor.run_id == pull.run.id and cursor.position is not None:
                 return replace(pull, start=Cursor(cursor.position))
             await self._store.runs.move_cursor(tx, integration.id, entity, pull.run.id, None)
-        capability = type(pull.adapter).capabilities.entities[entity]
-        if pull.run.mode == "full" or cursor.watermark is None or not capability.incremental:
+            capability = type(pull.adapter).capabilities.entities[entity]
+            is_whole = pull.run.mode == "full" or cursor.watermark is None or not capability.incremental
+            await self._store.runs.expect(tx, pull.run, is_whole=is_whole)
+        if is_whole or cursor.watermark is None:
             return pull
         return replace(pull, start=pull.adapter.since(entity, cursor.watermark - capability.overlap))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -118,6 +119,31 @@ async def test_runs_tell_what_they_came_to(admin: Caller, synced: dict[str, Any]
     assert stats["last_runs"].keys() == {"job", "candidate", "application"}
     ended = await admin("DELETE", f"/api/runs/{by_entity['job']['id']}")
     assert (ended.status, ended.body["code"]) == (409, "conflict")
+
+
+async def test_a_running_run_tells_when_it_should_end(
+    admin: Caller, company: Company, integration: dict[str, Any], query: Query
+) -> None:
+    runs = {}
+    for status, read, expected in (
+        ("running", 100, 400), ("running", 0, 400), ("running", 500, 400), ("running", 100, None), ("failed", 100, 400),
+    ):  # fmt: skip
+        runs[status, read, expected] = run_id = uuid4()
+        query(
+            "INSERT INTO runs (id, company_id, integration_id, entity_type, direction, mode, trigger, status,"
+            " started_at, records_read, expected_records)"
+            " VALUES (%s, %s, %s, 'candidate', 'inbound', 'full', 'manual', %s, now() - interval '60 s', %s, %s)",
+            run_id, company.id, integration["id"], status, read, expected,
+        )  # fmt: skip
+    for (status, read, expected), run_id in runs.items():
+        asked_at = datetime.now(UTC)
+        shown = (await admin("GET", f"/api/runs/{run_id}")).body
+        assert shown["expected_records"] == (expected if status == "running" else None)
+        if (status, read, expected) == ("running", 100, 400):
+            left = datetime.fromisoformat(shown["eta"]) - asked_at
+            assert timedelta(seconds=175) < left < timedelta(seconds=200), "a hundred a minute, three hundred left"
+        else:
+            assert shown["eta"] is None
 
 
 async def test_a_running_run_is_asked_to_end(admin: Caller, integration: dict[str, Any], query: Query) -> None:
