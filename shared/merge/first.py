@@ -21,10 +21,13 @@ from shared.merge.times import stamp_of, theirs_at
 from shared.model.fields import FIELDS, UNITS, Kind, Policy, Unit
 
 _PLANS = {
-    entity: tuple((unit, FIELDS[entity][unit.members[0]], Decision(unit.name, Row.EQUAL)) for unit in units.values())
+    entity: tuple(
+        (unit, unit.name, FIELDS[entity][unit.members[0]], len(unit.members) == 1, Decision(unit.name, Row.EQUAL))
+        for unit in units.values()
+    )
     for entity, units in UNITS.items()
 }
-"""Of each unit: itself, its (first) field, and the decision on one that is empty on both sides."""
+"""Of each unit: itself, its name, its (first) field, whether that is all, and the decision that it is empty."""
 
 
 def is_blank(values: Mapping[str, JsonValue], names: tuple[str, ...]) -> bool:
@@ -45,45 +48,49 @@ def meet(theirs: Theirs, rules: Rules) -> Outcome:
     values, seen_at, key_id = theirs.values, theirs.observed_at, rules.key_id
     take: dict[str, JsonValue] = {}
     base, decisions, settled = StoredBase(), list[Decision](), list[str]()
-    blanks: dict[int, UnitBase] = {}
+    # A base is never changed in place, so that one will do for every empty unit: half of all.
+    blanks: dict[tuple[int, bool], UnitBase] = {}
     stamp_for = _stamps(theirs)
-    for unit, field, nothing_decided in _PLANS[rules.entity]:
-        name, members = unit.name, unit.members
-        shown = members if name in values else tuple([each for each in members if each in values])
+    for unit, name, field, is_single, nothing_decided in _PLANS[rules.entity]:
+        shown = unit.members if name in values else () if is_single else _members_in(unit, values)
         if not shown:
             continue
         settled.append(name)
-        is_plain, norm = field.kind is not Kind.SET, VERSIONS[field.normal]
-        if len(members) == 1 and is_plain:
+        norm, has_elements = VERSIONS[field.normal], field.kind is Kind.SET
+        is_union = has_elements and rules.policies.get(name, unit.policy) is Policy.UNION
+        t: Print
+        expects: Print | None = None
+        if is_single and not has_elements:
             value = values[name]
             form = None if value is None else normal(field, value)
-            if form is None:
-                # Half of all fields. A base is never changed in place, so that one will do for all of them.
-                decisions.append(nothing_decided)
-                if norm not in blanks:
-                    blanks[norm] = UnitBase(EMPTY, EMPTY, seen_at, norm=norm, key_id=key_id)
-                base[name] = blanks[norm]
-                continue
-            take[name] = value
-            t: Print = rules.hasher(name, form)
-            made = rules.expected(name, value)
-            expects = None if made is value or made == value else print_of(rules, unit, {name: made}, members)
-            row = Row.FIRST_VALUE
+            is_taken = form is not None
+            t = EMPTY if form is None else rules.hasher(name, form)
+            if is_taken:
+                take[name] = value
+                made = rules.expected(name, value)
+                expects = None if made is value or made == value else print_of(rules, unit, {name: made}, shown)
         else:
-            is_union = not is_plain and rules.policies.get(name, unit.policy) is Policy.UNION
             t, taken = _shown_of(rules, unit, shown, values, is_union=is_union)
-            expects = None if is_union or not taken else expected_print(rules, unit, taken)
-            row = Row.UNION if is_union else Row.FIRST_VALUE
+            is_taken = bool(taken)
             take.update(taken)
-            if not taken:
-                base[name] = UnitBase(t, t, seen_at, norm=norm, key_id=key_id)
-                if not is_union:
-                    decisions.append(nothing_decided)
-                continue
-        decisions.append(Decision(name, row, stamp_for(name, row)))
+            expects = None if is_union or not taken else expected_print(rules, unit, taken)
+        if is_taken:
+            row = Row.UNION if is_union else Row.FIRST_VALUE
+            decisions.append(Decision(name, row, stamp_for(name, row)))
+        elif not is_union:
+            decisions.append(nothing_decided)
+        if not t:
+            if (norm, has_elements) not in blanks:
+                blanks[norm, has_elements] = UnitBase(t, t, seen_at, norm=norm, key_id=key_id)
+            base[name] = blanks[norm, has_elements]
+            continue
         known = None if expects == t else expects
         base[name] = UnitBase(t, t, seen_at, norm=norm, expects=known, key_id=key_id)
     return Outcome(take, {}, base, {}, tuple(decisions), settled=frozenset(settled))
+
+
+def _members_in(unit: Unit, values: Mapping[str, JsonValue]) -> tuple[str, ...]:
+    return tuple([each for each in unit.members if each in values])
 
 
 def _stamps(theirs: Theirs) -> Callable[[str, Row], Stamp]:
