@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import MutableMapping
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any
 
@@ -93,7 +94,7 @@ class Simulator:
         """Answer one request, as the fault rules will have it, and note it."""
         if scope["type"] != "http":
             raise RuntimeError(f"only http is served, not {scope['type']}")
-        body = await _read(receive)
+        body, send = await _read(receive), self._dated(send)
         if scope["path"].startswith("/_control"):
             await _send(await self._answer(scope, body), send)
             return
@@ -112,6 +113,17 @@ class Simulator:
                 "body": body.decode("utf-8", "replace") if scope["method"] != "GET" else None,
             }
         )
+
+    def _dated(self, send: Send) -> Send:
+        """*send* with a `Date` by the account's own clock, which may run off."""
+
+        async def dated(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                date = formatdate(self.account.clock.seconds(), usegmt=True).encode()
+                message = {**message, "headers": [*message["headers"], (b"date", date)]}
+            await send(message)
+
+        return dated
 
     async def _faulty(self, scope: Scope, body: bytes, fault: Fault | None, receive: Receive, send: Send) -> Answered:
         """Answer and send, with what *fault* does to it. Returns the honest answer."""

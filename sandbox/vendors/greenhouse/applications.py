@@ -121,8 +121,7 @@ def reject(
     """Close the application with a reason; stage ids become null (section 6.6)."""
     row = account.fetch("applications", application_id)
     check_is_open(row)
-    if reason_id not in account["rejection_reasons"]:
-        raise invalid("rejection_reason_id", "is not a rejection reason")
+    _check_reason(account, reason_id)
     now = account.clock.text()
     note_id = None
     if notes:
@@ -141,6 +140,16 @@ def reject(
     _leave(account, application_id)
     row |= {"status": "rejected", "rejected_at": now, "rejection_reason_id": reason_id, **NO_STAGE}
     return _finish(account, row, "reject_candidate")
+
+
+def change_reason(account: Account, detail_id: int, reason_id: int) -> Row:
+    """Give a rejection another reason; the application shows it too, and tells `application_updated` (6.6)."""
+    detail = account.fetch("rejection_details", detail_id)
+    _check_reason(account, reason_id)
+    detail = account.save("rejection_details", detail | {"rejection_reason_id": reason_id})
+    row = account.fetch("applications", detail["application_id"])
+    _finish(account, row | {"rejection_reason_id": reason_id}, "application_updated")
+    return detail
 
 
 def reopen(account: Account, application_id: int, *, from_status: str) -> Row:
@@ -221,6 +230,11 @@ def check_is_open(row: Row) -> None:
     """Raises Refusal (422) when the application has ended."""
     if row["status"] != "in_process":
         raise invalid("status", f"application is {row['status']}")
+
+
+def _check_reason(account: Account, reason_id: int) -> None:
+    if reason_id not in account["rejection_reasons"]:
+        raise invalid("rejection_reason_id", "is not a rejection reason")
 
 
 def _finish(account: Account, row: Row, action: str) -> Row:

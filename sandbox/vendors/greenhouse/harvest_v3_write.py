@@ -53,6 +53,7 @@ class HarvestV3Write:
                 "applications:convert_to_candidate",
                 self.convert,
             ),
+            ("PATCH", "/rejection_details/{row_id:int}", "rejection_details:update", self.change_reason),
             ("POST", "/notes", "notes:create", self.create_note),
             ("POST", "/attachments", "attachments:create", self.create_attachment),
             ("DELETE", "/attachments/{row_id:int}", "attachments:destroy", self.delete_attachment),
@@ -195,6 +196,11 @@ class HarvestV3Write:
         """204; the prior stage is back (section 6.6)."""
         applications.reopen(call.account, call.row_id, from_status="rejected")
         return no_content()
+
+    async def change_reason(self, call: Call) -> Response:
+        """200 with the detail; nothing but its reason can be changed (section 6.6)."""
+        row = applications.change_reason(call.account, call.row_id, call.integer("rejection_reason_id"))
+        return answer(self._v3.shown("rejection_details", row, call))
 
     async def hire(self, call: Call) -> Response:
         """204 (section 6.7)."""

@@ -35,7 +35,7 @@ class _Server(uvicorn.Server):
     async def main_loop(self) -> None:
         ticks = 0
         while not self.told_to_end.is_set():
-            await self.on_tick(ticks)  # keeps the Date header
+            await self.on_tick(ticks)
             ticks += 1
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TICK_S):
@@ -82,6 +82,7 @@ class GreenhouseSimulator:
                 lifespan="off",
                 log_level="critical",
                 access_log=False,
+                date_header=False,  # the application writes it, by the account's own clock
                 timeout_graceful_shutdown=1,
                 timeout_keep_alive=KEEP_ALIVE_S,
             )

@@ -347,6 +347,13 @@ async def test_a_removed_v1_needs_a_person(start: Start, status: int) -> None:
         await account.everything(EntityType.CANDIDATE)
 
 
+async def test_a_clock_that_is_off_is_told(start: Start) -> None:
+    account = await start(clock_offset_s=600.0)
+    skew = (await account.adapter.check()).clock_skew_s
+    assert skew is not None
+    assert 597 < skew <= 600
+
+
 async def test_the_report_names_the_account_and_the_clock(start: Start) -> None:
     account = await start()
     report = await account.adapter.check()

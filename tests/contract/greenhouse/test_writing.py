@@ -230,6 +230,18 @@ async def test_a_named_reason_is_taken_and_an_unknown_one_refused(start: Start) 
         assert raised.value.field == "rejection_reason"
 
 
+async def test_a_rejection_turns_into_a_withdrawal_by_its_reason_alone(start: Start) -> None:
+    account = await start()
+    record = await an_application(account)
+    await written(account, record, {"status": "rejected", "stage": None})
+    rejected = await account.adapter.fetch(APPLICATION, record.external_id)
+    [(sent, _)] = await written(account, rejected, {"status": "withdrawn"})
+    assert sent == {"status"}
+    after = (await account.adapter.fetch(APPLICATION, record.external_id)).visible()
+    assert after["status"] == "withdrawn"
+    assert after["rejection_reason"] != rejected.visible()["rejection_reason"]
+
+
 async def test_without_the_permission_for_reasons_a_rejection_says_so(start: Start) -> None:
     account = await start()
     record = await an_application(account)

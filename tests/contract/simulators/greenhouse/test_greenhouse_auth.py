@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -170,6 +171,19 @@ async def test_the_window_is_told_and_enforced(
     assert [w["used"] for w in counters["windows"] if w["limiter"] == "v3"] == [3]
     settings.clock_offset_s = resets_in + 1
     assert (await v3.get("/users")).status_code in {200, 401}
+
+
+@pytest.mark.parametrize("offset_s", [0.0, 3600.0, -86_400.0])
+async def test_every_answer_is_dated_by_the_accounts_own_clock(
+    greenhouse: GreenhouseSimulator, v3: httpx.AsyncClient, offset_s: float
+) -> None:
+    greenhouse.settings.clock_offset_s = offset_s
+    for path in ("/users", "/no_such_thing"):
+        before = time.time()
+        answer = await v3.get(path)
+        (date,) = answer.headers.get_list("date")
+        ahead = parsedate_to_datetime(date).timestamp() - offset_s
+        assert int(before) <= ahead <= time.time()
 
 
 async def test_a_new_window_opens_on_the_clock(greenhouse: GreenhouseSimulator, v3: httpx.AsyncClient) -> None:  # 4.1

@@ -185,6 +185,28 @@ async def test_a_stage_change_leaves_the_candidates_updated_at(v3: httpx.AsyncCl
     assert (await application_of(v3, created["id"]))["updated_at"] > before["updated_at"]
 
 
+async def test_a_rejection_may_get_another_reason(v3: httpx.AsyncClient, account: Account) -> None:  # 6.6
+    created = await create(v3, account)
+    row = await application_of(v3, created["id"])
+    first, second = account["rejection_reasons"].ids()[:2]
+    await v3.post(f"/applications/{row['id']}/reject", json={"rejection_reason_id": first, "notes": "No"})
+    (detail,) = (await v3.get(f"/rejection_details?application_ids={row['id']}")).json()
+    path = f"/rejection_details/{detail['id']}"
+    assert (await v3.patch(path, json={})).status_code == 422
+    assert (await v3.patch(path, json={"rejection_reason_id": 999})).status_code == 422
+    assert (await v3.patch("/rejection_details/999", json={"rejection_reason_id": second})).status_code == 404
+    told: list[str] = []
+    account.tell = lambda action, _: told.append(action)
+    changed = await v3.patch(path, json={"rejection_reason_id": second})
+    same = {name: detail[name] for name in detail.keys() - {"updated_at"}}
+    assert changed.status_code == 200
+    assert same | {"rejection_reason_id": second} == {name: changed.json()[name] for name in same}
+    after = (await v3.get(f"/applications/{row['id']}")).json()
+    assert (after["status"], after["rejection_reason_id"]) == ("rejected", second)
+    assert after["updated_at"] > row["updated_at"]
+    assert told == ["application_updated"]
+
+
 async def test_rejecting_needs_a_reason_and_can_be_undone(v3: httpx.AsyncClient, account: Account) -> None:  # 6.6
     created = await create(v3, account)
     before = await application_of(v3, created["id"])
