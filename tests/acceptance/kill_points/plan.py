@@ -73,10 +73,8 @@ class Kept:
 
 def table(results: Iterable[Result]) -> str:
     """Return *results* as a table."""
-    lines = [
-        f"{'':4} {'point':32} {'seed':>6} {'down s':>7} {'sweep s':>8} {'right s':>8}"
-        f" {'repeated':>9} {'creates':>9} {'asleep':>7}"
-    ]
+    figures = f"{'down s':>7} {'sweep s':>8} {'right s':>8} {'repeated':>9} {'creates':>9} {'asleep':>7}"
+    lines = [f"{'':4} {'point':32} {'seed':>6} {figures}"]
     for each in results:
         creates = f"{each.creates}/{each.submissions}" if each.submissions else "-"
         lines.append(
