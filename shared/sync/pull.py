@@ -166,7 +166,7 @@ class Puller:
             page = replace(page, records=())
             if not pull.is_first:
                 return _Read(page, observations, {})
-            foreseen = await asyncio.to_thread(self._applier.foresee, pull.work, observations, pull.book)
+            foreseen = await self._applier.foresee(pull.work, observations, pull.book)
             return _Read(page, observations, foreseen)
 
         async def reads() -> AsyncIterator[_Read]:
