@@ -2,8 +2,8 @@
 The floor of a pull: what the same records cost when nothing is decided.
 
 Two parts, each measured alone: fetching and parsing the same pages over the same HTTP, and bringing the very rows that
-the pull wrote into empty tables of the same shape and indexes: COPY into temporary tables, then INSERT … ON CONFLICT,
-a transaction a page, as the owner and without policies or foreign keys.
+the pull wrote into empty tables of the same shape (indexes and foreign keys included, policies not): COPY into
+temporary tables, then INSERT … ON CONFLICT, a transaction a page, as the owner.
 """
 
 from __future__ import annotations
@@ -120,6 +120,12 @@ def _prepare(connection: psycopg.Connection[Any], table: Table) -> tuple[sql.Com
     source, staging = sql.Identifier(table.source), sql.Identifier(f"staging_{table.source}")
     columns = _columns(connection, table)
     connection.execute(sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL)").format(target, source))
+    keys = connection.execute(
+        "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'f' AND conrelid = %s::regclass",
+        [table.source],
+    ).fetchall()
+    for (key,) in keys:
+        connection.execute(sql.SQL("ALTER TABLE {} ADD {}").format(target, sql.SQL(key)))
     connection.execute(
         sql.SQL("CREATE TEMP TABLE {} ON COMMIT DELETE ROWS AS SELECT {} FROM {} WHERE false").format(
             staging, columns, source
