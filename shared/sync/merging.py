@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from pydantic import JsonValue
 
@@ -16,7 +16,6 @@ from shared.merge.state import Base, Ours, Outcome, Rules, Stamp
 from shared.model import UNITS, JsonObject
 from shared.store.links import Link, LinkWrite
 from shared.store.records import RecordWrite, StoredRecord
-from shared.sync.ids import new_id
 from shared.sync.observations import Observation, RuleBook
 from shared.sync.stamps import decode_stamps, encode_stamps
 
@@ -72,8 +71,8 @@ def merge_observation(
     Without a record one is made; without a link one is made. *with_pushes*: what is to be written at the vendor goes
     out right after the commit, so the link keeps the intents. An observation that is not admitted must not come here.
     """
-    record_id = record.id if record is not None else new_id()
-    link_id = link.id if link is not None else new_id()
+    record_id = record.id if record is not None else uuid4()
+    link_id = link.id if link is not None else uuid4()
     rules = book.for_link(link_id)
     if observation.record.anonymized:
         return _forgotten(observation, rules, record_id, link_id, record, link)
