@@ -101,6 +101,7 @@ async def test_the_intake_is_told_by_a_job_of_the_same_transaction(
         ({"api_base_url": "http://169.254.169.254/"}, "api_base_url"),
         ({"api_base_url": "https://10.0.0.1/"}, "api_base_url"),
         ({"config": {"token_url": "https://192.168.0.1/token"}}, "config.token_url"),
+        ({"config": {"board_token": "x", "job_board_url": "https://10.0.0.1"}}, "config.job_board_url"),
         ({"config": {"directions": {"candidate": "sideways"}}}, "config.directions.candidate"),
         ({"config": {"auth": {"token": "x"}}}, "config.auth.token"),
         ({"surprise": 1}, "surprise"),
