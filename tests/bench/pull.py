@@ -26,8 +26,11 @@ class Pulled:
     seconds: float
     """Of the whole process, imports included."""
     cpu_s: float
-    peak_rss_bytes: int
-    """As the kernel counted it, not as the process says."""
+
+    @property
+    def peak_rss_bytes(self) -> int:
+        """By the process's own account: what `wait4` says includes the memory of who started it."""
+        return int(self.figures["peak_rss_bytes"])
 
 
 def pull(stack: Stack) -> Pulled:
@@ -48,8 +51,7 @@ def pull(stack: Stack) -> Pulled:
     if process.returncode != 0:
         raise RuntimeError(f"the pull ended with {process.returncode}: {said.decode()}")
     figures: dict[str, Any] = json.loads(said.splitlines()[-1])
-    unit = 1 if sys.platform == "darwin" else 1024
-    return Pulled(figures, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit)
+    return Pulled(figures, seconds, usage.ru_utime + usage.ru_stime)
 
 
 def versions(stack: Stack) -> dict[str, dict[tuple[str, str], int]]:
