@@ -57,7 +57,8 @@ UPDATE integrations SET blocked_until = greatest(blocked_until, %(until)s) WHERE
 """
 _NEEDS_PEOPLE: LiteralString = """
 UPDATE integrations SET attention = %(code)s, attention_detail = %(detail)s, updated_at = clock_timestamp()
-WHERE id = %(id)s AND attention IS DISTINCT FROM %(code)s
+WHERE id = %(id)s AND attention IS DISTINCT FROM %(code)s AND updated_at <= (
+    SELECT q.started_at FROM sync_queue q WHERE q.id = %(job)s)
 """
 _SKEW: LiteralString = """
 UPDATE integrations SET clock_skew_ms = %(skew)s WHERE id = %(id)s AND abs(clock_skew_ms - %(skew)s) > 1000
@@ -88,9 +89,15 @@ class Connections:
         """Let none of the integration's jobs start before *until*."""
         await tx.run(_BLOCK, id=integration_id, until=until)
 
-    async def needs_people(self, tx: Transaction, integration_id: UUID, *, code: str, detail: str) -> bool:
-        """Stop the integration until people have acted; return whether it ran until now."""
-        return await tx.run(_NEEDS_PEOPLE, id=integration_id, code=code, detail=detail) > 0
+    async def needs_people(
+        self, tx: Transaction, integration_id: UUID, *, job_id: UUID, code: str, detail: str
+    ) -> bool:
+        """
+        Stop the integration until people have acted; return whether it ran until now.
+
+        Settings that changed since the job was claimed are not the ones that failed, and are tried first.
+        """
+        return await tx.run(_NEEDS_PEOPLE, id=integration_id, job=job_id, code=code, detail=detail) > 0
 
     async def measured_skew(self, tx: Transaction, integration_id: UUID, skew_ms: int) -> None:
         """Remember how far the vendor's clock is ahead of ours, if that has changed by more than a second."""

@@ -36,6 +36,10 @@ _FIND: LiteralString = """
 SELECT id FROM create_intents
 WHERE integration_id = %(integration)s AND entity_type = %(entity)s AND record_id = %(record)s AND state = 'open'
 """
+_ANY_OPEN: LiteralString = """
+SELECT 1 FROM create_intents
+WHERE integration_id = %(integration)s AND entity_type = %(entity)s AND state = 'open' LIMIT 1
+"""
 _HOLDS: LiteralString = """
 SELECT identity_key FROM create_intents
 WHERE integration_id = %(integration)s AND identity_key = ANY(%(keys)s) AND state = 'open' AND sent_at IS NOT NULL
@@ -80,6 +84,10 @@ class CreateIntents:
         """Return the record's open intent, or None."""
         row = await tx.row(_FIND, integration=integration_id, entity=entity.value, record=record_id)
         return row["id"] if row else None
+
+    async def any_open(self, tx: Transaction, integration_id: UUID, entity: EntityType) -> bool:
+        """Whether a create of *entity* may be under way at the vendor."""
+        return await tx.row(_ANY_OPEN, integration=integration_id, entity=entity.value) is not None
 
     async def open_identities(self, tx: Transaction, integration_id: UUID, keys: list[str]) -> set[str]:
         """Return those of *keys* for which a create may be under way at the vendor."""

@@ -162,6 +162,9 @@ WITH letter AS (
 SELECT id, company_id, epoch, priority FROM bumped UNION ALL SELECT id, company_id, epoch, priority FROM revived
 """
 
+# Whoever ends a wait holds this until the commit; whoever looks again whether his wait is over asks for it.
+_LOCK_WAITS: LiteralString = "SELECT pg_advisory_xact_lock(hashtextextended('waits ' || %(integration)s, 0))"
+
 _RELEASE_HELD: LiteralString = """
 UPDATE sync_queue SET scheduled_at = clock_timestamp(), hold_reason = NULL
 WHERE status = 'pending' AND hold_reason = ANY(%(reasons)s)
@@ -325,10 +328,15 @@ class Ledger:
                 continue  # the key was asked for at this very moment: look again
         raise Conflict("the job's key is asked for all the time", remedy="try again")
 
-    async def release_held(self, tx: Transaction, reasons: Sequence[str]) -> list[Knock]:
-        """Wake the jobs that wait for one of *reasons*."""
+    async def lock_waits(self, tx: Transaction, integration_id: UUID) -> None:
+        """Wait until nobody else is ending waits of the integration; others wait until this transaction ends."""
+        await tx.rows(_LOCK_WAITS, integration=str(integration_id))
+
+    async def release_held(self, tx: Transaction, integration_id: UUID, reasons: Sequence[str]) -> list[Knock]:
+        """Wake the jobs that wait for one of *reasons*; each holds from this transaction's commit on."""
         if not reasons:
             return []
+        await self.lock_waits(tx, integration_id)
         return [_knock(row) for row in await tx.rows(_RELEASE_HELD, reasons=list(reasons))]
 
     async def cancel(

@@ -26,7 +26,7 @@ from shared.store.runs import Counts
 from shared.store.store import Store
 from shared.sync import waiting
 from shared.sync.conflict_items import ConflictItems
-from shared.sync.follow_ups import fetches, first_wait, pushes, review_items, waits
+from shared.sync.follow_ups import fetches, pushes, reasons, review_items, waits
 from shared.sync.held_values import Vault
 from shared.sync.identity import Identified, identify
 from shared.sync.merging import Merged, merge_observation
@@ -82,7 +82,7 @@ class Applier:
             merged=merged,
             knocks=knocks,
             is_stale=bool(found.stale),
-            waits_for=first_wait(work, found),
+            waits_for=tuple(reasons(work, found).values()),
         )
 
     async def foresee(self, work: Work, observations: Sequence[Observation], book: RuleBook) -> dict[str, Merged]:
@@ -240,7 +240,7 @@ class Applier:
                 work.integration.id, work.entity, each.observation.external_id, each.record_id
             )
         ]
-        knocks.extend(await self._store.ledger.release_held(tx, arrived))
+        knocks.extend(await self._store.ledger.release_held(tx, work.integration.id, arrived))
         await self._store.conflicts.put_matches(tx, review_items(work, found, merged))
         return knocks
 

@@ -297,7 +297,7 @@ class Creator:
             *waiting.ended_by_link(integration_id, entity, external_id, plan.record.id),
             waiting.creation(integration_id, entity),
         ]
-        return await self._store.ledger.release_held(tx, names)
+        return await self._store.ledger.release_held(tx, integration_id, names)
 
     async def _ask_again(self, tx: Transaction, plan: _Create) -> list[Knock]:
         """What a create could not carry (a stage, say) goes out with the record's next reconcile."""

@@ -44,16 +44,12 @@ def waits(work: Work, found: Sorted) -> list[JobRequest]:
         for entity, external_id in sorted(parents)
     ]
     if not _is_single(work):
-        requests.extend(_held_job(work, external_id, reason) for external_id, reason in _reasons(work, found).items())
+        requests.extend(_held_job(work, external_id, reason) for external_id, reason in reasons(work, found).items())
     return requests
 
 
-def first_wait(work: Work, found: Sorted) -> str | None:
-    """Return what the first record that could not come in waits for; None when all came in."""
-    return next(iter(_reasons(work, found).values()), None)
-
-
-def _reasons(work: Work, found: Sorted) -> dict[str, str]:
+def reasons(work: Work, found: Sorted) -> dict[str, str]:
+    """Return what each record that could not come in waits for, by external id."""
     integration_id = work.integration.id
     return {
         **{

@@ -36,6 +36,7 @@ from shared.sync.endings import Continue, Done, Ending
 from shared.sync.merging import Merged
 from shared.sync.observations import Observation, RuleBook, observe
 from shared.sync.priorities import INCREMENTAL_PULL, PULL, RECONCILE, WEBHOOK_SIGNAL
+from shared.sync.wakeups import wake_what_is_over
 from shared.sync.work import Applied, Work
 
 YOUNG_OBJECTS = 200_000
@@ -124,6 +125,7 @@ class Puller:
             async for read in reads:
                 applied, is_cancelled = await self._take_in(pull, read)
                 knocks.extend(applied.knocks)
+                knocks.extend(await self._wake(pull, applied))
                 if is_cancelled:
                     return await self._end(pull.job, pull.run, RunStatus.CANCELLED, knocks=knocks)
                 last_page = read.page.following is None
@@ -186,6 +188,13 @@ class Puller:
             close = getattr(pages, "aclose", None)
             if close is not None:
                 await close()
+
+    async def _wake(self, pull: _Pull, applied: Applied) -> list[Knock]:
+        """Look once more after those who wait: what they wait for may have come in while the page was written."""
+        if not applied.waits_for:
+            return []
+        async with self._database.company(pull.job.company_id) as tx:
+            return await wake_what_is_over(tx, self._store, pull.work.integration.id, applied.waits_for)
 
     async def _take_in(self, pull: _Pull, read: _Read) -> tuple[Applied, bool]:
         for attempt in range(1, TRIES_PER_PAGE + 1):

@@ -108,7 +108,7 @@ class Resolutions:
             _require_open(current, item.version)
             await self._store.conflicts.end(tx, item.id, "resolved", by=actor, decision=decision)
             knocks = await self._store.ledger.release_held(
-                tx, [waiting.review(item.integration_id, item.entity, item.external_id)]
+                tx, item.integration_id, [waiting.review(item.integration_id, item.entity, item.external_id)]
             )
             if item.kind == "ambiguous_match":
                 request = JobRequest(item.integration_id, RECONCILE, item.entity, key, Direction.INBOUND, MANUAL_RECORD)

@@ -29,6 +29,7 @@ from shared.sync import next_step as steps
 from shared.sync.endings import Continue, Done, Ending, Hold
 from shared.sync.lease import Lease
 from shared.sync.next_step import next_step
+from shared.sync.wakeups import wake_what_is_over
 
 Handler = Callable[[Job], Awaitable[Ending]]
 
@@ -165,6 +166,9 @@ class Runner:
     async def _settle(self, job: Job, ending: Ending) -> str:
         knocks: list[Knock] = list(ending.knocks)
         outcome, again = await self._write_ending(job, ending)
+        if isinstance(ending, Hold):
+            async with self._database.company(job.company_id) as tx:
+                knocks.extend(await wake_what_is_over(tx, self._store, job.integration_id, [ending.reason]))
         if again is not None:
             knocks.append(again)
         await self._knocker.send(knocks, traceparent=_current_traceparent())
@@ -220,7 +224,7 @@ class Runner:
                 async with self._database.company(job.company_id) as tx:
                     await self._store.ledger.postpone(tx, job, code=step.code, message=message)
                     was_running = await self._store.connections.needs_people(
-                        tx, job.integration_id, code=step.code, detail=message
+                        tx, job.integration_id, job_id=job.id, code=step.code, detail=message
                     )
                     await self._store.logs.write(tx, [_failure(job, error)])
                 if was_running:

@@ -35,3 +35,9 @@ def creation(integration_id: UUID, entity: EntityType) -> str:
 def quarantine(integration_id: UUID, entity: EntityType, external_id: str) -> str:
     """A payload that can't be a record: looked at again each hour."""
     return f"quarantine:{integration_id}:{entity.value}:{external_id}"
+
+
+def parts(reason: str) -> tuple[str, str, str]:
+    """Return kind, entity and key of a name; empty where the kind has none."""
+    kind, _, entity, key = (reason.split(":", 3) + ["", "", ""])[:4]
+    return kind, entity, key

@@ -46,8 +46,8 @@ class Applied:
     knocks: list[Knock] = field(default_factory=list)
     is_stale: bool = False
     """Something newer is known of a record than what was shown of it."""
-    waits_for: str | None = None
-    """The event (see `shared.sync.waiting`) that the first record that could not come in waits for."""
+    waits_for: tuple[str, ...] = ()
+    """The events (see `shared.sync.waiting`) that records which could not come in wait for."""
 
 
 @dataclass(slots=True)

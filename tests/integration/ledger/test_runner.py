@@ -89,13 +89,13 @@ async def test_a_job_that_goes_on_later_is_left_to_the_sweep(workshop: Workshop,
 
 async def test_a_held_job_waits_for_its_event(workshop: Workshop, ground: Ground, place: Place) -> None:
     async def wait(job: Job) -> Ending:
-        return Hold("parent:7", "its job is not here yet")
+        return Hold("event:7", "its job is not here yet")
 
     workshop.handle(wait)
     job_id = await place.ask("k")
     await workshop.runner().answer(message_for(job_id, place.company_id), NORMAL)
     row = await ground.job_row(job_id)
-    assert (row["is_held"], row["hold_reason"], row["error_code"]) == (True, "parent:7", "held")
+    assert (row["is_held"], row["hold_reason"], row["error_code"]) == (True, "event:7", "held")
     assert (row["retry_count"], row["error_message"]) == (0, "its job is not here yet")
 
 
@@ -311,11 +311,11 @@ async def test_a_database_that_goes_between_claim_and_reading_leaves_the_job_to_
 async def test_a_knock_that_cannot_be_sent_is_logged_and_made_up_for(
     workshop: Workshop, ground: Ground, place: Place
 ) -> None:
-    next_job = await place.ask("next", priority=2, hold_reason="parent:7")
+    next_job = await place.ask("next", priority=2, hold_reason="event:7")
 
     async def release(job: Job) -> Ending:
         async with ground.database.company(job.company_id) as tx:
-            return Done(knocks=await ground.ledger.release_held(tx, ["parent:7"]))
+            return Done(knocks=await ground.ledger.release_held(tx, place.integration_id, ["event:7"]))
 
     workshop.handle(release)
     job_id = await place.ask("k")

@@ -51,8 +51,8 @@ async def test_the_event_that_it_waits_for_wakes_a_held_job(ground: Ground, plac
     held = await place.ask("k", hold_reason="parent:7")
     other = await place.ask("o", hold_reason="parent:8")
     async with ground.database.company(place.company_id) as tx:
-        assert await ground.ledger.release_held(tx, []) == []
-        (knock,) = await ground.ledger.release_held(tx, ["parent:7", "parent:9"])
+        assert await ground.ledger.release_held(tx, place.integration_id, []) == []
+        (knock,) = await ground.ledger.release_held(tx, place.integration_id, ["parent:7", "parent:9"])
     assert knock.job_id == held
     assert (await ground.claimed_job(held)).id == held
     assert await ground.claim(other) is None
@@ -62,7 +62,7 @@ async def test_a_companys_event_wakes_no_job_of_another(ground: Ground, place: P
     held = await place.ask("k", hold_reason="parent:7")
     other = await ground.company()
     async with ground.database.company(other) as tx:
-        assert await ground.ledger.release_held(tx, ["parent:7"]) == []
+        assert await ground.ledger.release_held(tx, place.integration_id, ["parent:7"]) == []
     assert (await ground.job_row(held))["is_held"]
 
 

@@ -38,4 +38,3 @@ async def test_a_revoked_token_is_renewed_once_and_the_call_goes_on(world: World
     run = await world.run_of(await world.pull(EntityType.CANDIDATE))
     assert run["status"] == "complete"
     assert (await world.row("SELECT attention FROM integrations"))["attention"] is None
-

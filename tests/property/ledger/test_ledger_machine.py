@@ -124,7 +124,7 @@ class LedgerMachine(RuleBasedStateMachine):
         async def release() -> int:
             place = self.places[who]
             async with place.ground.database.company(place.company_id) as tx:
-                return len(await place.ground.ledger.release_held(tx, ["event"]))
+                return len(await place.ground.ledger.release_held(tx, place.integration_id, ["event"]))
 
         held = [job for job in self.model.jobs.values() if job.state == "pending" and job.is_held]
         assert self.loop(release()) == len(held)

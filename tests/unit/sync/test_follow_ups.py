@@ -15,7 +15,7 @@ from shared.merge.state import Ours, Outcome, Stamp
 from shared.model import Direction, Reference
 from shared.store.ledger import JobRequest
 from shared.sync import waiting
-from shared.sync.follow_ups import fetches, first_wait, pushes, review_items, waits
+from shared.sync.follow_ups import fetches, pushes, reasons, review_items, waits
 from shared.sync.merging import Merged
 from shared.sync.priorities import OTHER_EDIT, PARENT_FETCH, PULL, RECONCILE, WEBHOOK_SIGNAL
 from shared.sync.work import Sorted
@@ -142,16 +142,19 @@ def test_a_records_own_job_waits_itself() -> None:
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        (Sorted(), None),
-        (Sorted(parked={"70": Reference(JOB, "1")}), waiting.parent(INTEGRATION, JOB, "1")),
-        (Sorted(unclear={"7": Ambiguous((str(RECORD),), "name_differs")}), waiting.review(INTEGRATION, CANDIDATE, "7")),
-        (Sorted(being_created=["7"]), waiting.creation(INTEGRATION, CANDIDATE)),
+        (Sorted(), {}),
+        (Sorted(parked={"70": Reference(JOB, "1")}), {"70": waiting.parent(INTEGRATION, JOB, "1")}),
+        (
+            Sorted(unclear={"7": Ambiguous((str(RECORD),), "name_differs")}),
+            {"7": waiting.review(INTEGRATION, CANDIDATE, "7")},
+        ),
+        (Sorted(being_created=["7"]), {"7": waiting.creation(INTEGRATION, CANDIDATE)}),
     ],
 )
-def test_a_wait_is_named_for_what_ends_it(found: Sorted, expected: str | None) -> None:
-    assert first_wait(work(), found) == expected
+def test_a_wait_is_named_for_what_ends_it(found: Sorted, expected: dict[str, str]) -> None:
+    assert reasons(work(), found) == expected
     held = [each.hold_reason for each in waits(work(), found) if each.hold_reason is not None]
-    assert held == ([] if expected is None else [expected])
+    assert held == list(expected.values())
 
 
 def test_a_review_names_the_records_that_it_might_be() -> None:

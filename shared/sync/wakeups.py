@@ -1,0 +1,41 @@
+"""
+Waits that were over before they began.
+
+A job looks for its parent, does not find it, and is put to wait; if the parent came in between, its arrival has woken
+nobody. So after a wait is committed somebody looks once more, under a lock that whoever ends waits holds until their
+commit: either the end is seen here, or the one who ends sees the wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from shared.model import EntityType
+from shared.store.database import Transaction
+from shared.store.ledger import Knock
+from shared.store.store import Store
+from shared.sync import waiting
+
+
+async def wake_what_is_over(tx: Transaction, store: Store, integration_id: UUID, reasons: Sequence[str]) -> list[Knock]:
+    """Wake the jobs that wait for those of *reasons* that hold already."""
+    if not reasons:
+        return []
+    await store.ledger.lock_waits(tx, integration_id)
+    over = [reason for reason in reasons if await _is_over(tx, store, integration_id, reason)]
+    return await store.ledger.release_held(tx, integration_id, over)
+
+
+async def _is_over(tx: Transaction, store: Store, integration_id: UUID, reason: str) -> bool:
+    kind, entity, key = waiting.parts(reason)
+    match kind:
+        case "parent":
+            return bool(await store.links.internal_ids(tx, integration_id, EntityType(entity), [key]))
+        case "link":
+            links = (await store.links.of_records(tx, [UUID(key)])).get(UUID(key), [])
+            return any(link.integration_id == integration_id and link.state == "live" for link in links)
+        case "creation":
+            return not await store.create_intents.any_open(tx, integration_id, EntityType(entity))
+        case _:
+            return False  # a person's decision and a quarantined payload end by their own transactions, later
