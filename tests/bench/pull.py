@@ -44,7 +44,8 @@ def pull(stack: Stack) -> Pulled:
         stdout=subprocess.PIPE,
     )
     assert process.stdout is not None
-    said = process.stdout.read()
+    with process.stdout as output:
+        said = output.read()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     seconds = time.perf_counter() - started

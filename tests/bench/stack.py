@@ -104,7 +104,8 @@ def _simulator(people: int, seed: int) -> Iterator[Mapping[str, Any]]:
     )
     try:
         assert process.stdout is not None
-        yield json.loads(process.stdout.readline())
+        with process.stdout as output:
+            yield json.loads(output.readline())
     finally:
         process.terminate()
         process.wait(timeout=30)
