@@ -100,7 +100,7 @@ def faults_of(account: Account, submissions: Sequence[Submission]) -> list[str]:
         f"a run ended {row['status']}: {row['error']}"
         for row in account.rows(
             "SELECT status, error FROM runs WHERE integration_id = %(integration)s"
-            " AND status NOT IN ('complete', 'running')"
+            " AND status IN ('failed', 'cancelled')"  # partial: some records waited for a create under way
         )
     ]
     log, people, applications = account.requests(), account.state("candidates"), account.state("applications")
