@@ -11,7 +11,7 @@ from functions.paging import page_of
 from shared import telemetry
 from shared.adapters import registry
 from shared.adapters.protocol import EntityCapability
-from shared.errors import Conflict
+from shared.errors import Conflict, NotFound
 from shared.integrations.requests import SYNONYMS
 from shared.model import RunStatus
 from shared.store.listings import Listings
@@ -29,6 +29,15 @@ async def get_run(call: Call) -> Answer:
         run = await Listings().run(tx, call.path_id())
         children = await Listings().child_runs(tx, run["id"]) if run["entity"] is None else []
     return Answer({**run, "runs": children})
+
+
+@endpoint(bp, "get_run_status", "GET", "api/runs/{id}/status")
+async def get_run_status(call: Call) -> Answer:
+    """Show how a run stands, from the table for live views: cheap to poll, and gone a day after the run's end."""
+    status = await call.services.run_status.find(call.company_id, call.path_id())
+    if status is None:
+        raise NotFound("nothing is known of this run any more", remedy="ask for GET /api/runs/{id}")
+    return Answer(dict(status))
 
 
 @endpoint(bp, "cancel_run", "DELETE", "api/runs/{id}")

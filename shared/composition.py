@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from shared.sync.pull import Puller
     from shared.sync.reconcile import Reconciler
     from shared.sync.resolutions import Resolutions
+    from shared.sync.run_status import RunStatusBoard
     from shared.sync.runner import Handler, Runner
     from shared.sync.runs import Syncs
     from shared.sync.sweep import Sweep
@@ -144,6 +145,13 @@ class Services:
         )
 
     @cached_property
+    def run_status(self) -> RunStatusBoard:
+        """Status of runs for live views."""
+        from shared.sync.run_status import RunStatusBoard
+
+        return RunStatusBoard(self.intake.tables)
+
+    @cached_property
     def reconciler(self) -> Reconciler:
         """Handler of reconciles."""
         from shared.sync.conflict_items import ConflictItems
@@ -174,9 +182,10 @@ class Services:
         from shared.intake.handler import PublishHandler
         from shared.sync.outbound import OutboundSweep
         from shared.sync.priorities import PUBLISH, PULL, PUSH_MOVED, RECONCILE
+        from shared.sync.run_status import ShownLive
 
         return {
-            PULL: self.puller,
+            PULL: ShownLive(self.puller, self.run_status, self.database, self.store.runs),
             RECONCILE: self.reconciler,
             PUSH_MOVED: OutboundSweep(self.database, self.store),
             PUBLISH: PublishHandler(self.intake.publishing, self.intake.keeping),
@@ -223,7 +232,7 @@ class Services:
         """Nightly upkeep."""
         from shared.maintenance import Maintenance
 
-        return Maintenance(self.database, self.intake.keeping)
+        return Maintenance(self.database, self.intake.keeping, self.run_status)
 
     async def aclose(self) -> None:
         """Close what was opened."""

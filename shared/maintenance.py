@@ -9,6 +9,7 @@ from shared import telemetry
 from shared.intake.keeping import Keeping, drop_old, sweep_blobs
 from shared.store.database import Database
 from shared.store.expiry import Expiry
+from shared.sync.run_status import RunStatusBoard
 
 LOG_DAYS = 90
 """Days that `sync_logs` are kept, in whole months."""
@@ -21,9 +22,10 @@ log = telemetry.get_logger(__name__)
 class Maintenance:
     """What has to happen once a day, and may happen more often."""
 
-    def __init__(self, database: Database, keeping: Keeping) -> None:
+    def __init__(self, database: Database, keeping: Keeping, run_status: RunStatusBoard) -> None:
         self._database = database
         self._keeping = keeping
+        self._run_status = run_status
 
     async def run(self) -> None:
         """Do all of it. Raises Unavailable."""
@@ -32,7 +34,8 @@ class Maintenance:
         forgotten = await self._forget_connections()
         dropped = await drop_old(self._keeping)
         orphans = await sweep_blobs(self._keeping, now=datetime.now(UTC))
-        log.info("maintained", partitions=made, connections=forgotten, events=dropped, blobs=orphans)
+        shown = await self._run_status.drop_old()
+        log.info("maintained", partitions=made, connections=forgotten, events=dropped, blobs=orphans, run_status=shown)
 
     async def _forget_connections(self) -> int:
         """End the tombstones of connections that were deleted 30 days ago."""

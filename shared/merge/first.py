@@ -7,7 +7,7 @@ tests/property/merge/test_laws.py holds them to.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 
 from pydantic import JsonValue
@@ -22,12 +22,16 @@ from shared.model.fields import FIELDS, UNITS, Kind, Policy, Unit
 
 _PLANS = {
     entity: tuple(
-        (unit, unit.name, FIELDS[entity][unit.members[0]], len(unit.members) == 1, Decision(unit.name, Row.EQUAL))
+        (
+            *(unit, unit.name, field := FIELDS[entity][unit.members[0]]),
+            *(len(unit.members) == 1, field.kind is Kind.SET, Decision(unit.name, Row.EQUAL)),
+        )
         for unit in units.values()
     )
     for entity, units in UNITS.items()
 }
-"""Of each unit: itself, its name, its (first) field, whether that is all, and the decision that it is empty."""
+"""Of each unit: itself, its name, its (first) field, whether that is all of it, whether it is a set, and the decision
+that both sides are empty."""
 
 
 def is_blank(values: Mapping[str, JsonValue], names: tuple[str, ...]) -> bool:
@@ -50,24 +54,25 @@ def meet(theirs: Theirs, rules: Rules) -> Outcome:
     base, decisions, settled = StoredBase(), list[Decision](), list[str]()
     # A base is never changed in place, so that one will do for every empty unit: half of all.
     blanks: dict[tuple[int, bool], UnitBase] = {}
-    stamp_for = _stamps(theirs)
-    for unit, name, field, is_single, nothing_decided in _PLANS[rules.entity]:
+    hasher, expected, policies = rules.hasher, rules.expected, rules.policies
+    stamps: dict[Row, Stamp] = {}
+    for unit, name, field, is_single, has_elements, nothing_decided in _PLANS[rules.entity]:
         shown = unit.members if name in values else () if is_single else _members_in(unit, values)
         if not shown:
             continue
         settled.append(name)
-        norm, has_elements = VERSIONS[field.normal], field.kind is Kind.SET
-        is_union = has_elements and rules.policies.get(name, unit.policy) is Policy.UNION
+        norm = VERSIONS[field.normal]
+        is_union = has_elements and policies.get(name, unit.policy) is Policy.UNION
         t: Print
         expects: Print | None = None
         if is_single and not has_elements:
             value = values[name]
             form = None if value is None else normal(field, value)
             is_taken = form is not None
-            t = EMPTY if form is None else rules.hasher(name, form)
+            t = EMPTY if form is None else hasher(name, form)
             if is_taken:
                 take[name] = value
-                made = rules.expected(name, value)
+                made = expected(name, value)
                 expects = None if made is value or made == value else print_of(rules, unit, {name: made}, shown)
         else:
             t, taken = _shown_of(rules, unit, shown, values, is_union=is_union)
@@ -76,7 +81,10 @@ def meet(theirs: Theirs, rules: Rules) -> Outcome:
             expects = None if is_union or not taken else expected_print(rules, unit, taken)
         if is_taken:
             row = Row.UNION if is_union else Row.FIRST_VALUE
-            decisions.append(Decision(name, row, stamp_for(name, row)))
+            stamp = stamps.get(row)
+            if stamp is None or theirs.field_times:
+                stamp = stamps[row] = stamp_of(theirs_at(name, theirs, None), theirs, row)
+            decisions.append(Decision(name, row, stamp))
         elif not is_union:
             decisions.append(nothing_decided)
         if not t:
@@ -91,20 +99,6 @@ def meet(theirs: Theirs, rules: Rules) -> Outcome:
 
 def _members_in(unit: Unit, values: Mapping[str, JsonValue]) -> tuple[str, ...]:
     return tuple([each for each in unit.members if each in values])
-
-
-def _stamps(theirs: Theirs) -> Callable[[str, Row], Stamp]:
-    """Return (unit, row) → the stamp of a value of *theirs*: one object for all units that share it."""
-    at, made = theirs_at("", theirs, None), dict[tuple[datetime, Row], Stamp]()
-
-    def stamp_for(name: str, row: Row) -> Stamp:
-        when = theirs_at(name, theirs, None) if theirs.field_times else at
-        stamp = made.get((when, row))
-        if stamp is None:
-            stamp = made[when, row] = stamp_of(when, theirs, row)
-        return stamp
-
-    return stamp_for
 
 
 def fill(draft: Draft, unit: Unit, shown: tuple[str, ...], *, is_union: bool) -> None:

@@ -33,6 +33,7 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = MappingProxyType(
         "list_integration_runs": EVERYONE,
         "list_integration_issues": SYNCS,
         "get_run": EVERYONE,
+        "get_run_status": EVERYONE,
         "cancel_run": SYNCS,
         "list_dead_letters": OPERATES,
         "redrive_dead_letter": OPERATES,

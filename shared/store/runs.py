@@ -71,6 +71,10 @@ SELECT * FROM runs WHERE integration_id = %(integration)s AND entity_type = %(en
     AND status = 'running'
 ORDER BY started_at, id
 """
+_LATEST: LiteralString = """
+SELECT * FROM runs WHERE integration_id = %(integration)s AND entity_type = %(entity)s
+ORDER BY started_at DESC, id DESC LIMIT 1
+"""
 _CHILDREN: LiteralString = "SELECT * FROM runs WHERE parent_id = %(id)s ORDER BY started_at, id"
 _ADD: LiteralString = """
 UPDATE runs SET pages = pages + %(pages)s, requests = requests + %(requests)s, records_read = records_read + %(read)s,
@@ -186,6 +190,11 @@ class Runs:
         """Return the runs of an entity that are not over, oldest first."""
         rows = await tx.rows(_RUNNING, integration=integration_id, entity=entity.value, direction=direction.value)
         return [_run(row) for row in rows]
+
+    async def latest(self, tx: Transaction, integration_id: UUID, entity: EntityType) -> Run | None:
+        """Return the newest run of an entity, over or not."""
+        row = await tx.row(_LATEST, integration=integration_id, entity=entity.value)
+        return _run(row) if row else None
 
     async def children(self, tx: Transaction, run_id: UUID) -> list[Run]:
         """Return the runs under a parent."""

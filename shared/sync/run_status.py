@@ -2,12 +2,13 @@
 Status of runs for live views, in a table that may be lost: a view that polls costs the database nothing.
 
 One entity a run: partition = company, row = the run's id. What a run is and was stands in PostgreSQL (`runs`); this
-copy is written after each page's commit and lives 1 h while the run goes on, 24 h after its end (S-127).
+copy is written every two seconds and lives 1 h while the run goes on, 24 h after its end (S-127).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -16,11 +17,18 @@ from uuid import UUID
 from shared import telemetry
 from shared.errors import Unavailable
 from shared.model import RunStatus
-from shared.store.runs import Run
+from shared.store.database import Database
+from shared.store.ledger import Job
+from shared.store.runs import Run, Runs
+from shared.sync.endings import Ending
 
 TABLE = "syncstatus"
 RUNNING_LASTS = timedelta(hours=1)
 ENDED_LASTS = timedelta(hours=24)
+EVERY_S = 2.0
+"""Between two looks at a run that goes on."""
+
+Handler = Callable[[Job], Awaitable[Ending]]
 
 log = telemetry.get_logger(__name__)
 
@@ -34,6 +42,14 @@ class StatusTable(Protocol):
 
     async def find(self, table: str, partition: str, row: str) -> Mapping[str, Any] | None:
         """Return an entity, or None. Raises Unavailable."""
+        ...
+
+    def every(self, table: str) -> AsyncIterator[Mapping[str, Any]]:
+        """Yield every entity. Raises Unavailable."""
+        ...
+
+    async def delete(self, table: str, partition: str, row: str) -> None:
+        """Delete an entity if it is there. Raises Unavailable."""
         ...
 
 
@@ -56,6 +72,53 @@ class RunStatusBoard:
         if entity is None or datetime.fromisoformat(entity["expires_at"]) < datetime.now(UTC):
             return None
         return {name: value for name, value in entity.items() if name in _SHOWN}
+
+    async def drop_old(self) -> int:
+        """Delete what has outlived its time; return how much that was. Raises Unavailable."""
+        now = datetime.now(UTC)
+        old = [
+            (entity["PartitionKey"], entity["RowKey"])
+            async for entity in self.table.every(TABLE)
+            if datetime.fromisoformat(entity["expires_at"]) < now
+        ]
+        for partition, row in old:
+            await self.table.delete(TABLE, partition, row)
+        return len(old)
+
+
+class ShownLive:
+    """A handler of pulls whose runs are shown while they go on, and once more when they end."""
+
+    def __init__(self, handler: Handler, board: RunStatusBoard, database: Database, runs: Runs) -> None:
+        self._handler = handler
+        self._board = board
+        self._database = database
+        self._runs = runs
+
+    async def __call__(self, job: Job) -> Ending:
+        """Run the job. What can't be shown is not, and costs it nothing."""
+        watching = asyncio.create_task(self._watch(job))
+        try:
+            return await self._handler(job)
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+            await self._show(job)
+
+    async def _watch(self, job: Job) -> None:
+        while True:
+            await self._show(job)
+            await asyncio.sleep(EVERY_S)
+
+    async def _show(self, job: Job) -> None:
+        try:
+            async with self._database.company(job.company_id) as tx:
+                run = await self._runs.latest(tx, job.integration_id, job.entity)
+        except Unavailable as error:
+            log.info("run_status_not_shown", code=error.code)
+            return
+        if run is not None:
+            await self._board.show(job.company_id, run)
 
 
 _SHOWN = frozenset(

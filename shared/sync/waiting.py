@@ -39,5 +39,5 @@ def quarantine(integration_id: UUID, entity: EntityType, external_id: str) -> st
 
 def parts(reason: str) -> tuple[str, str, str]:
     """Return kind, entity and key of a name; empty where the kind has none."""
-    kind, _, entity, key = (reason.split(":", 3) + ["", "", ""])[:4]
+    kind, _, entity, key = [*reason.split(":", 3), "", "", ""][:4]
     return kind, entity, key

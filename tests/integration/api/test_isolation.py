@@ -63,6 +63,7 @@ CASES = {
     "list_integration_issues": Case("/api/integrations/{integration}/issues?status=all"),
     "get_integration_stats": Case("/api/integrations/{integration}/stats"),
     "get_run": Case("/api/runs/{run}"),
+    "get_run_status": Case("/api/runs/{run}/status"),
     "cancel_run": Case("/api/runs/{run}"),
     "list_dead_letters": empty("/api/dead-letters?integration_id={integration}&state=all"),
     "redrive_dead_letter": Case("/api/dead-letters/{letter}/redrive"),
