@@ -26,7 +26,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _PHONES_KEPT = 65_536
 _EXTENSION = re.compile(r"(?:;?\s*ext(?:ension)?[.:=\s]*|\s*x[.:\s]*|#)(\d{1,7})\s*$", re.IGNORECASE)
-_NANP = re.compile(r"\+1[2-9]\d{9}", re.ASCII)
+_PLAIN_PHONE = re.compile(
+    r"\+(?:1[2-9]\d{9}|(?:27|3[1-4]|39|4[1-9]|91|35[13]|420)[1-9]\d{6,10})",
+    re.ASCII,
+)
+"""A North American number of full length, or one of a country without a prefix that could begin with another digit than
+0, is its own E.164 form."""
+_PHONE_SIGNS = str.maketrans("", "", " ().-")
+_PATH = re.compile(r"[/?#]")
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
@@ -83,7 +90,8 @@ def _url(value: str) -> str:
     if not mark:
         scheme, rest = "", text
     scheme = scheme.lower()
-    cut = next((place for place, sign in enumerate(rest) if sign in "/?#"), len(rest))
+    path = _PATH.search(rest)
+    cut = len(rest) if path is None else path.start()
     host = rest[:cut].lower().removesuffix(_DEFAULT_PORTS.get(scheme, "\0"))
     return f"{scheme}{mark}{host}{rest[cut:].rstrip('/')}"
 
@@ -96,8 +104,9 @@ def _phone(value: str) -> str:
         text = "".join(_ascii_digit(sign) for sign in unicodedata.normalize("NFKC", text))
     if not text.startswith("+"):
         return _digits(text)
-    # A North American number of full length is its own E.164 form; reading it properly costs 30 times as much.
-    return text if _NANP.fullmatch(text) else _international(text)
+    bare = text.translate(_PHONE_SIGNS)
+    # Reading it properly costs 30 times as much (tests/property/merge/test_phones.py holds the two together).
+    return bare if _PLAIN_PHONE.fullmatch(bare) else _international(text)
 
 
 def _international(text: str) -> str:

@@ -132,7 +132,7 @@ def test_phone_tables_are_loaded_only_when_a_number_needs_them() -> None:
     code = (
         "import sys; from shared.merge.merge import merge; from shared.merge.normal_forms import form_of;"
         "f = form_of('phone'); f('020 7946'); f('+14155550100'); print('phonenumbers' in sys.modules, end=' ');"
-        "f('+442079460018'); print('phonenumbers' in sys.modules)"
+        "f('+54 9 11 2345 6789'); print('phonenumbers' in sys.modules)"
     )
     root = Path(__file__).parents[3]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)  # noqa: S603
