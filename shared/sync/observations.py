@@ -43,11 +43,8 @@ class Observation:
     """The vendor's own count or time of changes; later is greater."""
     ticket: Ticket
     is_fresh_fetch: bool
-
-    @property
-    def external_id(self) -> str:
-        """The vendor's id."""
-        return self.record.external_id
+    external_id: str
+    """The vendor's id."""
 
 
 def observe(
@@ -76,6 +73,7 @@ def _observation(record: Record, ticket: Ticket, context: bytes, *, is_fresh_fet
         version=record.vendor_version or _as_version(record.updated_at),
         ticket=ticket,
         is_fresh_fetch=is_fresh_fetch,
+        external_id=record.external_id,
     )
 
 

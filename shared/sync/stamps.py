@@ -24,7 +24,11 @@ def encode_stamps(stamps: Mapping[str, Stamp]) -> JsonObject:
     # Most units of a record share one stamp: told by identity first, since hashing its fields costs far more.
     shared: dict[int, tuple[Stamp, list[str]]] = {}
     for unit, stamp in stamps.items():
-        shared.setdefault(id(stamp), (stamp, []))[1].append(unit)
+        known = shared.get(id(stamp))
+        if known is None:
+            shared[id(stamp)] = (stamp, [unit])
+        else:
+            known[1].append(unit)
     units: dict[Stamp, list[str]] = {}
     for stamp, names in shared.values():
         units.setdefault(stamp, []).extend(names)
