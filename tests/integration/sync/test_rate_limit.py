@@ -11,7 +11,7 @@ from tests.fixtures.postgres import Database
 from tests.fixtures.storage import StorageAccount
 from tests.integration.sync.world import connect, settings_for
 
-WINDOW_S = 4.0
+WINDOW_S = 2.0
 LIMIT = 2
 
 
