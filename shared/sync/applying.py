@@ -36,8 +36,7 @@ from shared.sync.priorities import RECONCILE, priority_of
 from shared.sync.work import Applied, Sorted, Work
 
 SLICE = 25
-"""Records that are merged between two turns of the event loop, some 4 ms: a page at once would starve heartbeats. Not
-in a thread, which would fight the loop for the interpreter: 10.8 instead of 8 s of CPU for 20,000 records."""
+"""Records that are merged between two turns of the event loop, some 4 ms: a page at once would starve heartbeats."""
 
 
 class Applier:
