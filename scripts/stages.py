@@ -35,6 +35,7 @@ class Stage:
     commands: tuple[Command, ...] = ()
     folders: tuple[str, ...] = ()  # below tests/
     awaited: bool = False  # may have no tests yet, and says so
+    workers: int = 0  # processes that share the tests; 0: this one alone
 
     def test_folders(self) -> list[str]:
         """Return those of its folders that hold tests."""
@@ -65,10 +66,12 @@ STAGES = (
         ),
     ),
     Stage("unit", 3, folders=("unit", "property")),
-    Stage("integration", 5, folders=("integration", "acceptance")),
+    # These wait for services more than they compute, so three share two cores well.
+    Stage("integration", 3, folders=("integration",), workers=3),
+    Stage("acceptance", 5, folders=("acceptance",)),
     Stage("conformance", 3, folders=("contract", "conformance")),
-    Stage("simulation", 2, folders=("simulation",), awaited=True),
-    Stage("browser", 2, folders=("browser",), awaited=True),
+    Stage("simulation", 1, folders=("simulation",), awaited=True),
+    Stage("browser", 0, folders=("browser",), awaited=True),
     Stage("bench", 1, folders=("bench",), awaited=True),
 )
 SET_UP_MINUTES = 3.0
@@ -97,7 +100,7 @@ def run_stage(stage: Stage) -> Outcome:
         if (code := run_tool(command)) != 0:
             outcome.failures.append(f"{' '.join(command[:2])} ended with {code}")
     if folders := stage.test_folders():
-        run_tests(stage.name, folders, outcome)
+        run_tests(stage, folders, outcome)
     elif stage.awaited:
         print("none yet")
         outcome.none_yet = True
@@ -107,11 +110,12 @@ def run_stage(stage: Stage) -> Outcome:
     return outcome
 
 
-def run_tests(name: str, folders: Sequence[str], outcome: Outcome) -> None:
+def run_tests(stage: Stage, folders: Sequence[str], outcome: Outcome) -> None:
     """Run the tests of *folders* under coverage, and add their figures to *outcome*."""
-    report = REPORTS / f"{name}.xml"
+    report = REPORTS / f"{stage.name}.xml"
     report.unlink(missing_ok=True)
-    code = run_tool(("coverage", "run", "-m", "pytest", *folders, f"--junitxml={report}", "--durations=5"))
+    shared = ("-n", str(stage.workers)) if stage.workers else ()
+    code = run_tool(("coverage", "run", "-m", "pytest", *folders, *shared, f"--junitxml={report}", "--durations=5"))
     outcome.tally = read_report(report) if report.exists() else Tally()
     if code != 0:
         outcome.failures.append(f"pytest ended with {code}")

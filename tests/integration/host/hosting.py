@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +63,11 @@ class HostProcess:
     async def worker_pid(self) -> int | None:
         """Return the process that serves now, or None while none does."""
         try:
-            pid: int = (await self.get("/started")).json()["pid"]
+            answer = await self.get("/started")
         except httpx.TransportError:
             return None
-        return pid
+        # A worker that ends while it answers gives a 500.
+        return int(answer.json()["pid"]) if answer.status_code == HTTPStatus.OK else None
 
     @property
     def ended(self) -> bool:
