@@ -27,7 +27,7 @@ _MILLISECOND = timedelta(milliseconds=1)
 _PHONES_KEPT = 65_536
 _EXTENSION = re.compile(r"(?:;?\s*ext(?:ension)?[.:=\s]*|\s*x[.:\s]*|#)(\d{1,7})\s*$", re.IGNORECASE)
 _PLAIN_PHONE = re.compile(
-    r"\+(?:1[2-9]\d{9}|(?:27|3[1-4]|39|4[1-9]|91|35[13]|420)[1-9]\d{6,10})",
+    r"\+(?:1[2-9]\d{9}|(?:27|3[1-4]|39|4[13-9]|91|35[13]|420)[1-9]\d{6,10})",
     re.ASCII,
 )
 """A North American number of full length, or one of a country without a prefix that could begin with another digit than
