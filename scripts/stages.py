@@ -69,9 +69,9 @@ STAGES = (
     # These wait for services more than they compute, so three share two cores well.
     Stage("integration", 3, folders=("integration",), workers=3),
     Stage("acceptance", 5, folders=("acceptance",)),
-    Stage("conformance", 3, folders=("contract", "conformance")),
+    Stage("conformance", 2, folders=("contract", "conformance")),
     Stage("simulation", 1, folders=("simulation",), awaited=True),
-    Stage("browser", 0, folders=("browser",), awaited=True),
+    Stage("browser", 1, folders=("browser",), awaited=True),
     Stage("bench", 1, folders=("bench",), awaited=True),
 )
 SET_UP_MINUTES = 3.0
