@@ -60,9 +60,6 @@ UPDATE integrations SET attention = %(code)s, attention_detail = %(detail)s, upd
 WHERE id = %(id)s AND attention IS DISTINCT FROM %(code)s AND updated_at <= (
     SELECT q.started_at FROM sync_queue q WHERE q.id = %(job)s)
 """
-_SKEW: LiteralString = """
-UPDATE integrations SET clock_skew_ms = %(skew)s WHERE id = %(id)s AND abs(clock_skew_ms - %(skew)s) > 1000
-"""
 _COMPARED: LiteralString = """
 UPDATE integrations i SET full_compare_wanted_at = NULL
 WHERE i.id = %(id)s AND i.full_compare_wanted_at IS NOT NULL AND %(entities)s <= (
@@ -98,10 +95,6 @@ class Connections:
         Settings that changed since the job was claimed are not the ones that failed, and are tried first.
         """
         return await tx.run(_NEEDS_PEOPLE, id=integration_id, job=job_id, code=code, detail=detail) > 0
-
-    async def measured_skew(self, tx: Transaction, integration_id: UUID, skew_ms: int) -> None:
-        """Remember how far the vendor's clock is ahead of ours, if that has changed by more than a second."""
-        await tx.run(_SKEW, id=integration_id, skew=skew_ms)
 
     async def compared(self, tx: Transaction, integration: IntegrationRow) -> None:
         """End the wish for a full comparison once every entity that may come in has been read whole since."""

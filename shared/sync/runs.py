@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from shared.errors import Conflict, InvalidInput, NotFound
-from shared.model import Direction, EntityType, RunStatus
+from shared.model import Direction, EntityType
 from shared.store.connections import IntegrationRow
 from shared.store.database import Database, Transaction
 from shared.store.ledger import JobRequest, Knock
@@ -137,11 +137,6 @@ def outbound_request(integration_id: UUID, run: Run) -> JobRequest:
     if run.entity is None:
         raise ValueError("a run over several entities has no job of its own")
     return JobRequest(integration_id, PUSH_MOVED, run.entity, "all", Direction.OUTBOUND, OUTBOUND_SWEEP, run_id=run.id)
-
-
-def is_over(run: Run) -> bool:
-    """Whether a run has ended, in whatever way."""
-    return run.status is not RunStatus.RUNNING
 
 
 def _plans(
