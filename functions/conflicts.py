@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID
 
 import azure.functions as func
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from functions.edge import Answer, Call, endpoint
 from functions.integrations import query_entity
@@ -16,9 +19,11 @@ from shared.errors import InvalidInput
 from shared.model import UNITS, EntityType
 from shared.model.records import ApplicationFields, CandidateFields, JobFields
 from shared.security.aead import DataUnreadable
+from shared.store.conflict_listing import ConflictFilter, ConflictListing
 from shared.store.database import Transaction
 from shared.store.history import PersonKey
-from shared.store.listings import Listings
+from shared.store.notices import Notices
+from shared.sync.bulk_resolution import MOST_AT_ONCE, resolve_many
 from shared.sync.conflict_items import TABLE
 from shared.sync.held_values import Vault
 
@@ -30,6 +35,8 @@ _FIELDS: Mapping[EntityType, type[BaseModel]] = {
     EntityType.JOB: JobFields,
 }
 STATES = frozenset({"open", "resolved", "closed", "all"})
+KINDS = frozenset({"field", "refused", "ambiguous_match", "possible_duplicate"})
+NOTICE_KINDS = frozenset({"conflict_waiting", "conflict_overdue"})
 
 
 class Resolution(BaseModel):
@@ -48,24 +55,46 @@ class Resolution(BaseModel):
     version: int | None = None
 
 
+class BulkResolution(BaseModel):
+    """`POST /conflicts/resolve`: one choice for many field conflicts, each judged by itself."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    ids: list[UUID] = Field(min_length=1, max_length=MOST_AT_ONCE)
+    choice: Literal["portal", "integration"]
+    integration_id: UUID | None = None
+
+
 @endpoint(bp, "list_conflicts", "GET", "api/conflicts")
 async def list_conflicts(call: Call) -> Answer:
     """List what waits for a person, newest first, each with the values of all sides."""
-    call.query("status", "entity", "record_id")
+    call.query("status", "entity", "record_id", "field", "kind", "integration_id", "overdue")
     window = call.window()
     status = call.choice("status", STATES) or "open"
+    overdue = call.choice("overdue", {"true", "false"})
+    wanted = ConflictFilter(
+        status=None if status == "all" else status,
+        entity=query_entity(call),
+        record_id=call.query_id("record_id"),
+        unit=call.choice("field", {name for units in UNITS.values() for name in units}),
+        kind=call.choice("kind", KINDS),
+        integration_id=call.query_id("integration_id"),
+        is_overdue=None if overdue is None else overdue == "true",
+    )
     async with call.services.database.company(call.company_id) as tx:
-        rows = await Listings().conflicts(
-            tx,
-            status=None if status == "all" else status,
-            entity=query_entity(call),
-            record_id=call.query_id("record_id"),
-            after=window.after,
-            limit=window.asked,
-        )
+        rows = await _listing(call).page(tx, wanted, after=window.after, limit=window.asked)
         page, following = page_of(rows, window, lambda row: (row["opened_at"], row["id"]))
         views = await _opened(tx, page, call.services.vault)
     return Answer({"data": views, "next_cursor": following})
+
+
+@endpoint(bp, "get_conflict", "GET", "api/conflicts/{id}")
+async def get_conflict(call: Call) -> Answer:
+    """Show one item with the values of all sides."""
+    async with call.services.database.company(call.company_id) as tx:
+        row = await _listing(call).one(tx, call.path_id())
+        (view,) = await _opened(tx, [row], call.services.vault)
+    return Answer(view, version=row["version"])
 
 
 @endpoint(bp, "resolve_conflict", "POST", "api/conflicts/{id}/resolve")
@@ -74,10 +103,10 @@ async def resolve_conflict(call: Call) -> Answer:
     decision = call.body(Resolution)
     conflict_id = call.path_id()
     expected = decision.version if decision.version is not None else call.expected_version()
-    if decision.choice == "integration" and decision.integration_id is None:
-        raise InvalidInput("integration_id: is missing", field="integration_id", remedy="say whose value is right")
+    _require_side(decision.choice, decision.integration_id)
+    listing = _listing(call)
     async with call.services.database.company(call.company_id) as tx:
-        item = await Listings().conflict(tx, conflict_id)
+        item = await listing.one(tx, conflict_id)
     value = typed_value(item, decision) if decision.choice == "value" else decision.value
     await call.services.resolutions.resolve(
         call.company_id,
@@ -89,8 +118,46 @@ async def resolve_conflict(call: Call) -> Answer:
         actor=call.principal.subject,
     )
     async with call.services.database.company(call.company_id) as tx:
-        row = await Listings().conflict(tx, conflict_id)
+        row = await listing.one(tx, conflict_id)
     return Answer(conflict_view(row, None), version=row["version"])
+
+
+@endpoint(bp, "resolve_conflicts", "POST", "api/conflicts/resolve", permission="resolve_conflict")
+async def resolve_conflicts(call: Call) -> Answer:
+    """Decide many alike. What could not be decided stays open and says why; ask again for what was not tried."""
+    wanted = call.body(BulkResolution)
+    _require_side(wanted.choice, wanted.integration_id)
+    results = await resolve_many(
+        call.services.resolutions,
+        call.company_id,
+        wanted.ids,
+        choice=wanted.choice,
+        integration_id=wanted.integration_id,
+        actor=call.principal.subject,
+    )
+    counts = Counter[str](each.status for each in results)
+    return Answer({"results": [asdict(each) for each in results], "counts": dict(counts)})
+
+
+@endpoint(bp, "list_notices", "GET", "api/notices")
+async def list_notices(call: Call) -> Answer:
+    """List what people were told, newest first."""
+    call.query("kind")
+    window = call.window()
+    kind = call.choice("kind", NOTICE_KINDS)
+    async with call.services.database.company(call.company_id) as tx:
+        rows = await Notices().listed(tx, kind=kind, after=window.after, limit=window.asked)
+    data, following = page_of(rows, window, lambda row: (row["at"], row["id"]))
+    return Answer({"data": data, "next_cursor": following})
+
+
+def _listing(call: Call) -> ConflictListing:
+    return ConflictListing(timedelta(hours=call.services.settings.conflict_due_h))
+
+
+def _require_side(choice: str, integration_id: UUID | None) -> None:
+    if choice == "integration" and integration_id is None:
+        raise InvalidInput("integration_id: is missing", field="integration_id", remedy="say whose value is right")
 
 
 def typed_value(item: Mapping[str, Any], decision: Resolution) -> JsonValue:
@@ -139,5 +206,8 @@ def conflict_view(row: Mapping[str, Any], values: Mapping[str, Any] | None) -> d
         "field": row["unit"],
         "members": list(unit.members) if unit is not None else [],
         "ours": None if values is None else values.get("ours"),
+        "ours_at": None if values is None else values.get("ours_at"),
+        "ours_source": None if values is None else values.get("ours_source"),
+        "agreed": None if values is None else values.get("agreed"),
         "sides": None if values is None else list(values.get("sides", {}).values()),
     }

@@ -26,9 +26,11 @@ async def sweep_due_jobs(timer: func.TimerRequest) -> None:
 @bp.function_name("tick_schedules")
 @bp.timer_trigger(arg_name="timer", schedule="0 * * * * *")
 async def tick_schedules(timer: func.TimerRequest) -> None:
-    """Every minute: start the runs of due schedules. What is due is told by rows, not by this tick."""
+    """Every minute: start the runs of due schedules, remind people. What is due is told by rows, not by this tick."""
     try:
-        await composition.services().sweep.start_due()
+        services = composition.services()
+        await services.sweep.start_due()
+        await services.reminders.run()
     except Unavailable as error:
         log.warning("schedules_skipped", code=error.code, past_due=timer.past_due)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from shared.sync.poison import PoisonRecorder
     from shared.sync.pull import Puller
     from shared.sync.reconcile import Reconciler
+    from shared.sync.reminders import Reminders
     from shared.sync.resolutions import Resolutions
     from shared.sync.run_status import RunStatusBoard
     from shared.sync.runner import Handler, Runner
@@ -226,6 +228,13 @@ class Services:
             self.syncs,
             per_integration=self.settings.sync_max_concurrent,
         )
+
+    @cached_property
+    def reminders(self) -> Reminders:
+        """Tells people of what waits too long."""
+        from shared.sync.reminders import Reminders
+
+        return Reminders(self.database, due=timedelta(hours=self.settings.conflict_due_h))
 
     @cached_property
     def maintenance(self) -> Maintenance:

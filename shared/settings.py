@@ -221,6 +221,15 @@ class Settings(BaseModel):
         ge=1,
     )
 
+    conflict_due_h: int = _setting(
+        "CONFLICT_DUE_H",
+        48,
+        "How long a conflict may wait for a person before data managers are reminded of it.",
+        unit="hours",
+        ge=1,
+        le=8760,
+    )
+
     insights_connection_string: InsightsConnection | None = _setting(
         "APPLICATIONINSIGHTS_CONNECTION_STRING",
         None,

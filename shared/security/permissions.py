@@ -48,6 +48,8 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = MappingProxyType(
         "list_jobs": READS_RECORDS,
         "get_job": READS_RECORDS,
         "list_conflicts": READS_RECORDS,
+        "get_conflict": READS_RECORDS,
+        "list_notices": READS_RECORDS,
         "resolve_conflict": DECIDES,
     }
 )

@@ -69,7 +69,14 @@ _OPEN_OF_RECORDS: LiteralString = """
 SELECT * FROM conflicts WHERE status = 'open' AND kind IN ('field', 'refused') AND record_id = ANY(%(ids)s)
 """
 _LOCK: LiteralString = "SELECT * FROM conflicts WHERE id = %(id)s FOR UPDATE"
-_PUT: LiteralString = """
+# Whoever opens an item tells of it, in the same statement: so it is told exactly once.
+_TELL: LiteralString = """
+INSERT INTO notices (company_id, kind, audience, conflict_id, entity_type, record_id)
+SELECT %(company)s, 'conflict_waiting', 'data_manager', put.id, put.entity_type, put.record_id FROM put WHERE put.is_new
+RETURNING conflict_id
+"""
+_PUT: LiteralString = f"""
+WITH put AS (
 INSERT INTO conflicts AS c (id, company_id, kind, entity_type, record_id, unit, inputs, sealed, reason)
 SELECT u.id, %(company)s, u.kind, u.entity, u.record_id, u.unit, u.inputs::jsonb, u.sealed, u.reason
 FROM unnest(%(ids)s::uuid[], %(kinds)s::text[], %(entities)s::text[], %(record_ids)s::uuid[], %(units)s::text[],
@@ -79,9 +86,11 @@ ON CONFLICT (record_id, unit) WHERE status = 'open' AND kind IN ('field', 'refus
     version = c.version + (c.inputs <> excluded.inputs)::integer, inputs = excluded.inputs, sealed = excluded.sealed,
     kind = excluded.kind, reason = excluded.reason,
     updated_at = CASE WHEN c.inputs <> excluded.inputs THEN clock_timestamp() ELSE c.updated_at END
-RETURNING (xmax = 0) AS is_new
-"""
-_PUT_MATCHES: LiteralString = """
+RETURNING c.id, c.entity_type, c.record_id, (xmax = 0) AS is_new
+)
+{_TELL}"""
+_PUT_MATCHES: LiteralString = f"""
+WITH put AS (
 INSERT INTO conflicts AS c (id, company_id, kind, entity_type, record_id, integration_id, external_id, matches, reason)
 SELECT r.id, %(company)s, r.kind, r.entity_type, r.record_id, r.integration_id, r.external_id, r.matches, r.reason
 FROM jsonb_to_recordset(%(rows)s) AS r (id uuid, kind text, entity_type text, record_id uuid, integration_id uuid,
@@ -89,7 +98,9 @@ FROM jsonb_to_recordset(%(rows)s) AS r (id uuid, kind text, entity_type text, re
 ON CONFLICT (integration_id, entity_type, external_id)
     WHERE status = 'open' AND kind IN ('ambiguous_match', 'possible_duplicate')
     DO UPDATE SET version = c.version + (c.matches <> excluded.matches)::integer, matches = excluded.matches
-"""
+RETURNING c.id, c.entity_type, c.record_id, (xmax = 0) AS is_new
+)
+{_TELL}"""
 _END: LiteralString = """
 UPDATE conflicts SET status = %(status)s, ended_at = clock_timestamp(), updated_at = clock_timestamp(),
     ended_by = %(by)s, decision = %(decision)s, version = version + 1
@@ -118,7 +129,7 @@ class Conflicts:
         return _item(row) if row else None
 
     async def put(self, tx: Transaction, items: Sequence[FieldConflict]) -> int:
-        """Open items or bring open ones up to date; return how many are new."""
+        """Open items or bring open ones up to date; tell data managers of the new ones, and return how many."""
         if not items:
             return 0
         rows = await tx.rows(
@@ -133,10 +144,14 @@ class Conflicts:
             sealed=[item.sealed for item in items],
             reasons=[item.reason for item in items],
         )
-        return sum(row["is_new"] for row in rows)
+        return len(rows)
 
     async def put_matches(self, tx: Transaction, items: Sequence[MatchConflict]) -> None:
-        """Open the matches' items, or bring open ones up to date. One item each external id, at the most."""
+        """
+        Open the matches' items, or bring open ones up to date; tell data managers of the new ones.
+
+        One item each external id, at the most.
+        """
         if not items:
             return
         rows = [

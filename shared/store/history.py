@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import LiteralString
+from typing import Any, LiteralString
 from uuid import UUID
 
 from shared.model import EntityType
@@ -73,6 +73,14 @@ WHERE record_id = %(record)s ORDER BY version DESC, at DESC LIMIT %(limit)s
 """
 
 
+_OF_UNITS: LiteralString = """
+SELECT h.* FROM unnest(%(ids)s::uuid[]) AS r (id) CROSS JOIN LATERAL (
+    SELECT record_id, version, at, units, sealed, source, job_id, run_id FROM record_history
+    WHERE record_id = r.id AND units && %(units)s::text[] ORDER BY version DESC, at DESC LIMIT %(limit)s
+) AS h
+"""
+
+
 class History:
     """Statements on `record_history` and `person_keys`."""
 
@@ -112,15 +120,25 @@ class History:
 
     async def of(self, tx: Transaction, record_id: UUID, *, limit: int = 100) -> list[PastChange]:
         """Return the newest changes of a record, newest first."""
-        return [
-            PastChange(
-                row["version"],
-                row["at"],
-                row["units"],
-                bytes(row["sealed"]),
-                row["source"],
-                row["job_id"],
-                row["run_id"],
-            )
-            for row in await tx.rows(_OF, record=record_id, limit=limit)
-        ]
+        return [_change(row) for row in await tx.rows(_OF, record=record_id, limit=limit)]
+
+    async def of_units(
+        self, tx: Transaction, record_ids: Sequence[UUID], units: Sequence[str], *, limit: int = 50
+    ) -> dict[UUID, list[PastChange]]:
+        """Return the newest changes of any of *units*, by record, each newest first, at most *limit* a record."""
+        found: dict[UUID, list[PastChange]] = {}
+        for row in await tx.rows(_OF_UNITS, ids=list(record_ids), units=list(units), limit=limit):
+            found.setdefault(row["record_id"], []).append(_change(row))
+        return found
+
+
+def _change(row: Mapping[str, Any]) -> PastChange:
+    return PastChange(
+        row["version"],
+        row["at"],
+        row["units"],
+        bytes(row["sealed"]),
+        row["source"],
+        row["job_id"],
+        row["run_id"],
+    )

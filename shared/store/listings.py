@@ -1,4 +1,4 @@
-"""What the API shows of operations: log, runs, figures, dead letters, conflicts, health. Newest first, by key."""
+"""What the API shows of operations: log, runs, figures, dead letters, health. Newest first, by key."""
 
 from __future__ import annotations
 
@@ -132,36 +132,6 @@ class Listings:
             raise NotFound(f"there is no dead letter {letter_id}")
         return row
 
-    async def conflicts(
-        self,
-        tx: Transaction,
-        *,
-        status: str | None,
-        entity: EntityType | None,
-        record_id: UUID | None,
-        after: Position | None,
-        limit: int,
-    ) -> list[dict[str, Any]]:
-        """Return what waits, or waited, for a person; values stay sealed."""
-        at, row_id = after or (None, None)
-        return await tx.rows(
-            _CONFLICTS,
-            company=tx.company,
-            status=status,
-            entity=entity.value if entity else None,
-            record=record_id,
-            at=at,
-            after=row_id,
-            limit=limit,
-        )
-
-    async def conflict(self, tx: Transaction, conflict_id: UUID) -> dict[str, Any]:
-        """Return one item. Raises NotFound, also for another company's."""
-        row = await tx.row(_CONFLICT, id=conflict_id)
-        if row is None:
-            raise NotFound(f"there is no conflict {conflict_id}")
-        return row
-
     async def health(self, tx: Transaction, *, heartbeat: str) -> Health:
         """Return figures over all companies; in a dispatch transaction."""
         row = await tx.one(_HEALTH, heartbeat=heartbeat)
@@ -258,17 +228,6 @@ WHERE company_id = %(company)s AND (%(state)s::text IS NULL OR state = %(state)s
     AND (%(integration)s::uuid IS NULL OR integration_id = %(integration)s)
     AND (%(at)s::timestamptz IS NULL OR (created_at, id) < (%(at)s, %(after)s::uuid))
 ORDER BY created_at DESC, id DESC LIMIT %(limit)s
-"""
-_CONFLICT_COLUMNS: LiteralString = """id, kind, entity_type AS entity, record_id, unit, integration_id, external_id,
-    matches, version, status, reason, opened_at, updated_at, ended_at, ended_by, decision, sealed"""
-_CONFLICT: LiteralString = f"SELECT {_CONFLICT_COLUMNS} FROM conflicts WHERE id = %(id)s"
-_CONFLICTS: LiteralString = f"""
-SELECT {_CONFLICT_COLUMNS} FROM conflicts
-WHERE company_id = %(company)s AND (%(status)s::text IS NULL OR status = %(status)s)
-    AND (%(entity)s::text IS NULL OR entity_type = %(entity)s)
-    AND (%(record)s::uuid IS NULL OR record_id = %(record)s)
-    AND (%(at)s::timestamptz IS NULL OR (opened_at, id) < (%(at)s, %(after)s::uuid))
-ORDER BY opened_at DESC, id DESC LIMIT %(limit)s
 """
 _HEALTH: LiteralString = """
 SELECT q.processing, q.due, q.oldest_due_age_s,

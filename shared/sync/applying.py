@@ -187,7 +187,7 @@ class Applier:
         links = [each.link_write for each in merged if each.link_write is not None]
         await store.links.insert(tx, work.integration.id, work.entity, [each for each in links if each.based_on == 0])
         await store.links.update(tx, [each for each in links if each.based_on > 0])
-        doubtful = await self._conflicts.bring_up_to_date(tx, work.integration.id, work.entity, merged)
+        doubtful = await self._conflicts.bring_up_to_date(tx, work.integration.id, merged)
         forgotten = [each.record_id for each in merged if each.observation.record.anonymized]
         await store.history.forget(tx, forgotten)
         await store.attention.recover(
@@ -210,12 +210,8 @@ class Applier:
                     entity=work.entity,
                     version=before.version,
                     units=each.taken_units,
-                    sealed=self._vault.seal(
-                        tx.company,
-                        keys[each.record_id],
-                        "record_history",
-                        f"{each.record_id}/{before.version}",
-                        {"values": old, "stamps": before.stamps},
+                    sealed=self._vault.seal_change(
+                        tx.company, keys[each.record_id], before.version, old, before.stamps
                     ),
                     source=str(work.integration.id),
                     job_id=work.job_id,

@@ -21,7 +21,9 @@ from shared.store.conflicts import ConflictItem, Conflicts, FieldConflict
 from shared.store.database import Transaction
 from shared.store.history import PersonKey
 from shared.sync.held_values import Vault
+from shared.sync.last_agreed import last_agreed
 from shared.sync.merging import Merged
+from shared.sync.stamps import decode_stamps
 
 TABLE = "conflicts"
 
@@ -34,7 +36,7 @@ class ConflictItems:
     vault: Vault
 
     async def bring_up_to_date(
-        self, tx: Transaction, integration_id: UUID, entity: EntityType, merged: Sequence[Merged]
+        self, tx: Transaction, integration_id: UUID, merged: Sequence[Merged]
     ) -> frozenset[UUID]:
         """
         Make the open items say what *merged* found.
@@ -48,11 +50,12 @@ class ConflictItems:
         if not held and not known:
             return frozenset()
         keys = await self.vault.keys(tx, sorted({each.record_id for each in held} | {record for record, _ in known}))
+        agreed = await last_agreed(tx, self.vault, keys, held)
         puts: list[FieldConflict] = []
         doubtful = set()
         for each in concerned:
             if each.outcome.held:
-                puts.extend(self._held(tx, integration_id, entity, each, known, keys[each.record_id]))
+                puts.extend(self._held(tx, integration_id, each, known, agreed, keys[each.record_id]))
             if each.observation.is_fresh_fetch:
                 await self._settle(tx, each, known, keys)
             elif any((each.record_id, unit) in known for unit in each.outcome.settled):
@@ -64,18 +67,22 @@ class ConflictItems:
         self,
         tx: Transaction,
         integration_id: UUID,
-        entity: EntityType,
         merged: Merged,
         known: Mapping[tuple[UUID, str], ConflictItem],
+        agreed: Mapping[tuple[UUID, str], JsonObject],
         key: PersonKey,
     ) -> list[FieldConflict]:
         puts = []
+        entity = merged.rules.entity
         for held in merged.outcome.held:
             item = known.get((merged.record_id, held.unit))
             content = self.open(tx, item, key) if item is not None else {"sides": {}}
             inputs = dict(item.inputs) if item is not None else {}
             inputs[str(merged.link_id)] = [encode_print(side) for side in held.inputs]
             content["ours"] = dict(held.ours)
+            content |= _origin(merged, held.unit)
+            # Two links may have agreed on different values; the first that opened the item says which is shown.
+            content.setdefault("agreed", agreed.get((merged.record_id, held.unit)))
             content["sides"][str(merged.link_id)] = _side(integration_id, merged, held)
             item_id = item.id if item is not None else uuid4()
             sealed = self.vault.seal(tx.company, key, TABLE, str(item_id), content)
@@ -132,10 +139,16 @@ class ConflictItems:
         return FieldConflict(item_id, "refused", entity, record_id, unit, {**known, link_id: inputs}, sealed, reason)
 
     def open(self, tx: Transaction, item: ConflictItem, key: PersonKey) -> dict[str, Any]:
-        """Return `{"ours": {field: value}, "sides": {link id: {…}}}` of an item."""
+        """Return `{"ours": {field: value}, "ours_at", "ours_source", "agreed", "sides": {link id: {…}}}` of an item."""
         if item.sealed is None:
             return {"ours": {}, "sides": {}}
         return self.vault.open(tx.company, key, TABLE, str(item.id), item.sealed)
+
+
+def _origin(merged: Merged, unit: str) -> JsonObject:
+    """When our value came to be, and which system gave it (`portal`, or an integration's id)."""
+    stamp = decode_stamps(merged.before.stamps).get(unit) if merged.before is not None else None
+    return {"ours_at": stamp.at.isoformat() if stamp else None, "ours_source": stamp.source if stamp else None}
 
 
 def _side(integration_id: UUID, merged: Merged, held: Held) -> JsonObject:

@@ -252,13 +252,7 @@ class Edits:
     ) -> None:
         key = (await self._vault.keys(tx, [record.id]))[record.id]
         old: dict[str, JsonValue] = {name: record.data.get(name) for name in changed}
-        sealed = self._vault.seal(
-            tx.company,
-            key,
-            "record_history",
-            f"{record.id}/{record.version}",
-            {"values": old, "stamps": record.stamps},
-        )
+        sealed = self._vault.seal_change(tx.company, key, record.version, old, record.stamps)
         row = HistoryRow(record.id, record.entity, record.version, units, sealed, PORTAL)
         await self._store.history.append(tx, [row])
 

@@ -15,6 +15,18 @@ from shared.security.person_keys import PersonalData, Place
 from shared.store.database import Transaction
 from shared.store.history import History, PersonKey
 
+_HISTORY = "record_history"
+
+
+@dataclass(frozen=True, slots=True)
+class PastValues:
+    """What one change of a record replaced."""
+
+    values: Mapping[str, JsonValue]
+    """By field that changed; a missing key in them never occurs, None is empty."""
+    stamps: Mapping[str, JsonValue]
+    """All stamps of the record as they were (`shared.sync.stamps`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Vault:
@@ -37,3 +49,24 @@ class Vault:
         place = Place(company_id, table, row, str(key.record_id))
         content: Any = orjson.loads(self.personal.open_personal(sealed, key.salt, key.kid, place))
         return dict(content)
+
+    def seal_change(
+        self,
+        company_id: UUID,
+        key: PersonKey,
+        version: int,
+        values: Mapping[str, JsonValue],
+        stamps: Mapping[str, JsonValue],
+    ) -> bytes:
+        """Seal what a change of a record replaced: old *values* by field, and the record's stamps at *version*."""
+        content: JsonObject = {"values": dict(values), "stamps": dict(stamps)}
+        return self.seal(company_id, key, _HISTORY, f"{key.record_id}/{version}", content)
+
+    def open_change(self, company_id: UUID, key: PersonKey, version: int, sealed: bytes) -> PastValues:
+        """Open what `seal_change` made. Raises DataUnreadable: the person was erased."""
+        content = self.open(company_id, key, _HISTORY, f"{key.record_id}/{version}", sealed)
+        values, stamps = content["values"], content["stamps"]
+        return PastValues(
+            values if isinstance(values, dict) else {},
+            stamps if isinstance(stamps, dict) else {},
+        )

@@ -82,6 +82,9 @@ CASES = {
     "get_job": Case("/api/jobs/{job}"),
     "get_role": Case("/api/roles/{job}"),
     "list_conflicts": empty("/api/conflicts?record_id={candidate}&status=all"),
+    "get_conflict": Case("/api/conflicts/{conflict}"),
+    "resolve_conflicts": Case("/api/conflicts/resolve", {"ids": ["{conflict}"], "choice": "portal"}, frozenset({200})),
+    "list_notices": empty("/api/notices"),
     "resolve_conflict": Case("/api/conflicts/{conflict}/resolve", {"choice": "portal"}),
 }
 
@@ -136,7 +139,11 @@ def everything_of(query: Query, company_id: UUID) -> dict[str, list[tuple[Any, .
 
 def filled(value: Any, ids: dict[str, str]) -> Any:
     """Return *value* with the victim's ids in it."""
-    return {name: text.format(**ids) for name, text in value.items()} if isinstance(value, dict) else value
+    if isinstance(value, dict):
+        return {name: filled(each, ids) for name, each in value.items()}
+    if isinstance(value, list):
+        return [filled(each, ids) for each in value]
+    return value.format(**ids) if isinstance(value, str) else value
 
 
 def test_every_http_function_has_a_case() -> None:
@@ -214,6 +221,7 @@ _ROW: dict[str, dict[str, Any]] = {
     },
     "quarantine": {"entity_type": "'job'", "code": "'x'", "reason": "'x'"},
     "conflicts": {"kind": "'field'", "entity_type": "'job'", "record_id": "gen_random_uuid()", "unit": "'title'"},
+    "notices": {"kind": "'x'", "audience": "'x'"},
     "issues": {"kind": "'x'", "subject": "'x'", "detail": "'x'"},
     "webhook_events": {"state": "'processed'", "received_at": "now()"},
 }  # fmt: skip
@@ -342,7 +350,7 @@ OPERATORS_READ = {
     "cursors": False, "dead_letters": True, "external_entity_map": True, "heartbeats": True, "runs": True,
     "schedules": True, "sync_logs": True, "sync_queue": True, "records": False, "record_history": False,
     "issues": True, "quarantine": True, "conflicts": False, "person_keys": False, "oauth_tokens": False,
-    "access_tokens": False, "webhook_events": False,
+    "access_tokens": False, "webhook_events": False, "notices": False,
 }  # fmt: skip
 """Operational tables of all companies are the operators' to read; no record, no credential."""
 
@@ -369,6 +377,7 @@ async def test_functions_that_cross_companies_are_these_and_no_others(services: 
     assert [name for (name,) in crossing] == [
         "all_integrations",
         "claim_job",
+        "companies_to_remind",
         "company_of_integration",
         "due_jobs",
         "due_schedules",

@@ -81,6 +81,11 @@ class World:
         async with await psycopg.AsyncConnection.connect(self.admin_dsn, row_factory=dict_row) as connection:
             return await (await connection.execute(query, parameters)).fetchall()
 
+    async def execute(self, statement: str, **parameters: Any) -> None:
+        """Change the database past every policy, as its owner."""
+        async with await psycopg.AsyncConnection.connect(self.admin_dsn, autocommit=True) as connection:
+            await connection.execute(statement, parameters)
+
     async def row(self, query: str, **parameters: Any) -> dict[str, Any]:
         """Read the one row of *query*."""
         (row,) = await self.rows(query, **parameters)

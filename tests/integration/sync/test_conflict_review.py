@@ -1,0 +1,125 @@
+"""What a person who decides conflicts gets to see and do: all sides, many at once, told once, reminded once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from shared.model import EntityType
+from shared.store.conflict_listing import ConflictFilter, ConflictListing
+from shared.store.notices import Notices
+from shared.sync.bulk_resolution import resolve_many
+from shared.sync.reminders import Reminders
+from tests.integration.sync.world import World
+
+DUE = timedelta(hours=48)
+
+
+async def with_emails(world: World, count: int) -> list[dict[str, Any]]:
+    """Return *count* of the vendor's candidates that have exactly one address."""
+    people = (await world.vendor_state())["candidates"]
+    found = [each for each in people if len(each["email_addresses"]) == 1]
+    return found[:count]
+
+
+async def edit_both(world: World, people: list[dict[str, Any]]) -> None:
+    """Change the e-mail of each of *people* on both sides, and let the jobs run."""
+    for number, person in enumerate(people):
+        record = await world.record_of(EntityType.CANDIDATE, person["id"])
+        await world.edit_here(EntityType.CANDIDATE, record["id"], email=f"portal{number}@example.org")
+        address = {"value": f"vendor{number}@example.org", "type": "personal"}
+        await world.edit_at_vendor("candidates", person["id"], {"email_addresses": [address]})
+    await world.drain()
+
+
+async def items(world: World, **wanted: Any) -> list[dict[str, Any]]:
+    """Return the listed conflicts."""
+    listing = ConflictListing(DUE)
+    async with world.services.database.company(world.company_id) as tx:
+        return await listing.page(tx, ConflictFilter(**wanted), after=None, limit=100)
+
+
+async def notices(world: World) -> list[tuple[str, UUID]]:
+    """Return what data managers were told: kind and conflict."""
+    async with world.services.database.company(world.company_id) as tx:
+        rows = await Notices().listed(tx, kind=None, after=None, limit=100)
+    return [(row["kind"], row["conflict_id"]) for row in rows]
+
+
+async def test_an_item_shows_both_sides_the_last_agreed_value_times_and_origins(world: World) -> None:
+    await world.pull()
+    (person,) = await with_emails(world, 1)
+    before = await world.record_of(EntityType.CANDIDATE, person["id"])
+    await edit_both(world, [person])
+    # Ours moves once more: the agreed value is then two changes back.
+    await world.edit_here(EntityType.CANDIDATE, before["id"], email="portal.again@example.org")
+    await world.drain()
+    (row,) = await items(world, status="open", unit="email")
+    vault = world.services.vault
+    async with world.services.database.company(world.company_id) as tx:
+        key = (await vault.keys(tx, [row["record_id"]]))[row["record_id"]]
+        content: Any = vault.open(world.company_id, key, "conflicts", str(row["id"]), bytes(row["sealed"]))
+    assert content["ours"] == {"email": "portal.again@example.org"}
+    assert content["ours_source"] == "portal"
+    assert content["ours_at"] > before["updated_at"].isoformat()
+    assert content["agreed"] == {"email": before["data"]["email"]}
+    (side,) = content["sides"].values()
+    assert side["values"] == {"email": "vendor0@example.org"}
+    assert side["integration_id"] == str(world.integration_id)
+
+
+async def test_a_conflict_is_told_once_however_often_it_is_looked_at(world: World) -> None:
+    await world.pull()
+    people = await with_emails(world, 2)
+    await edit_both(world, people)
+    opened = {row["id"] for row in await items(world, status="open", kind="field")}
+    assert len(opened) == 2
+    for person in people:
+        await world.edit_at_vendor("candidates", person["id"], {"title": "Somebody else"})
+    await world.pull(EntityType.CANDIDATE)
+    told = [each for each in await notices(world) if each[1] in opened]
+    assert sorted(told) == sorted(("conflict_waiting", each) for each in opened)
+
+
+async def test_an_overdue_conflict_is_told_once_more_and_no_more(world: World) -> None:
+    await world.pull()
+    await edit_both(world, await with_emails(world, 1))
+    (row,) = await items(world, status="open", kind="field")
+    reminders = Reminders(world.services.database, due=DUE)
+    assert not row["overdue"]
+    await reminders.run()
+    assert ("conflict_overdue", row["id"]) not in await notices(world)
+    await world.execute("UPDATE conflicts SET opened_at = opened_at - interval '49 h' WHERE id = %(id)s", id=row["id"])
+    (late,) = await items(world, is_overdue=True, kind="field")
+    assert (late["id"], late["overdue"]) == (row["id"], True)
+    await reminders.run()
+    await reminders.run()
+    assert [each for each in await notices(world) if each[0] == "conflict_overdue"] == [("conflict_overdue", row["id"])]
+
+
+async def test_many_are_decided_alike_and_one_that_moved_stays_open(world: World) -> None:
+    await world.pull()
+    people = await with_emails(world, 3)
+    await edit_both(world, people)
+    rows = {row["record_id"]: row for row in await items(world, integration_id=world.integration_id, status="open")}
+    moved = (await world.record_of(EntityType.CANDIDATE, people[2]["id"]))["id"]
+    address = {"value": "moved.since@example.org", "type": "personal"}
+    await world.edit_at_vendor("candidates", people[2]["id"], {"email_addresses": [address]})
+    stranger = uuid4()
+    results = await resolve_many(
+        world.services.resolutions,
+        world.company_id,
+        [*(row["id"] for row in rows.values()), stranger],
+        choice="integration",
+        integration_id=world.integration_id,
+        actor="test",
+    )
+    await world.drain()
+    by_id = {each.id: each.status for each in results}
+    assert by_id.pop(stranger) == "failed"
+    assert by_id.pop(rows[moved]["id"]) == "moved"
+    assert set(by_id.values()) == {"resolved"}
+    emails = [(await world.record_of(EntityType.CANDIDATE, person["id"]))["data"]["email"] for person in people[:2]]
+    assert emails == ["vendor0@example.org", "vendor1@example.org"]
+    assert [row["record_id"] for row in await items(world, status="open", kind="field")] == [moved]
