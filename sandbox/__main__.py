@@ -12,6 +12,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import httpx
+
 from sandbox import seed
 from sandbox.programs import CommandFailed
 from sandbox.seed import CallFailed
@@ -131,6 +133,10 @@ def _stay(stack: Stack) -> int:
         if not stack.host.running():
             print("the host has ended; starting another", file=sys.stderr, flush=True)
             stack.host.start()
+            try:
+                stack.host.become_healthy()
+            except (ServiceFailed, httpx.HTTPError) as failure:
+                print(failure, file=sys.stderr, flush=True)  # it serves all the same, and /health says what is wrong
             stack.write_description()
     return 0
 

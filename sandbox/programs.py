@@ -19,9 +19,11 @@ from sandbox.services.folders import CLONE
 from sandbox.services.identity import ProcessIdentity
 from sandbox.services.process import POLL_SECONDS, ServiceFailed, ServiceProcess, free_ports
 
-START_SECONDS = 60
+START_SECONDS = 120
+HEALTHY_SECONDS = 180
+"""Generous: it is waited for on a condition, and a machine may be slow."""
 DRAIN_SECONDS = 20
-CLI_SECONDS = 60
+CLI_SECONDS = 120
 PORT_TRIES = 5
 
 PYTHON_ENVIRONMENT = BARE_ENVIRONMENT | {"PYTHONPATH": str(CLONE)}
@@ -84,6 +86,29 @@ class HostProgram:
         body = {"input": ""}
         address = f"{self.url}/admin/functions/{function}"
         httpx.post(address, headers=headers, json=body, timeout=START_SECONDS, trust_env=False).raise_for_status()
+
+    def become_healthy(self) -> None:
+        """
+        Return when `/health` answers 200; raise `ServiceFailed` after `HEALTHY_SECONDS`, with what it said last.
+
+        The sweep, whose heartbeat health goes by, is asked for once: the host says that it has begun, not that it is
+        over, and the timer's first tick may be 20 s away.
+        """
+        said, pause, deadline = "nothing", threading.Event(), time.monotonic() + HEALTHY_SECONDS
+        self.run_by_hand("sweep_due_jobs")
+        while time.monotonic() < deadline:
+            try:
+                answer = httpx.get(f"{self.url}/health", timeout=START_SECONDS, trust_env=False)
+            except httpx.HTTPError as error:
+                said = type(error).__name__
+            else:
+                if answer.is_success:
+                    return
+                said = f"{answer.status_code} {answer.text}"
+            if not self.running():
+                raise ServiceFailed("the host has ended before it was healthy")
+            pause.wait(POLL_SECONDS)
+        raise ServiceFailed(f"the host was not healthy within {HEALTHY_SECONDS} s; it says {said}")
 
     def running(self) -> bool:
         """Tell whether it has not ended."""

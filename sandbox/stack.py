@@ -166,7 +166,7 @@ def _start_simulator(parts: ExitStack, folder: Path, options: Sequence[str]) -> 
 def _start_host(parts: ExitStack, host: HostProgram) -> None:
     host.start()
     parts.callback(host.stop)
-    host.run_by_hand("sweep_due_jobs")  # healthy from the first moment, not from the timer's first tick
+    host.become_healthy()
 
 
 def _token(stack: Stack, role: str) -> str:

@@ -27,6 +27,10 @@ APPROACH_S = 4.0
 """How long a page is held up so that a lock can be taken before its transaction begins."""
 
 
+class MomentMissed(Exception):
+    """The host died at another moment than was meant, as on a machine that stood still for seconds."""
+
+
 @dataclass
 class Reached:
     """What a point knows of itself once the host is dead."""
@@ -34,7 +38,7 @@ class Reached:
     submissions: list[Submission] = field(default_factory=list)
     """What must be at the vendor exactly once."""
     check: Callable[[], None] = lambda: None
-    """Fails unless the kill hit the very moment that was meant."""
+    """Raises MomentMissed unless the kill hit the very moment that was meant."""
 
 
 @dataclass(frozen=True)
@@ -264,4 +268,5 @@ def _expect_due(account: Account) -> None:
 
 
 def _expect(is_so: bool, what: str) -> None:
-    assert is_so, f"the kill missed its moment: expected {what}"
+    if not is_so:
+        raise MomentMissed(f"the kill missed its moment: expected {what}")

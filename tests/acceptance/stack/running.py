@@ -16,7 +16,7 @@ from sandbox.services.identity import ProcessIdentity
 from sandbox.stack import DESCRIPTION
 
 ROOT = Path(__file__).parents[3]
-STOP_SECONDS = 60
+STOP_SECONDS = 120
 
 
 @dataclass
@@ -70,4 +70,4 @@ def sandbox(*arguments: str) -> subprocess.CompletedProcess[str]:
 def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a module of ours to its end."""
     command = [sys.executable, "-m", module, *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)  # noqa: S603
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=480, check=False)  # noqa: S603

@@ -13,9 +13,7 @@ from sandbox.services.identity import ProcessIdentity
 from sandbox.services.process import answers
 from sandbox.stack import find_running
 from tests.acceptance.stack.running import Up, up
-from tests.fixtures.waiting import wait_until
-
-WITHIN_S = 60.0
+from tests.fixtures.waiting import GENEROUS_S, wait_until
 
 
 def ports_of(stack: Up) -> list[int]:
@@ -43,8 +41,8 @@ def test_a_killed_stack_takes_its_services_along_and_the_next_one_starts() -> No
     with up() as stack:
         ports, processes = ports_of(stack), stack.processes()
         os.kill(stack.process.pid, signal.SIGKILL)
-        stack.process.wait(WITHIN_S)
-        wait_until(lambda: not any(each.alive() for each in processes), within=WITHIN_S)
+        stack.process.wait(GENEROUS_S)
+        wait_until(lambda: not any(each.alive() for each in processes))
         assert [port for port in ports if answers(port)] == []
     with up() as following:
         found = find_running()
@@ -63,7 +61,7 @@ def test_a_killed_host_is_replaced_at_the_same_address() -> None:
         def is_back() -> bool:
             return bool(json.loads(stack.described().read_text())["pids"]["host"] != host.pid)
 
-        wait_until(is_back, within=WITHIN_S)
+        wait_until(is_back)
         token = stack.told["tokens"]["portal"]
         headers = {"Authorization": f"Bearer {token}"}
         answer = httpx.get(f"{stack.told['api']}/api/platforms", headers=headers, trust_env=False)

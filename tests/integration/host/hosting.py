@@ -13,10 +13,10 @@ from typing import Any
 
 import httpx
 
+from tests.fixtures.waiting import GENEROUS_S
+
 REPOSITORY = Path(__file__).resolve().parents[3]
 APP = REPOSITORY / "tests" / "fixtures" / "host_app"
-SECONDS_TO_START = 20.0
-
 # A schedule that does not come while a test runs.
 NEVER = "0 0 0 1 1 *"
 
@@ -45,7 +45,7 @@ class HostProcess:
         line = self._process.stdout.readline()
         assert line, "the host ended before it was ready"
         self.announced: dict[str, Any] = json.loads(line)
-        self.client = httpx.AsyncClient(base_url=self.announced["url"], timeout=30)
+        self.client = httpx.AsyncClient(base_url=self.announced["url"], timeout=GENEROUS_S)
 
     @property
     def master(self) -> dict[str, str]:
@@ -76,7 +76,7 @@ class HostProcess:
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
-    def wait(self, within: float = 20) -> int:
+    def wait(self, within: float = GENEROUS_S) -> int:
         return self._process.wait(within)
 
     async def close(self) -> None:

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.fixtures.storage import StorageAccount
-from tests.fixtures.waiting import until, wait_until
+from tests.fixtures.waiting import GENEROUS_S, until, wait_until
 from tests.integration.host.conftest import StartHost
 from tests.integration.host.hosting import REPOSITORY, HostProcess
 from tests.integration.host.queues import TestQueues
@@ -21,7 +21,7 @@ from tests.integration.host.queues import TestQueues
 EAGER = {"AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.100"}
 APP_WITH = "import azure.functions as func\napp = func.FunctionApp()\n"
 IMPATIENT = {
-    "AzureFunctionsJobHost__functionTimeout": "00:00:01",
+    "AzureFunctionsJobHost__functionTimeout": "00:00:02",
     "SANDBOX_HOST_TIMEOUT_GRACE_SECONDS": "0.3",
 }
 
@@ -30,7 +30,7 @@ async def _another_worker_serves(host: HostProcess, first: int) -> None:
     async def so() -> bool:
         return await host.worker_pid() not in {None, first}
 
-    await until(so, within=15)
+    await until(so)
 
 
 async def test_a_timeout_fails_the_call_and_restarts_the_worker(start_host: StartHost) -> None:
@@ -53,15 +53,16 @@ async def test_a_message_whose_run_timed_out_is_delivered_again(start_host: Star
     queues.send("hanging", "x")
     host = start_host(**EAGER, **IMPATIENT)
     await _another_worker_serves(host, host.announced["worker_pid"])
-    wait_until(queues.holds("seen", 1), within=10)
-    assert queues.reports()[0]["dequeue_count"] == 2
-    wait_until(queues.holds("hanging", 0), within=5)
+    wait_until(lambda: queues.count("seen") > 0)
+    # Twice on most machines; a starved one may let the second run, too, take longer than its two seconds.
+    assert queues.reports()[0]["dequeue_count"] >= 2
+    wait_until(queues.holds("hanging", 0))
 
 
 async def test_a_timeout_fails_the_other_invocations_of_the_worker(
     start_host: StartHost, queues: TestQueues, tmp_path: Path
 ) -> None:
-    settings = {**IMPATIENT, "AzureFunctionsJobHost__functionTimeout": "00:00:03"}
+    settings = {**IMPATIENT, "AzureFunctionsJobHost__functionTimeout": "00:00:08"}
     host = start_host(**EAGER, **settings)
 
     async def hang() -> httpx.Response:
@@ -71,14 +72,14 @@ async def test_a_timeout_fails_the_other_invocations_of_the_worker(
 
     hanging = asyncio.create_task(hang())
 
-    async def two_thirds_over() -> bool:
+    async def a_quarter_over() -> bool:
         return loop.time() - began > 2
 
     loop = asyncio.get_running_loop()
     began = loop.time()
-    await until(two_thirds_over, within=5)
+    await until(a_quarter_over)
     gate = tmp_path / "gate"
-    queues.send("gated", str(gate))
+    queues.send("gated", str(gate))  # it has six seconds to begin before the other is overdue
     assert (await hanging).status_code == 500
     # The message began later and was not overdue; it failed with its worker and is run again.
     await _another_worker_serves(host, host.announced["worker_pid"])
@@ -86,9 +87,9 @@ async def test_a_timeout_fails_the_other_invocations_of_the_worker(
     async def run_again() -> bool:
         return await host.started() == [2]
 
-    await until(run_again, within=10)
+    await until(run_again)
     gate.touch()
-    wait_until(queues.holds("seen", 1), within=10)
+    wait_until(queues.holds("seen", 1))
 
 
 async def test_a_worker_that_dies_is_replaced_on_the_same_port(start_host: StartHost) -> None:
@@ -110,16 +111,16 @@ async def test_a_second_signal_ends_a_drain_that_does_not_end(start_host: StartH
         status = await host.get("/admin/host/drain/status", headers=host.master)
         return bool(status.json()["outstandingInvocations"] == 1)
 
-    await until(runs, within=5)
+    await until(runs)
     host.signal(signal.SIGINT)
 
     async def refuses() -> bool:
         return await host.worker_pid() is None
 
-    await until(refuses, within=5)
+    await until(refuses)
     assert not host.ended
     host.signal(signal.SIGINT)
-    assert host.wait(5) == 1
+    assert host.wait() == 1
     with pytest.raises(httpx.TransportError):
         await hanging
 
@@ -153,7 +154,7 @@ def test_an_app_that_cannot_be_served_ends_the_host_with_the_reason(
         env={"PATH": os.defpath},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=GENEROUS_S,
         check=False,
     )
     assert (ended.returncode, ended.stdout) == (1, "")

@@ -82,7 +82,7 @@ async def test_no_request_falls_between_running_and_ended(ground: Ground, place:
     async with ground.database.company(place.company_id) as tx:
         await ground.ledger.enqueue(tx, [place.request("k")])
         finishing = asyncio.create_task(ground.finish(job))
-        await until(lambda: _is_blocked(ground), within=5)
+        await until(lambda: _is_blocked(ground))
     assert await finishing is not None
     assert (await ground.job_row(job_id))["status"] == "pending"
 
@@ -94,7 +94,7 @@ async def test_a_request_that_waited_for_the_end_becomes_a_job_of_its_own(ground
     async with ground.database.company(place.company_id) as tx:
         assert await ground.ledger.finish(tx, job) is None
         asking = asyncio.create_task(place.ask_for([place.request("k")]))
-        await until(lambda: _is_blocked(ground), within=5)
+        await until(lambda: _is_blocked(ground))
     (knock,) = await asking
     assert knock.job_id != job_id
     assert (await ground.job_row(job_id))["status"] == "completed"

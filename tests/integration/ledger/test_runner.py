@@ -16,7 +16,7 @@ from shared.store.ledger import Job
 from shared.store.queues import Knocker, Queues
 from shared.sync.endings import Continue, Done, Ending, Hold
 from shared.sync.runner import Runner, Unforeseen
-from tests.fixtures.waiting import until
+from tests.fixtures.waiting import GENEROUS_S, until
 from tests.integration.ledger.ground import Ground, Place
 from tests.integration.ledger.workshop import LIMITS, Workshop, message_for
 
@@ -378,9 +378,9 @@ async def test_bulk_takes_half_of_the_slots_at_the_most(workshop: Workshop, grou
     runner = workshop.runner(at_once=4)
     ids = [(await each.ask("bulk", priority=9), each.company_id) for each in places]
     bulk = [asyncio.create_task(runner.answer(message_for(*each), BULK)) for each in ids]
-    await until(lambda: _is(lambda: running == 2), within=10)
+    await until(lambda: _is(lambda: running == 2))
     urgent = await places[0].ask("urgent", priority=2)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(GENEROUS_S):
         assert await runner.answer(message_for(urgent, places[0].company_id), URGENT) == 1
     assert running == 2
     release.set()

@@ -15,7 +15,7 @@ import pytest
 
 from sandbox.services import folders
 from sandbox.services.identity import ProcessIdentity
-from tests.fixtures.waiting import wait_until
+from tests.fixtures.waiting import GENEROUS_S, wait_until
 
 SANDBOX = """
 import json, signal, sys
@@ -67,19 +67,19 @@ def sandbox() -> Iterator[Sandbox]:
     yield started
     if started.process.poll() is None:
         os.killpg(started.process.pid, signal.SIGKILL)
-    started.process.wait(timeout=30)
+    started.process.wait(timeout=GENEROUS_S)
 
 
 def test_ctrl_c_leaves_nothing(sandbox: Sandbox) -> None:
     os.killpg(sandbox.process.pid, signal.SIGINT)
-    sandbox.process.wait(timeout=30)
+    sandbox.process.wait(timeout=GENEROUS_S)
     assert sandbox.is_gone()
 
 
 def test_a_killed_sandbox_takes_its_services_along(sandbox: Sandbox) -> None:
     sandbox.process.kill()
-    sandbox.process.wait(timeout=30)
-    wait_until(sandbox.is_gone, within=30)
+    sandbox.process.wait(timeout=GENEROUS_S)
+    wait_until(sandbox.is_gone)
 
 
 def test_services_die_with_a_killed_guardian_and_the_next_start_removes_their_folders(
@@ -90,8 +90,8 @@ def test_services_die_with_a_killed_guardian_and_the_next_start_removes_their_fo
     for guardian in sandbox.processes[::2]:
         guardian.kill()
     sandbox.process.kill()
-    sandbox.process.wait(timeout=30)
-    wait_until(lambda: not sandbox.living(), within=30)
+    sandbox.process.wait(timeout=GENEROUS_S)
+    wait_until(lambda: not sandbox.living())
     assert all(folder.exists() for folder in sandbox.folders)
     next_one = folders.make_service_folder("next", folders.reachable_base())
     folders.remove_service_folder(next_one)
@@ -133,7 +133,7 @@ def abandoned_folder(clone: Path, record: str) -> Path:
 def test_a_sweep_ends_what_a_dead_owner_left_running(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
     folder = abandoned_folder(tmp_path, f"{ProcessIdentity.of(sleeper.pid)}\n")
     assert folders.sweep(tmp_path) == [folder.name]
-    assert sleeper.wait(timeout=30) == -signal.SIGKILL
+    assert sleeper.wait(timeout=GENEROUS_S) == -signal.SIGKILL
     assert not folder.exists()
 
 

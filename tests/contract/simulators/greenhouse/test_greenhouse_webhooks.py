@@ -31,7 +31,7 @@ async def settled(control: httpx.AsyncClient) -> list[dict[str, Any]]:
     async def none_pending() -> bool:
         return bool((await control.get("/counters")).json()["webhooks_pending"] == 0)
 
-    await until(none_pending, within=10)
+    await until(none_pending)
     deliveries: list[dict[str, Any]] = (await control.get("/deliveries")).json()
     return [d for d in deliveries if d["action"] != "ping"]
 

@@ -119,7 +119,7 @@ async def test_a_create_may_only_be_promised(
         return len(found.json()) == 1
 
     assert not await is_there()
-    await until(is_there, within=5)
+    await until(is_there)
 
 
 async def test_a_patch_replaces_arrays_and_the_set_of_custom_fields(
