@@ -118,8 +118,8 @@ async def test_the_sweep_finds_due_jobs_as_cheaply_and_every_company_first(groun
             started = time.perf_counter()
             rows = await tx.rows("SELECT * FROM due_jobs(8, 10, 5, 32)")
             times.append((time.perf_counter() - started) * 1000)
-    assert len(rows) == 32
-    assert wanted in [row["job_id"] for row in rows[:2]]
+        assert len(rows) == 32
+        assert wanted in [row["job_id"] for row in rows[:2]]
     assert min(times) < 200
 
 
