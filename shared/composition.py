@@ -123,8 +123,9 @@ class Services:
     def edits(self) -> Edits:
         """Writes on behalf of people."""
         from shared.sync.edits import Edits
+        from shared.sync.pinning import Pinner
 
-        return Edits(self.database, self.store, self.vault, self.knocker)
+        return Edits(self.database, self.store, self.vault, Pinner(self.store.pins, self.keys), self.knocker)
 
     @cached_property
     def resolutions(self) -> Resolutions:

@@ -16,9 +16,10 @@ from shared.errors import Conflict, InvalidInput
 from shared.intake.secrets import WebhookSecrets
 from shared.integrations import credentials
 from shared.integrations.connection_test import skew_ms
-from shared.integrations.drafting import DIRECTIONS, check_addresses
+from shared.integrations.drafting import DIRECTIONS, check_addresses, check_merging
 from shared.integrations.requests import PatchIntegration
 from shared.integrations.switching import SWITCHES
+from shared.merge.policies import FIRST_LINK, POLICIES
 from shared.model import EntityType, JsonValue
 from shared.security.sealing import SealBroken, Sealer
 from shared.settings import Settings
@@ -26,6 +27,7 @@ from shared.store.integrations import Integration
 from shared.store.schedules import Cadence
 
 WEBHOOK_SECRET_BYTES = 32
+_NOT_OF_CALLS: Mapping[str, None] = dict.fromkeys((DIRECTIONS, POLICIES, FIRST_LINK))
 PREVIOUS_STAYS = timedelta(hours=24)
 """How long webhooks that are signed with the old secret still verify (S-091)."""
 
@@ -135,6 +137,7 @@ def _plan_connection(
     wanted = {name: value for name, value in {**known, **given}.items() if value is not None}
     config = _merged(before.config, plain)
     url = request.api_base_url if "api_base_url" in request.model_fields_set else before.api_base_url
+    check_merging(config)
     columns |= {"config": config, "api_base_url": url}
     if wanted == known and url == before.api_base_url and _calls_alike(config, before.config):
         return None
@@ -165,8 +168,8 @@ def _merged(before: Mapping[str, JsonValue], patch: Mapping[str, JsonValue]) -> 
 
 
 def _calls_alike(one: Mapping[str, JsonValue], other: Mapping[str, JsonValue]) -> bool:
-    """Tell whether both configurations call the vendor in the same way; directions only say what is synced."""
-    return {**one, DIRECTIONS: None} == {**other, DIRECTIONS: None}
+    """Tell whether both configurations call the vendor in the same way; the others only say what is synced and how."""
+    return {**one, **_NOT_OF_CALLS} == {**other, **_NOT_OF_CALLS}
 
 
 def _rotated(sealer: Sealer, before: Integration, secret: str, now: datetime) -> str:

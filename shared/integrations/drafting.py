@@ -9,6 +9,7 @@ from uuid import UUID
 from shared.adapters.protocol import Capabilities, Connection
 from shared.integrations.credentials import API_KEY, take_secrets
 from shared.integrations.requests import CreateIntegration
+from shared.merge.policies import first_link_of, overrides_of
 from shared.model import Direction, JsonValue
 from shared.security.outgoing import check_url
 from shared.settings import Settings
@@ -36,6 +37,7 @@ def draft_of(request: CreateIntegration, settings: Settings) -> Draft:
     if request.api_key is not None:
         secrets[API_KEY] = request.api_key.get_secret_value()
     check_addresses(request.api_base_url, plain, settings)
+    check_merging(plain)
     return Draft(request.api_base_url, {k: v for k, v in plain.items() if v is not None}, secrets)
 
 
@@ -47,6 +49,12 @@ def check_addresses(api_base_url: str | None, config: Mapping[str, JsonValue], s
     for name, value in config.items():
         if name.endswith("_url") and isinstance(value, str):
             check_url(value, allow_loopback=allow, field=f"config.{name}")
+
+
+def check_merging(config: Mapping[str, JsonValue]) -> None:
+    """Judge who wins, as *config* says. Raises InvalidInput that names the unit."""
+    overrides_of(config)
+    first_link_of(config)
 
 
 def default_directions(capabilities: Capabilities, config: Mapping[str, JsonValue]) -> dict[str, JsonValue]:

@@ -77,7 +77,7 @@ class Draft:
 
     def policy(self, unit: Unit) -> Policy:
         """Return who wins when both sides changed *unit*."""
-        return self.rules.policies.get(unit.name, unit.policy)
+        return self.rules.policy_of(unit)
 
     def expected(self, unit: Unit, side: Ours | Theirs, shown: tuple[str, ...]) -> Print | None:
         """Return the print of what the vendor is known to make of *side*'s values; None where it keeps them."""

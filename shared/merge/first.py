@@ -18,7 +18,7 @@ from shared.merge.normal_forms import VERSIONS, normal
 from shared.merge.rows import Row
 from shared.merge.state import EMPTY, Decision, Outcome, Print, Rules, Stamp, StoredBase, Theirs, UnitBase
 from shared.merge.times import stamp_of, theirs_at
-from shared.model.fields import FIELDS, UNITS, Kind, Policy, Unit
+from shared.model.fields import FIELDS, SET_POLICIES, UNITS, Kind, Unit
 
 _PLANS = {
     entity: tuple(
@@ -62,7 +62,7 @@ def meet(theirs: Theirs, rules: Rules) -> Outcome:
             continue
         settled.append(name)
         norm = VERSIONS[field.normal]
-        is_union = has_elements and policies.get(name, unit.policy) is Policy.UNION
+        is_union = has_elements and policies.get(name, unit.policy) in SET_POLICIES
         t: Print
         expects: Print | None = None
         if is_single and not has_elements:

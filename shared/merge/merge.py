@@ -17,7 +17,7 @@ from shared.merge.rows import Row
 from shared.merge.scalars import merge_value, push_blind
 from shared.merge.sets import merge_set
 from shared.merge.state import Base, Ours, Outcome, Rules, StoredBase, Theirs
-from shared.model.fields import UNITS, Policy, Unit
+from shared.model.fields import SET_POLICIES, UNITS, Unit
 
 
 def merge(base: Base, ours: Ours, theirs: Theirs, rules: Rules) -> Outcome:
@@ -48,7 +48,7 @@ def _merge_unit(draft: Draft, unit: Unit) -> None:
         if draft.rules.outbound and draft.writable(unit).blind:
             push_blind(draft, unit, known)
         return
-    is_union = is_set(draft.rules, unit) and draft.policy(unit) is Policy.UNION
+    is_union = is_set(draft.rules, unit) and draft.policy(unit) in SET_POLICIES
     if known is None and draft.rules.inbound and is_blank(draft.ours.values, unit.members):
         fill(draft, unit, shown, is_union=is_union)
         return

@@ -23,10 +23,11 @@ from shared.merge.fingerprints import (
     parts_of,
     print_of,
 )
+from shared.merge.pins import is_decision, is_rejected
 from shared.merge.rows import Row
 from shared.merge.state import EMPTY, NEVER, Fingerprint, Held, Print, State, UnitBase
 from shared.merge.times import ours_is_later, theirs_at
-from shared.model.fields import Policy, Unit
+from shared.model.fields import Party, Policy, Unit
 
 OSCILLATION_AFTER = 2
 """So often one change of the vendor's is taken since a person's last edit; the next time it is stopped."""
@@ -119,17 +120,35 @@ def _first_meeting(draft: Draft, unit: Unit, shown: Shown, base: UnitBase | None
 
 
 def _three_way(draft: Draft, unit: Unit, shown: Shown, base: UnitBase, o: Print, t: Print) -> None:
-    """Rows 6 and 9 to 15."""
+    """Rows 6 to 15."""
     our_change = narrowed(base.ours, o, unit) != o
     their_change = _their_change(unit, base, t)
     if not their_change and not our_change:
-        _unchanged(draft, unit, base)
+        if base.blocked == mark_of(o) and _goes_back(draft, unit):
+            _restore(draft, unit, shown, base, t)
+        else:
+            _unchanged(draft, unit, base)
+    elif their_change and _is_overruled(draft, unit, shown):
+        if our_change or base.state is State.DIVERGED:
+            _push(draft, unit, shown, base, o, t, Row.PINNED)
+        else:
+            _hold(draft, unit, shown, o, t, Row.PUT_BACK)
     elif their_change and (our_change or base.state is State.DIVERGED):
         _policy(draft, unit, shown, base, o, t, Row.BOTH_CHANGED)
     elif their_change:
         _take_change(draft, unit, shown, base, o, t)
     else:
         _push(draft, unit, shown, base, o, t, Row.OUR_CHANGE)
+
+
+def _is_overruled(draft: Draft, unit: Unit, shown: Shown) -> bool:
+    """Rows 7 and 8: a person saw what the vendor shows, and decided on what we hold."""
+    pin = draft.ours.pins.get(unit.name)
+    return (
+        pin is not None
+        and is_decision(pin, draft.rules, unit, draft.ours.values, shown)
+        and is_rejected(pin, draft.rules, unit, draft.theirs.values, shown)
+    )
 
 
 def _unchanged(draft: Draft, unit: Unit, base: UnitBase) -> None:
@@ -140,11 +159,20 @@ def _unchanged(draft: Draft, unit: Unit, base: UnitBase) -> None:
 
 
 def _policy(draft: Draft, unit: Unit, shown: Shown, base: UnitBase | None, o: Print, t: Print, row: Row) -> None:
-    """Rows 5, 13 and 15: both sides have something to say."""
-    at = theirs_at(unit.name, draft.theirs, base)
-    if draft.policy(unit) is Policy.CRITICAL:
+    """Rows 5, 13, 14 and 15: both sides have something to say."""
+    rules, policy = draft.rules, draft.policy(unit)
+    if row is Row.FIRST_MEETING and rules.first_link is not None:
+        ours_stays = rules.first_link is Party.PORTAL
+    elif policy is Policy.CRITICAL:
         _hold(draft, unit, shown, o, t, row)
-    elif ours_is_later(draft.ours.stamps.get(unit.name), at, draft.theirs):
+        return
+    elif policy is Policy.AUTHORITY:
+        ours_stays = rules.is_authority(Party.PORTAL, unit)
+        row = Row.AUTHORITY if row is Row.BOTH_CHANGED else row
+    else:
+        at = theirs_at(unit.name, draft.theirs, base)
+        ours_stays = ours_is_later(draft.ours.stamps.get(unit.name), at, draft.theirs)
+    if ours_stays:
         _push(draft, unit, shown, base, o, t, row)
     else:
         _take(draft, unit, shown, base, t, row)
@@ -199,6 +227,9 @@ def _push(draft: Draft, unit: Unit, shown: Shown, base: UnitBase | None, o: Prin
         return
     is_refused = base is not None and base.blocked == mark_of(o)
     if is_refused or not draft.writable(unit).value:
+        if base is not None and row is Row.OUR_CHANGE and _goes_back(draft, unit):
+            _restore(draft, unit, shown, base, t)
+            return
         draft.keep(unit, _based(draft, unit, base, o, t, State.DIVERGED))
         draft.decided(unit, Row.REFUSED if is_refused else Row.CANNOT_WRITE)
         return
@@ -212,6 +243,17 @@ def _push(draft: Draft, unit: Unit, shown: Shown, base: UnitBase | None, o: Prin
     values = {name: draft.ours.values.get(name) for name in shown}
     draft.pushed(unit, values, o, draft.expected(unit, draft.ours, shown))
     draft.decided(unit, row)
+
+
+def _goes_back(draft: Draft, unit: Unit) -> bool:
+    """Tell whether a change of ours that the vendor does not take is taken back: it was a request to the authority."""
+    return draft.rules.inbound and draft.rules.is_authority(Party.INTEGRATION, unit)
+
+
+def _restore(draft: Draft, unit: Unit, shown: Shown, base: UnitBase, t: Print) -> None:
+    """Take the authority's value back and tell people. Asked for once more, the same change is a new request."""
+    _take(draft, unit, shown, replace(base, blocked=None, blocked_reason=None), t, Row.RESTORED)
+    draft.issues.append(unit.name)
 
 
 def _based(

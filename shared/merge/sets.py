@@ -20,7 +20,7 @@ from shared.merge.fingerprints import Listed, elements_of, has_details, listed, 
 from shared.merge.rows import Row
 from shared.merge.state import NEVER, Elements, Fingerprint, Rules, UnitBase
 from shared.merge.times import ours_is_later, theirs_at
-from shared.model.fields import FIELDS, Field, Unit
+from shared.model.fields import FIELDS, Field, Policy, Unit
 
 Aliases = Mapping[Fingerprint, Fingerprint]
 
@@ -118,13 +118,13 @@ def _answered(draft: Draft, unit: Unit, base: UnitBase | None, theirs: Elements)
 
 def _unite(draft: Draft, unit: Unit, sides: _Sides) -> None:
     """Fill in what either side shall hold."""
-    is_cut = unit.name in draft.theirs.cut
+    is_cut, only_adds = unit.name in draft.theirs.cut, draft.policy(unit) is Policy.APPEND
     may_add, may_remove = _may(draft, unit)
     added_o = sides.ours.keys() - sides.base_ours.keys()
-    removed_o = sides.base_ours.keys() - sides.ours.keys()
+    removed_o = set() if only_adds else sides.base_ours.keys() - sides.ours.keys()
     added_t = sides.theirs.keys() - sides.base_theirs.keys()
     # Of a list that is shown in part nothing is known to be gone.
-    removed_t = set() if is_cut else sides.base_theirs.keys() - sides.theirs.keys()
+    removed_t = set() if is_cut or only_adds else sides.base_theirs.keys() - sides.theirs.keys()
     sides.next_ours, sides.next_theirs = dict(sides.ours), dict(sides.theirs)
     if draft.rules.inbound:
         dropped = removed_t - added_o

@@ -16,7 +16,7 @@ from typing import NamedTuple, NewType
 from pydantic import JsonValue
 
 from shared.model.enums import EntityType
-from shared.model.fields import Policy
+from shared.model.fields import Party, Policy, Unit
 
 Fingerprint = NewType("Fingerprint", str)
 """Of a value; `EMPTY` where the field is visible and holds nothing."""
@@ -112,12 +112,35 @@ class Stamp:
 
 
 @dataclass(frozen=True, slots=True)
+class Pin:
+    """
+    A person's decision on one unit of a record; it speaks for as long as ours is what was decided.
+
+    Its prints are marks (`fingerprints.mark_of`) made with the record's own key: a decision outranks what any link
+    shows, and a print made with one link's key says nothing at another.
+    """
+
+    decision: Fingerprint
+    rejected: frozenset[Fingerprint]
+    """What the person was shown, now and in earlier decisions on the unit, and did not choose."""
+    decided_at: datetime
+    hasher: Hasher
+    """Of the record, as it made these prints."""
+    norm: int = 1
+    """Version of the normal form that made them."""
+    key_id: str = ""
+    """Which key *hasher* has."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ours:
     """The canonical record. Every field of the entity is visible here; a missing key is empty."""
 
     values: Mapping[str, JsonValue]
     stamps: Mapping[str, Stamp]
     """By unit; a unit without one was never set."""
+    pins: Mapping[str, Pin] = field(default_factory=dict)
+    """By unit: what people have decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +184,10 @@ class Rules:
     hasher: Hasher
     policies: Mapping[str, Policy] = field(default_factory=dict)
     """By unit, where it is not the default."""
+    authorities: Mapping[str, Party] = field(default_factory=dict)
+    """By unit of the policy `authority`: whose word counts at this integration; the portal's where silent."""
+    first_link: Party | None = None
+    """Whose value stands where both are filled at their first meeting; None = as the unit's policy says."""
     writable: Mapping[str, Writable] = field(default_factory=dict)
     """By unit; a missing one can't be written."""
     expected: Callable[[str, JsonValue], JsonValue] = lambda _name, value: value
@@ -173,6 +200,16 @@ class Rules:
     """Of the key behind *hasher*; stored with each print."""
     retired: Mapping[int, Hasher] = field(default_factory=dict)
     """Hashers of earlier keys by id, to compare prints that they made before these are made anew."""
+
+    def policy_of(self, unit: Unit) -> Policy:
+        """Return who wins when both sides changed *unit*."""
+        return self.policies.get(unit.name, unit.policy)
+
+    def is_authority(self, party: Party, unit: Unit) -> bool:
+        """Tell whether *party*'s word counts in *unit*, by the policy `authority`."""
+        if self.policy_of(unit) is not Policy.AUTHORITY:
+            return False
+        return self.authorities.get(unit.name, Party.PORTAL) is party
 
 
 class Decision(NamedTuple):
@@ -216,7 +253,7 @@ class Outcome:
     settled: frozenset[str] = frozenset()
     """Units in which no conflict with this link remains; an open one closes."""
     issues: tuple[str, ...] = ()
-    """Units in which a value can't come to rest (oscillation): one issue each. Refusals are known to who called."""
+    """Units of which people must be told: oscillation, and edits of ours that the authority undid (see its rule)."""
     expects: Mapping[str, Print] = field(default_factory=dict)
     """What the vendor is known to make of *intents*, where it differs; goes with them into `with_intents`."""
 

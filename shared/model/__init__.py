@@ -13,7 +13,17 @@ from shared.model.enums import (
     RunStatus,
     SubmissionState,
 )
-from shared.model.fields import FIELDS, UNITS, Field, Kind, NormalForm, Policy, Unit, units_of
+from shared.model.fields import (
+    FIELDS,
+    UNITS,
+    Field,
+    Kind,
+    NormalForm,
+    Party,
+    Policy,
+    Unit,
+    units_of,
+)
 from shared.model.records import (
     Application,
     Candidate,
@@ -41,6 +51,7 @@ __all__ = [
     "LogAction",
     "LogStatus",
     "NormalForm",
+    "Party",
     "Policy",
     "QueueStatus",
     "Record",

@@ -42,8 +42,27 @@ class Policy(StrEnum):
     """Who wins when both sides changed (docs/merge.md)."""
 
     LWW = "lww"
+    """The later edit."""
     CRITICAL = "critical"
+    """Nobody: a person decides."""
     UNION = "union"
+    """Sets alone: additions and removals of both sides."""
+    AUTHORITY = "authority"
+    """One named party; a change that only the other side made is a request to it."""
+    APPEND = "append"
+    """Sets alone: what one side adds the other gets, and nothing is ever taken away."""
+
+
+SET_POLICIES = frozenset({Policy.UNION, Policy.APPEND})
+"""Decided element by element; under any other policy a set is one value."""
+
+
+class Party(StrEnum):
+    """One of the two that a link brings together, as seen from the integration."""
+
+    PORTAL = "portal"
+    """Our record, whichever system gave its value: at this integration Liaison speaks for all others."""
+    INTEGRATION = "integration"
 
 
 @dataclass(frozen=True, slots=True)

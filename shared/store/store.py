@@ -12,6 +12,7 @@ from shared.store.history import History
 from shared.store.ledger import Ledger
 from shared.store.links import Links
 from shared.store.logs import Logs
+from shared.store.pins import Pins
 from shared.store.records import Records
 from shared.store.runs import Runs
 
@@ -27,6 +28,7 @@ class Store:
     logs: Logs = field(default_factory=Logs)
     runs: Runs = field(default_factory=Runs)
     conflicts: Conflicts = field(default_factory=Conflicts)
+    pins: Pins = field(default_factory=Pins)
     attention: Attention = field(default_factory=Attention)
     create_intents: CreateIntents = field(default_factory=CreateIntents)
     connections: Connections = field(default_factory=Connections)

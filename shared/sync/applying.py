@@ -16,6 +16,7 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from shared.merge.matching import Ambiguous, Matched, NewButPossibleDuplicate
+from shared.merge.rows import Row
 from shared.model import Direction, LogAction, LogStatus
 from shared.security.keys import Keys
 from shared.store.database import Transaction
@@ -32,8 +33,18 @@ from shared.sync.identity import Identified, identify
 from shared.sync.merging import Merged, merge_observation
 from shared.sync.observations import Observation, RuleBook, is_admitted, references_of, resolved
 from shared.sync.outcome_log import log_row, parked_reasons, row_of
+from shared.sync.pinning import Pinner
 from shared.sync.priorities import RECONCILE, priority_of
 from shared.sync.work import Applied, Sorted, Work
+
+ISSUES: Mapping[str, tuple[str, str]] = {
+    Row.OSCILLATION: (
+        "value_oscillates",
+        "the vendor changed it in the same way for a third time; both sides stay as they are until a person edits it",
+    ),
+    Row.RESTORED: ("change_undone", "the vendor has the last word here and did not take the portal's change"),
+}
+"""Kind of issue and what it tells, by the rule that asks for one."""
 
 SLICE = 25
 """Records that are merged between two turns of the event loop, some 4 ms: a page at once would starve heartbeats."""
@@ -44,6 +55,7 @@ class Applier:
 
     def __init__(self, store: Store, keys: Keys, vault: Vault) -> None:
         self._store = store
+        self._pinner = Pinner(store.pins, keys)
         self._keys = keys
         self._conflicts = ConflictItems(store.conflicts, vault)
         self._vault = vault
@@ -148,6 +160,7 @@ class Applier:
         )
         record_ids = [link.internal_id for link in links.values()] + [each for _, _, each in arrivals if each]
         records = await store.records.lock(tx, work.entity, record_ids)
+        found.pins = await self._pinner.of_records(tx, records.keys())
         locked = {
             link.external_id: link
             for link in (await store.links.lock(tx, [link.id for link in links.values()])).values()
@@ -170,7 +183,14 @@ class Applier:
             known = foreseen.get(each.external_id) if record is None and link is None else None
             if known is None:
                 known = merge_observation(
-                    each, values, book=book, record=record, link=link, job_id=work.job_id, with_pushes=with_pushes
+                    each,
+                    values,
+                    book=book,
+                    record=record,
+                    link=link,
+                    pins=found.pins.get(record.id, {}) if record is not None else {},
+                    job_id=work.job_id,
+                    with_pushes=with_pushes,
                 )
                 if index % SLICE == 0:
                     await asyncio.sleep(0)
@@ -190,10 +210,26 @@ class Applier:
         doubtful = await self._conflicts.bring_up_to_date(tx, work.integration.id, merged)
         forgotten = [each.record_id for each in merged if each.observation.record.anonymized]
         await store.history.forget(tx, forgotten)
+        await store.pins.clear(tx, forgotten)
         await store.attention.recover(
             tx, work.integration.id, work.entity, [each.observation.external_id for each in merged]
         )
+        await self._tell(tx, work, merged)
         return doubtful
+
+    async def _tell(self, tx: Transaction, work: Work, merged: Sequence[Merged]) -> None:
+        """Raise an issue for each unit of which the merge says that people must know."""
+        for each in merged:
+            rules = {decision.unit: decision.rule for decision in each.outcome.decisions}
+            for unit in each.outcome.issues:
+                kind, detail = ISSUES[rules[unit]]
+                await self._store.attention.raise_issue(
+                    tx,
+                    work.integration.id,
+                    kind=kind,
+                    subject=f"{work.entity.value}/{each.record_id}/{unit}",
+                    detail=f"{unit}: {detail}",
+                )
 
     async def _keep_history(self, tx: Transaction, work: Work, merged: Sequence[Merged]) -> None:
         changed = [each for each in merged if each.before is not None and each.taken_units]

@@ -24,6 +24,7 @@ from shared.store.store import Store
 from shared.sync.held_values import Vault
 from shared.sync.identity import candidate_identity
 from shared.sync.merging import without_empty
+from shared.sync.pinning import Pinner
 from shared.sync.priorities import RECONCILE, priority_of
 from shared.sync.stamps import decode_stamps, encode_stamps
 
@@ -34,9 +35,10 @@ SUBMISSION_PRIORITY = 2
 class Edits:
     """Writes on behalf of people at the portal."""
 
-    def __init__(self, database: Database, store: Store, vault: Vault, knocker: Knocker) -> None:
+    def __init__(self, database: Database, store: Store, vault: Vault, pinner: Pinner, knocker: Knocker) -> None:
         self._database = database
         self._store = store
+        self._pinner = pinner
         self._vault = vault
         self._knocker = knocker
 
@@ -116,6 +118,8 @@ class Edits:
             is_archived=record.archived_at is not None,
         )
         await self._store.records.update(tx, record.entity, [write])
+        at = max(stamp.at for stamp in stamps.values())
+        await self._pinner.replace(tx, record.entity, record.id, record.data, write.data, at=at, by=actor)
         return await self.requests_for_links(tx, record, units)
 
     async def decide(
@@ -125,9 +129,10 @@ class Edits:
         unit: str,
         values: Mapping[str, JsonValue],
         stamp: Stamp,
+        shown: Sequence[Mapping[str, JsonValue]],
         actor: str,
     ) -> None:
-        """Write a person's decision on *unit* into the locked *record*."""
+        """Write a person's decision on *unit* into the locked *record*, pinned against what vendors had *shown*."""
         before = decode_stamps(record.stamps)
         await self._keep(tx, record, values, [unit])
         write = RecordWrite(
@@ -139,6 +144,9 @@ class Edits:
             is_archived=record.archived_at is not None,
         )
         await self._store.records.update(tx, record.entity, [write])
+        members = UNITS[record.entity][unit].members
+        decision, ours = ({name: side.get(name) for name in members} for side in (write.data, record.data))
+        await self._pinner.decide(tx, record.entity, record.id, unit, decision, [ours, *shown], at=stamp.at, by=actor)
 
     async def requests_for_links(self, tx: Transaction, record: StoredRecord, units: Sequence[str]) -> list[JobRequest]:
         """Return a job for each live link of *record* whose integration takes what the portal says."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from uuid import UUID, uuid4
 
 from pydantic import JsonValue
@@ -12,7 +13,7 @@ from shared.merge.base_codec import decode_base, encode_base
 from shared.merge.merge import merge
 from shared.merge.rows import Row
 from shared.merge.settle import open_intents, with_intents
-from shared.merge.state import Base, Ours, Outcome, Rules, Stamp
+from shared.merge.state import Base, Ours, Outcome, Pin, Rules, Stamp
 from shared.model import UNITS, JsonObject
 from shared.store.links import Link, LinkWrite
 from shared.store.records import RecordWrite, StoredRecord
@@ -63,6 +64,7 @@ def merge_observation(
     record: StoredRecord | None,
     link: Link | None,
     job_id: UUID | None,
+    pins: Mapping[str, Pin] = MappingProxyType({}),
     with_pushes: bool = False,
 ) -> Merged:
     """
@@ -78,7 +80,7 @@ def merge_observation(
         return _forgotten(observation, rules, record_id, link_id, record, link)
     base = decode_base(link.base) if link is not None else {}
     theirs = book.theirs(observation, values)
-    outcome = merge(base, ours_of(record), theirs, rules)
+    outcome = merge(base, ours_of(record, pins), theirs, rules)
     return Merged(
         observation=observation,
         record_id=record_id,
@@ -128,11 +130,11 @@ def _forgotten(
     )
 
 
-def ours_of(record: StoredRecord | None) -> Ours:
-    """Return *record* as a side of a merge; None is an empty one."""
+def ours_of(record: StoredRecord | None, pins: Mapping[str, Pin] = MappingProxyType({})) -> Ours:
+    """Return *record* as a side of a merge, with what people decided; None is an empty one."""
     if record is None:
         return Ours({}, {})
-    return Ours(record.data, decode_stamps(record.stamps))
+    return Ours(record.data, decode_stamps(record.stamps), pins)
 
 
 def without_empty(values: Mapping[str, JsonValue]) -> JsonObject:

@@ -18,6 +18,7 @@ from pydantic import JsonValue
 
 from shared.adapters.protocol import Adapter, FieldCapability
 from shared.merge.fingerprints import link_hasher
+from shared.merge.policies import Overrides, first_link_of, overrides_of
 from shared.merge.state import Rules, Theirs, Writable
 from shared.model import UNITS, Direction, EntityType, Record, Reference
 from shared.security.keys import Keys, Purpose
@@ -127,8 +128,11 @@ class RuleBook:
         self._resolution = adapter.capabilities.time_resolution
         self._source = str(integration.id)
         self._skew = timedelta(milliseconds=integration.clock_skew_ms)
-        # A record that was looked at under other directions or an older mapping wants another look.
-        self.context = f"{MAPPING}/{self._inbound:d}{self._outbound:d}".encode()
+        self._overrides = overrides_of(integration.config).get(entity, Overrides())
+        self._first_link = first_link_of(integration.config)
+        # A record that was looked at under other directions or policies or an older mapping wants another look.
+        policies = crc32(repr((self._overrides, self._first_link)).encode())
+        self.context = f"{MAPPING}/{self._inbound:d}{self._outbound:d}/{policies:08x}".encode()
         """What a digest depends on besides the record."""
 
     def for_link(self, link_id: object) -> Rules:
@@ -137,6 +141,9 @@ class RuleBook:
         return Rules(
             entity=self._entity,
             hasher=link_hasher(self._key, name),
+            policies=self._overrides.policies,
+            authorities=self._overrides.authorities,
+            first_link=self._first_link,
             writable=self._writable,
             expected=self._expected,
             inbound=self._inbound,

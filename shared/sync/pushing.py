@@ -17,7 +17,7 @@ from shared.errors import Rejected
 from shared.merge.base_codec import decode_base, encode_base, encode_print
 from shared.merge.settle import refuse, settle
 from shared.merge.state import Base, Print
-from shared.model import UNITS, Direction, EntityType, LogAction, LogStatus
+from shared.model import UNITS, Direction, EntityType, LogAction, LogStatus, Party
 from shared.store.conflicts import FieldConflict
 from shared.store.database import Database, Transaction
 from shared.store.links import Link, LinkWrite
@@ -34,7 +34,7 @@ ASKED_OF_PEOPLE = frozenset({"stage", "status"})
 ISSUE = "value_refused"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Push:
     """One record's way out."""
 
@@ -44,6 +44,8 @@ class _Push:
     book: RuleBook
     answered: set[str] = field(default_factory=set)
     """Units of calls that the vendor has answered."""
+    is_undone: bool = False
+    """The vendor has refused a request in a unit of which it is the authority."""
 
 
 class Pusher:
@@ -54,12 +56,13 @@ class Pusher:
         self._store = store
         self._items = items
 
-    async def push(self, work: Work, adapter: Adapter, merged: Merged, book: RuleBook) -> None:
+    async def push(self, work: Work, adapter: Adapter, merged: Merged, book: RuleBook) -> bool:
         """
-        Write `merged.outcome.push` and settle each answer.
+        Write `merged.outcome.push` and settle each answer; return whether the record is to be merged once more.
 
-        A refused value is blocked and shown to people; the others are written without it. Raises what else the
-        vendor's answers raise; intents whose outcome is unknown stay.
+        A refused value is blocked and shown to people; the others are written without it. Where the vendor has the
+        last word, the next merge takes its value back. Raises what else the vendor's answers raise; intents whose
+        outcome is unknown stay.
         """
         push = _Push(work, adapter, merged, book)
         waiting_units: list[frozenset[str]] = [frozenset(merged.outcome.intents)]
@@ -79,6 +82,7 @@ class Pusher:
                 continue
             if unanswered:
                 await self._look_again(push, unanswered)
+        return push.is_undone
 
     async def _write(self, push: _Push, units: frozenset[str]) -> frozenset[str]:
         """Write *units*; return those that were sent and whose answers showed nothing of them."""
@@ -137,11 +141,14 @@ class Pusher:
         """The vendor won't take *units*: remember it, and tell people."""
         prints: dict[str, Print] = {unit: push.merged.outcome.intents[unit] for unit in units}
         reason = str(error)
+        members = UNITS[push.work.entity]
+        asked = {unit for unit in units if push.merged.rules.is_authority(Party.INTEGRATION, members[unit])}
+        push.is_undone = push.is_undone or bool(asked)
         async with self._database.company(push.work.integration.company_id) as tx:
             link = await self._locked(tx, push)
             base = refuse(decode_base(link.base), units, prints, error.code)
             await self._store.links.update(tx, [_link_write(link, base, fence=link.fence, version=None)])
-            await self._tell(tx, push, link, base, units, reason)
+            await self._tell(tx, push, link, base, units - asked, reason)
             row = _log_row(push, units, LogStatus.FAILED, request_id=error.request_id, message=reason)
             await self._store.logs.write(tx, [row])
 

@@ -103,10 +103,11 @@ class Reconciler:
         merged, knocks, ending = await self._apply(work, record, ticket, with_pushes=True)
         if ending is not None:
             return ending
+        is_undone = False
         for each in merged:
             if each.outcome.push:
-                await self._pusher.push(work, adapter, each, self._applier.book(work))
-        return Done("reconciled", knocks)
+                is_undone |= await self._pusher.push(work, adapter, each, self._applier.book(work))
+        return Continue(0.0, knocks) if is_undone else Done("reconciled", knocks)
 
     async def _fetch(self, adapter: Adapter, entity: EntityType, external_id: str) -> tuple[Record, Ticket]:
         async with self._database.dispatch() as tx:

@@ -164,7 +164,8 @@ class Resolutions:
             now = (await self._store.links.ticket(tx)).at
             at = _after(now, ours.stamps, item.unit)
             outcome = decide(item.unit, decision, ours=ours, sides=sides, decided_at=at)
-            await self._edits.decide(tx, record, item.unit, outcome.values, outcome.stamp, actor)
+            shown = [each.observation.values for each in fetched.values()]
+            await self._edits.decide(tx, record, item.unit, outcome.values, outcome.stamp, shown, actor)
             await self._store.links.update(tx, _link_writes(links, fetched, outcome))
             await self._store.conflicts.end(tx, item.id, "resolved", by=actor, decision=_word(decision))
             requests = await self._edits.requests_for_links(tx, record, [item.unit])

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from shared.adapters.protocol import Adapter
 from shared.merge.matching import Ambiguous, NewButPossibleDuplicate
+from shared.merge.state import Pin
 from shared.model import EntityType, Reference
 from shared.store.connections import IntegrationRow
 from shared.store.ledger import Job, Knock
@@ -62,6 +63,8 @@ class Sorted:
     """Links of which only a new fetch tells what holds."""
     being_created: list[str] = field(default_factory=list)
     duplicates: dict[str, NewButPossibleDuplicate] = field(default_factory=dict)
+    pins: Mapping[UUID, Mapping[str, Pin]] = field(default_factory=dict)
+    """People's decisions, by record and unit."""
     ready: list[tuple[Observation, Mapping[str, JsonValue], StoredRecord | None, Link | None]] = field(
         default_factory=list
     )

@@ -220,6 +220,10 @@ _ROW: dict[str, dict[str, Any]] = {
         "direction": "'inbound'", "status": "'success'",
     },
     "quarantine": {"entity_type": "'job'", "code": "'x'", "reason": "'x'"},
+    "record_pins": {
+        "record_id": "gen_random_uuid()", "unit": "'phone'", "decision": "'x'", "norm": "1", "key_id": "'x'",
+        "decided_at": "now()", "decided_by": "'jo'",
+    },
     "conflicts": {"kind": "'field'", "entity_type": "'job'", "record_id": "gen_random_uuid()", "unit": "'title'"},
     "notices": {"kind": "'x'", "audience": "'x'"},
     "issues": {"kind": "'x'", "subject": "'x'", "detail": "'x'"},
@@ -350,7 +354,7 @@ OPERATORS_READ = {
     "cursors": False, "dead_letters": True, "external_entity_map": True, "heartbeats": True, "runs": True,
     "schedules": True, "sync_logs": True, "sync_queue": True, "records": False, "record_history": False,
     "issues": True, "quarantine": True, "conflicts": False, "person_keys": False, "oauth_tokens": False,
-    "access_tokens": False, "webhook_events": False, "notices": False,
+    "access_tokens": False, "webhook_events": False, "notices": False, "record_pins": False,
 }  # fmt: skip
 """Operational tables of all companies are the operators' to read; no record, no credential."""
 
