@@ -39,7 +39,7 @@ from shared.sync.work import Applied, Sorted, Work
 
 ISSUES: Mapping[str, tuple[str, str]] = {
     Row.OSCILLATION: (
-        "value_oscillates",
+        "oscillation",
         "the vendor changed it in the same way for a third time; both sides stay as they are until a person edits it",
     ),
     Row.RESTORED: ("change_undone", "the vendor has the last word here and did not take the portal's change"),
