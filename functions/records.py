@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from functions.edge import Answer, Call, endpoint, versioned
 from functions.paging import page_of
-from functions.record_views import changed_fields, freshness, position, shown
+from functions.record_views import changed_fields, freshness, position, record_view, shown
 from shared.errors import InvalidInput
 from shared.model import EntityType
 from shared.model.records import CandidateFields
@@ -155,7 +156,16 @@ async def _list(call: Call, entity: EntityType, filters: tuple[str, ...]) -> Ans
 
 
 async def _get(call: Call, entity: EntityType) -> Answer:
-    return await _show(call, entity, call.path_id())
+    moment = call.moment("at")
+    return await (_show(call, entity, call.path_id()) if moment is None else _show_past(call, entity, moment))
+
+
+async def _show_past(call: Call, entity: EntityType, moment: datetime) -> Answer:
+    """Show a record's own fields as they stood; what is joined to it today says nothing of then."""
+    async with call.services.database.company(call.company_id) as tx:
+        record, data, version = await call.services.chronicles.at(tx, entity, call.path_id(), moment)
+        row = await Reading().record(tx, entity, record.id)
+    return Answer({**record_view({**row, "data": data, "version": version}), "as_at": moment})
 
 
 async def _show(call: Call, entity: EntityType, record_id: UUID, *, status: int = 200) -> Answer:

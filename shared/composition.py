@@ -22,6 +22,7 @@ from shared.store.queues import Knocker, Queues
 if TYPE_CHECKING:
     from shared.intake.wiring import Intake
     from shared.maintenance import Maintenance
+    from shared.past.chronicles import Chronicles
     from shared.store.store import Store
     from shared.sync.adapters import Adapters
     from shared.sync.applying import Applier
@@ -106,6 +107,13 @@ class Services:
         return Vault(self.store.history, PersonalData(self.keys))
 
     @cached_property
+    def chronicles(self) -> Chronicles:
+        """Tells of the past of records."""
+        from shared.past.chronicles import Chronicles
+
+        return Chronicles(self.store, self.vault)
+
+    @cached_property
     def applier(self) -> Applier:
         """Applies observations."""
         from shared.sync.applying import Applier
@@ -157,6 +165,7 @@ class Services:
     @cached_property
     def reconciler(self) -> Reconciler:
         """Handler of reconciles."""
+        from shared.sync.chronicle import Chronicle
         from shared.sync.conflict_items import ConflictItems
         from shared.sync.creating import Creator
         from shared.sync.pushing import Pusher
@@ -168,7 +177,7 @@ class Services:
             self.store,
             self.adapters,
             self.applier,
-            Pusher(self.database, self.store, items),
+            Pusher(self.database, self.store, items, Chronicle(self.store.history, self.vault)),
             Creator(self.database, self.store, self.applier, self.keys),
         )
 

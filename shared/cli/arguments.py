@@ -23,6 +23,7 @@ def parser() -> argparse.ArgumentParser:
     _integration(commands)
     _syncing(commands)
     _letters(commands)
+    _past(commands)
     worker = _group(commands, "worker", "look at the workers")
     status = worker.add_parser("status", help="queue depth, processing, age of the last sweep; exit 1 if not healthy")
     status.set_defaults(run="shared.cli.operating:worker_status")
@@ -49,6 +50,14 @@ def _token(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     revoke.add_argument("token_id", type=UUID)
     revoke.add_argument("--company", type=UUID, required=True)
     revoke.set_defaults(run="shared.cli.access:revoke_token")
+
+
+def _past(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    explain = commands.add_parser("explain", help="show of each field who gave it, when, by which rule, what lost")
+    explain.add_argument("record_id", type=UUID)
+    explain.add_argument("--company", type=UUID, required=True)
+    explain.add_argument("--entity", choices=ENTITIES, default="candidate")
+    explain.set_defaults(run="shared.cli.past:explain")
 
 
 def _integration(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

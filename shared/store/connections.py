@@ -52,6 +52,7 @@ SELECT id, company_id, platform, api_base_url, api_key_encrypted, config, sync_e
     full_compare_wanted_at IS NOT NULL AS wants_full_comparison
 FROM integrations WHERE id = %(id)s
 """
+_PLATFORMS: LiteralString = "SELECT id, platform FROM integrations WHERE company_id = %(company)s"
 _BLOCK: LiteralString = """
 UPDATE integrations SET blocked_until = greatest(blocked_until, %(until)s) WHERE id = %(id)s
 """
@@ -81,6 +82,10 @@ class Connections:
         if row is None:
             raise NotFound(f"there is no integration {integration_id}")
         return _integration(row)
+
+    async def platforms(self, tx: Transaction) -> dict[UUID, str]:
+        """Return the platform of each integration of the company, deleted ones included."""
+        return {row["id"]: row["platform"] for row in await tx.rows(_PLATFORMS, company=tx.company)}
 
     async def block(self, tx: Transaction, integration_id: UUID, until: datetime) -> None:
         """Let none of the integration's jobs start before *until*."""

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -24,6 +25,17 @@ class PersonKey:
     salt: bytes
 
 
+class HistorySide(StrEnum):
+    """Whose values a row keeps."""
+
+    OURS = "ours"
+    """What a change here replaced."""
+    THEIRS = "theirs"
+    """What a write of ours replaced at a vendor."""
+    LOST = "lost"
+    """A vendor's value that lost a decision and was written nowhere."""
+
+
 @dataclass(frozen=True, slots=True)
 class HistoryRow:
     """One change of one record."""
@@ -31,12 +43,14 @@ class HistoryRow:
     record_id: UUID
     entity: EntityType
     version: int
-    """The version that the change ended."""
+    """The version that the change ended; of *theirs* and *lost* the one that stood then."""
     units: Sequence[str]
     sealed: bytes
     source: str
+    """Who made the change, or whose values these are: `portal`, or an integration's id."""
     job_id: UUID | None = None
     run_id: UUID | None = None
+    side: HistorySide = HistorySide.OURS
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +64,7 @@ class PastChange:
     source: str
     job_id: UUID | None
     run_id: UUID | None
+    side: HistorySide
 
 
 _ENSURE: LiteralString = """
@@ -60,23 +75,25 @@ ON CONFLICT (record_id) DO NOTHING
 _KEYS: LiteralString = "SELECT record_id, kid, salt FROM person_keys WHERE record_id = ANY(%(ids)s)"
 _FORGET: LiteralString = "DELETE FROM person_keys WHERE record_id = ANY(%(ids)s)"
 _INSERT: LiteralString = """
-INSERT INTO record_history (company_id, record_id, entity_type, version, at, units, sealed, source, job_id, run_id)
+INSERT INTO record_history (company_id, record_id, entity_type, version, at, units, sealed, source, job_id, run_id,
+    side)
 SELECT %(company)s, u.record_id, u.entity, u.version, clock_timestamp(), string_to_array(u.units, ','), u.sealed,
-    u.source, u.job_id, u.run_id
+    u.source, u.job_id, u.run_id, u.side
 FROM unnest(%(record_ids)s::uuid[], %(entities)s::text[], %(versions)s::integer[], %(units)s::text[],
-    %(sealed)s::bytea[], %(sources)s::text[], %(job_ids)s::uuid[], %(run_ids)s::uuid[])
-    AS u (record_id, entity, version, units, sealed, source, job_id, run_id)
+    %(sealed)s::bytea[], %(sources)s::text[], %(job_ids)s::uuid[], %(run_ids)s::uuid[],
+    %(sides)s::text[]) AS u (record_id, entity, version, units, sealed, source, job_id, run_id, side)
 """
 _OF: LiteralString = """
-SELECT version, at, units, sealed, source, job_id, run_id FROM record_history
+SELECT version, at, units, sealed, source, job_id, run_id, side FROM record_history
 WHERE record_id = %(record)s ORDER BY version DESC, at DESC LIMIT %(limit)s
 """
 
 
 _OF_UNITS: LiteralString = """
 SELECT h.* FROM unnest(%(ids)s::uuid[]) AS r (id) CROSS JOIN LATERAL (
-    SELECT record_id, version, at, units, sealed, source, job_id, run_id FROM record_history
-    WHERE record_id = r.id AND units && %(units)s::text[] ORDER BY version DESC, at DESC LIMIT %(limit)s
+    SELECT record_id, version, at, units, sealed, source, job_id, run_id, side FROM record_history
+    WHERE record_id = r.id AND side = 'ours' AND units && %(units)s::text[]
+    ORDER BY version DESC, at DESC LIMIT %(limit)s
 ) AS h
 """
 
@@ -116,16 +133,17 @@ class History:
                 sources=[row.source for row in rows],
                 job_ids=[row.job_id for row in rows],
                 run_ids=[row.run_id for row in rows],
+                sides=[row.side.value for row in rows],
             )
 
     async def of(self, tx: Transaction, record_id: UUID, *, limit: int = 100) -> list[PastChange]:
-        """Return the newest changes of a record, newest first."""
+        """Return the newest rows of a record, whatever their side, newest first."""
         return [_change(row) for row in await tx.rows(_OF, record=record_id, limit=limit)]
 
     async def of_units(
         self, tx: Transaction, record_ids: Sequence[UUID], units: Sequence[str], *, limit: int = 50
     ) -> dict[UUID, list[PastChange]]:
-        """Return the newest changes of any of *units*, by record, each newest first, at most *limit* a record."""
+        """Return the newest changes here of any of *units*, by record, each newest first, at most *limit* a record."""
         found: dict[UUID, list[PastChange]] = {}
         for row in await tx.rows(_OF_UNITS, ids=list(record_ids), units=list(units), limit=limit):
             found.setdefault(row["record_id"], []).append(_change(row))
@@ -141,4 +159,5 @@ def _change(row: Mapping[str, Any]) -> PastChange:
         row["source"],
         row["job_id"],
         row["run_id"],
+        HistorySide(row["side"]),
     )

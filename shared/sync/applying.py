@@ -20,12 +20,12 @@ from shared.merge.rows import Row
 from shared.model import Direction, LogAction, LogStatus
 from shared.security.keys import Keys
 from shared.store.database import Transaction
-from shared.store.history import HistoryRow
 from shared.store.ledger import JobRequest, Knock
 from shared.store.links import Link
 from shared.store.runs import Counts
 from shared.store.store import Store
 from shared.sync import waiting
+from shared.sync.chronicle import Chronicle
 from shared.sync.conflict_items import ConflictItems
 from shared.sync.follow_ups import fetches, pushes, reasons, review_items, waits
 from shared.sync.held_values import Vault
@@ -58,7 +58,7 @@ class Applier:
         self._pinner = Pinner(store.pins, keys)
         self._keys = keys
         self._conflicts = ConflictItems(store.conflicts, vault)
-        self._vault = vault
+        self._chronicle = Chronicle(store.history, vault)
 
     def book(self, work: Work) -> RuleBook:
         """Return the rules under which *work* merges."""
@@ -84,7 +84,7 @@ class Applier:
         """
         found = await self._sort(tx, work, observations, is_forced=is_forced)
         merged = await self._merge(found, book, work, foreseen, with_pushes=with_pushes)
-        doubtful = await self._write(tx, work, merged)
+        doubtful = await self._write(tx, work, merged, with_pushes=with_pushes)
         knocks = await self._ask(tx, work, found, merged, doubtful)
         await self._log(tx, work, found, merged)
         return Applied(
@@ -197,13 +197,15 @@ class Applier:
             merged.append(known)
         return merged
 
-    async def _write(self, tx: Transaction, work: Work, merged: Sequence[Merged]) -> frozenset[UUID]:
+    async def _write(
+        self, tx: Transaction, work: Work, merged: Sequence[Merged], *, with_pushes: bool
+    ) -> frozenset[UUID]:
         """Write the rows; return the records whose open item only a fetch may close."""
         store = self._store
         writes = [each.record_write for each in merged if each.record_write is not None]
         await store.records.insert(tx, work.entity, [each for each in writes if each.based_on == 0])
         await store.records.update(tx, work.entity, [each for each in writes if each.based_on > 0])
-        await self._keep_history(tx, work, merged)
+        await self._chronicle.after_merge(tx, work, merged, with_pushes=with_pushes)
         links = [each.link_write for each in merged if each.link_write is not None]
         await store.links.insert(tx, work.integration.id, work.entity, [each for each in links if each.based_on == 0])
         await store.links.update(tx, [each for each in links if each.based_on > 0])
@@ -230,31 +232,6 @@ class Applier:
                     subject=f"{work.entity.value}/{each.record_id}/{unit}",
                     detail=f"{unit}: {detail}",
                 )
-
-    async def _keep_history(self, tx: Transaction, work: Work, merged: Sequence[Merged]) -> None:
-        changed = [each for each in merged if each.before is not None and each.taken_units]
-        keys = await self._vault.keys(tx, [each.record_id for each in changed])
-        rows = []
-        for each in changed:
-            before = each.before
-            if before is None:
-                continue
-            old: dict[str, JsonValue] = {name: before.data.get(name) for name in each.outcome.take}
-            rows.append(
-                HistoryRow(
-                    record_id=each.record_id,
-                    entity=work.entity,
-                    version=before.version,
-                    units=each.taken_units,
-                    sealed=self._vault.seal_change(
-                        tx.company, keys[each.record_id], before.version, old, before.stamps
-                    ),
-                    source=str(work.integration.id),
-                    job_id=work.job_id,
-                    run_id=work.run_id,
-                )
-            )
-        await self._store.history.append(tx, rows)
 
     async def _ask(
         self, tx: Transaction, work: Work, found: Sorted, merged: Sequence[Merged], doubtful: frozenset[UUID]

@@ -16,11 +16,11 @@ from shared.errors import Conflict, InvalidInput, NotFound
 from shared.merge.state import Stamp
 from shared.model import UNITS, ApplicationStatus, Direction, EntityType, SubmissionState
 from shared.store.database import Database, Transaction
-from shared.store.history import HistoryRow
 from shared.store.ledger import JobRequest
 from shared.store.queues import Knocker
 from shared.store.records import RecordWrite, StoredRecord
 from shared.store.store import Store
+from shared.sync.chronicle import Chronicle
 from shared.sync.held_values import Vault
 from shared.sync.identity import candidate_identity
 from shared.sync.merging import without_empty
@@ -39,7 +39,7 @@ class Edits:
         self._database = database
         self._store = store
         self._pinner = pinner
-        self._vault = vault
+        self._chronicle = Chronicle(store.history, vault)
         self._knocker = knocker
 
     async def create_candidate(self, company_id: UUID, fields: Mapping[str, JsonValue], *, actor: str) -> StoredRecord:
@@ -108,7 +108,7 @@ class Edits:
         before = decode_stamps(record.stamps)
         stamps = await self._stamps(tx, record.entity, changed, before, "edit")
         units = units_touched(record.entity, changed)
-        await self._keep(tx, record, changed, units)
+        await self._chronicle.after_edit(tx, record, changed, units, source=PORTAL)
         write = RecordWrite(
             record.id,
             record.entity,
@@ -134,7 +134,7 @@ class Edits:
     ) -> None:
         """Write a person's decision on *unit* into the locked *record*, pinned against what vendors had *shown*."""
         before = decode_stamps(record.stamps)
-        await self._keep(tx, record, values, [unit])
+        await self._chronicle.after_edit(tx, record, values, [unit], source=PORTAL)
         write = RecordWrite(
             record.id,
             record.entity,
@@ -254,15 +254,6 @@ class Edits:
             at = now if known is None else max(now, known.at)
             stamps[unit] = Stamp(at, 0, PORTAL, rule)
         return stamps
-
-    async def _keep(
-        self, tx: Transaction, record: StoredRecord, changed: Mapping[str, JsonValue], units: Sequence[str]
-    ) -> None:
-        key = (await self._vault.keys(tx, [record.id]))[record.id]
-        old: dict[str, JsonValue] = {name: record.data.get(name) for name in changed}
-        sealed = self._vault.seal_change(tx.company, key, record.version, old, record.stamps)
-        row = HistoryRow(record.id, record.entity, record.version, units, sealed, PORTAL)
-        await self._store.history.append(tx, [row])
 
 
 def units_touched(entity: EntityType, names: Mapping[str, JsonValue]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from shared.model import JsonObject
 from shared.security.person_keys import PersonalData, Place
 from shared.store.database import Transaction
-from shared.store.history import History, PersonKey
+from shared.store.history import History, HistorySide, PersonKey
 
 _HISTORY = "record_history"
 
@@ -26,6 +26,8 @@ class PastValues:
     """By field that changed; a missing key in them never occurs, None is empty."""
     stamps: Mapping[str, JsonValue]
     """All stamps of the record as they were (`shared.sync.stamps`)."""
+    seen: Mapping[str, JsonValue] = field(default_factory=dict)
+    """By unit that a vendor gave: when its old value was last seen, and when its new one first was. ISO 8601."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +52,18 @@ class Vault:
         content: Any = orjson.loads(self.personal.open_personal(sealed, key.salt, key.kid, place))
         return dict(content)
 
-    def seal_change(
-        self,
-        company_id: UUID,
-        key: PersonKey,
-        version: int,
-        values: Mapping[str, JsonValue],
-        stamps: Mapping[str, JsonValue],
-    ) -> bytes:
-        """Seal what a change of a record replaced: old *values* by field, and the record's stamps at *version*."""
-        content: JsonObject = {"values": dict(values), "stamps": dict(stamps)}
-        return self.seal(company_id, key, _HISTORY, f"{key.record_id}/{version}", content)
+    def seal_change(self, company_id: UUID, key: PersonKey, side: HistorySide, version: int, past: PastValues) -> bytes:
+        """Seal what a row of history keeps of *version*."""
+        content: JsonObject = {"values": dict(past.values), "stamps": dict(past.stamps), "seen": dict(past.seen)}
+        return self.seal(company_id, key, _HISTORY, _place(key.record_id, side, version), content)
 
-    def open_change(self, company_id: UUID, key: PersonKey, version: int, sealed: bytes) -> PastValues:
+    def open_change(
+        self, company_id: UUID, key: PersonKey, side: HistorySide, version: int, sealed: bytes
+    ) -> PastValues:
         """Open what `seal_change` made. Raises DataUnreadable: the person was erased."""
-        content = self.open(company_id, key, _HISTORY, f"{key.record_id}/{version}", sealed)
-        values, stamps = content["values"], content["stamps"]
-        return PastValues(
-            values if isinstance(values, dict) else {},
-            stamps if isinstance(stamps, dict) else {},
-        )
+        content: Any = self.open(company_id, key, _HISTORY, _place(key.record_id, side, version), sealed)
+        return PastValues(content["values"], content["stamps"], content.get("seen", {}))
+
+
+def _place(record_id: UUID, side: HistorySide, version: int) -> str:
+    return f"{record_id}/{version}" if side is HistorySide.OURS else f"{record_id}/{version}/{side.value}"

@@ -53,7 +53,7 @@ def _opened(
     opened: list[Mapping[str, JsonValue]] = []
     for change in changes:
         try:
-            opened.append(vault.open_change(tx.company, key, change.version, change.sealed).values)
+            opened.append(vault.open_change(tx.company, key, change.side, change.version, change.sealed).values)
         except DataUnreadable:
             break  # sealed under a key that is gone: older ones are gone as well
     return opened

@@ -35,6 +35,8 @@ class Merged:
     rules: Rules
     before: StoredRecord | None
     """The record as it was; None for a new one."""
+    base: Base
+    """The link's base as it was."""
     record_write: RecordWrite | None
     """None: the record stays as it is."""
     link_write: LinkWrite | None
@@ -88,6 +90,7 @@ def merge_observation(
         outcome=outcome,
         rules=rules,
         before=record,
+        base=base,
         record_write=_record_write(record_id, record, outcome, observation, job_id),
         link_write=_link_write(link_id, record_id, link, base, outcome, observation, with_pushes=with_pushes),
     )
@@ -114,6 +117,7 @@ def _forgotten(
         outcome=Outcome({}, {}, {}, {}, (), settled=units),
         rules=rules,
         before=record,
+        base={},
         record_write=None if is_known else RecordWrite(record_id, entity, {}, {}, based_on, is_archived=True),
         link_write=None
         if is_known

@@ -23,6 +23,7 @@ from shared.store.database import Database, Transaction
 from shared.store.links import Link, LinkWrite
 from shared.store.logs import LogRow
 from shared.store.store import Store
+from shared.sync.chronicle import Chronicle
 from shared.sync.conflict_items import ConflictItems
 from shared.sync.merging import Merged
 from shared.sync.observations import Observation, RuleBook, observe
@@ -51,10 +52,11 @@ class _Push:
 class Pusher:
     """Writes what a merge pushes."""
 
-    def __init__(self, database: Database, store: Store, items: ConflictItems) -> None:
+    def __init__(self, database: Database, store: Store, items: ConflictItems, chronicle: Chronicle) -> None:
         self._database = database
         self._store = store
         self._items = items
+        self._chronicle = chronicle
 
     async def push(self, work: Work, adapter: Adapter, merged: Merged, book: RuleBook) -> bool:
         """
@@ -135,6 +137,7 @@ class Pusher:
             write = _link_write(link, base, fence=fence, version=answer.version if answer is not None else None)
             await self._store.links.update(tx, [write])
             if is_logged:
+                await self._chronicle.after_write(tx, push.work, merged, units)
                 await self._store.logs.write(tx, [_log_row(push, units, LogStatus.SUCCESS, request_id=request_id)])
 
     async def _refuse(self, push: _Push, units: frozenset[str], error: Rejected) -> None:

@@ -39,6 +39,7 @@ def merged(result: Outcome, record_id: UUID = RECORD, *, is_fresh_fetch: bool = 
         outcome=result,
         rules=RULES,
         before=None,
+        base={},
         record_write=None,
         link_write=None,
     )
