@@ -21,7 +21,7 @@ from shared.sync.held_values import PastValues, Vault
 from shared.sync.merging import Merged
 from shared.sync.work import Work
 
-CONTESTED = frozenset({Row.BOTH_CHANGED, Row.FIRST_MEETING})
+CONTESTED = frozenset({Row.BOTH_CHANGED, Row.FIRST_MEETING, Row.AUTHORITY, Row.RESTORED})
 """Decisions between two values that somebody wanted; the one that loses is kept."""
 
 
