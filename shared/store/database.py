@@ -66,6 +66,12 @@ class Transaction:
         """Execute *query*; return the number of rows it touched."""
         return (await self.connection.execute(query, parameters)).rowcount
 
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """Begin a part that may fail alone: an error that leaves the block undoes the block, and the rest stands."""
+        async with self.connection.transaction():
+            yield
+
 
 class Database:
     """

@@ -321,7 +321,7 @@ class Ledger:
         """
         for _ in range(REDRIVE_TRIES):
             try:
-                async with tx.connection.transaction():
+                async with tx.savepoint():
                     row = await tx.row(_REDRIVE, letter=letter_id)
                     return _knock(row) if row else None
             except UniqueViolation:
