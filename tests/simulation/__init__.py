@@ -1,0 +1,1 @@
+"""The production engine in a world without time, network or disk."""

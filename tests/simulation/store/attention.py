@@ -1,0 +1,143 @@
+"""`shared/store/attention.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from shared.store import attention as production
+from tests.simulation.store.sessions import Session
+from tests.simulation.store.statements import Result, imitates, recordset
+from tests.simulation.store.tables import Row
+
+
+@imitates(production, "_QUARANTINE")
+async def quarantine(
+    session: Session, *, company: UUID, integration: UUID, entity: str, run: UUID | None, rows: str
+) -> Result:
+    def change(aside: Row, excluded: Row) -> Row:
+        return {
+            **aside,
+            **{name: excluded[name] for name in ("code", "reason", "run_id")},
+            "tries": aside["tries"] + 1,
+            "last_seen_at": session.clock(),
+        }
+
+    asked = recordset(rows)
+    for row in asked:
+        given = {
+            **row,
+            "id": UUID(row["id"]),
+            "company_id": company,
+            "integration_id": integration,
+            "entity_type": entity,
+            "run_id": run,
+        }
+        await session.upsert(session.memory.tables["quarantine"], given, "quarantine_open", change)
+    return len(asked)
+
+
+@imitates(production, "_RECOVER")
+async def recover(session: Session, *, integration: UUID, entity: str, ids: Sequence[str]) -> Result:
+    table = session.memory.tables["quarantine"]
+    slots = [
+        slot
+        for external_id in dict.fromkeys(ids)
+        for slot in session.at(table, "quarantine_open", (integration, entity, external_id))
+    ]
+    return len(await session.update(table, slots, _is_open, lambda row: {**row, "ended_at": session.clock()}))
+
+
+@imitates(production, "_RAISE")
+async def raise_issue(
+    session: Session,
+    *,
+    id: UUID,
+    company: UUID,
+    integration: UUID | None,
+    kind: str,
+    subject: str,
+    detail: str,
+) -> Result:
+    row = {
+        "id": id,
+        "company_id": company,
+        "integration_id": integration,
+        "kind": kind,
+        "subject": subject,
+        "detail": detail,
+    }
+    written = await session.upsert(
+        session.memory.tables["issues"],
+        row,
+        "issues_open",
+        lambda issue, excluded: {
+            **issue,
+            "times": issue["times"] + 1,
+            "last_seen_at": session.clock(),
+            "detail": excluded["detail"],
+        },
+    )
+    return [{"times": written[0]["times"]}]
+
+
+@imitates(production, "_SETTLE")
+async def settle(session: Session, *, integration: UUID, kind: str, subject: str) -> Result:
+    table = session.memory.tables["issues"]
+    slots = session.at(table, "issues_open", (integration, kind, subject))
+    return len(await session.update(table, slots, _is_open, lambda row: {**row, "ended_at": session.clock()}))
+
+
+@imitates(production, "_LISTED")
+async def listed(
+    session: Session,
+    *,
+    integration: UUID,
+    open: Sequence[bool],
+    at: datetime | None,
+    after: UUID | None,
+    limit: int,
+) -> Result:
+    found = [_as_listed(row, "opened_at") for row in session.rows(session.memory.tables["issues"])]
+    found += [_as_listed(row, "first_seen_at") for row in session.rows(session.memory.tables["quarantine"])]
+    wanted = [
+        row
+        for row in found
+        if row.pop("integration_id") == integration
+        and _is_open(row) in open
+        and (at is None or (row["opened_at"], row["id"]) < (at, after))
+    ]
+    return sorted(wanted, key=lambda row: (row["opened_at"], row["id"]), reverse=True)[:limit]
+
+
+def _as_listed(row: Row, since: str) -> dict[str, Any]:
+    return {
+        "id": row["id"],
+        "integration_id": row["integration_id"],
+        "kind": row.get("kind"),
+        "subject": row.get("subject"),
+        "detail": row["detail"] if "detail" in row else row["reason"],
+        "entity": row.get("entity_type"),
+        "external_id": row.get("external_id"),
+        "code": row.get("code"),
+        "times": row["times"] if "times" in row else row["tries"],
+        "run_id": row.get("run_id"),
+        "opened_at": row[since],
+        "last_seen_at": row["last_seen_at"],
+        "ended_at": row["ended_at"],
+    }
+
+
+@imitates(production, "_OPEN")
+async def count_open(session: Session, *, integration: UUID) -> Result:
+    def where(row: Row) -> bool:
+        return row["integration_id"] == integration and _is_open(row)
+
+    tables = (session.memory.tables[name] for name in ("issues", "quarantine"))
+    return [{"count": sum(len(session.slots(table, where)) for table in tables)}]
+
+
+def _is_open(row: Row) -> bool:
+    return row["ended_at"] is None

@@ -1,0 +1,220 @@
+"""The claim: `claim_job` and `lease_job` of `shared/store/migrations/0005_dispatch.sql`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from shared.store import ledger as production
+from tests.simulation.store.locks import Strength
+from tests.simulation.store.sessions import Session
+from tests.simulation.store.statements import Result, imitates
+from tests.simulation.store.tables import INFINITY, Condition, Row, Slot
+
+LOCK_TIMEOUT_S = 1.0
+"""`lease_job` waits so long for another claim of the integration; by the event loop's time."""
+
+_EARLY = timedelta(seconds=2)
+
+
+class _NothingLeased(Exception):
+    """Undoes the block with its locks."""
+
+
+@imitates(production, "_CLAIM")
+async def claim(session: Session, *, job: UUID | None, low: int, high: int, ttl: float, cap: int) -> Result:
+    moment = session.clock()
+    if job is not None:
+        for integration_id in _named(session, job, moment):
+            leased = await _lease(session, integration_id, ttl, cap, job=job)
+            if leased is not None:
+                return [leased]
+    turn = session.memory.numbers.next("turn_urgent" if low <= 3 else "turn_normal" if low <= 7 else "turn_bulk")
+    for choice in _fairest(session, moment, low, high, cap, turn):
+        leased = await _lease(session, choice.integration_id, ttl, cap, priority=choice.priority)
+        if leased is not None:
+            return [leased]
+    return []
+
+
+def runs(integration: Row, moment: datetime) -> bool:
+    """`integration_runs`."""
+    stops = (integration["attention"], integration["deleted_at"])
+    waits = integration["blocked_until"] is not None and integration["blocked_until"] > moment
+    return bool(integration["sync_enabled"]) and stops == (None, None) and not waits
+
+
+def _is_due_if_named(job: Row, moment: datetime) -> bool:
+    due: datetime = job["scheduled_at"]
+    return due <= moment + _EARLY or (job["error_code"] == "unforeseen" and due < INFINITY)
+
+
+def _is_claimable_by_name(job: Row, moment: datetime) -> bool:
+    if job["status"] == "pending":
+        return _is_due_if_named(job, moment)
+    return bool(job["status"] == "processing" and job["lease_until"] < moment)
+
+
+def _named(session: Session, job_id: UUID, moment: datetime) -> list[UUID]:
+    jobs, integrations = session.memory.tables["sync_queue"], session.memory.tables["integrations"]
+    found = []
+    for slot in jobs.primary.find(job_id):
+        job = slot.seen_by(session)
+        if job is None or not _is_claimable_by_name(job, moment):
+            continue
+        integration = _integration(session, integrations.primary.find(job["integration_id"]))
+        if job["priority"] == 1 or runs(integration, session.clock()):
+            found.append(job["integration_id"])
+    return found
+
+
+def _integration(session: Session, slots: Any) -> Row:
+    (slot,) = slots
+    return session.seen(slot)
+
+
+def active(session: Session, status: str) -> Iterator[Slot]:
+    """Yield all companies' jobs of *status*."""
+    index = session.memory.tables["sync_queue"].indexes["status"]
+    for slot in index.find(status):
+        job = slot.seen_by(session)
+        if job is not None and job["status"] == status:
+            yield slot
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    company_id: UUID
+    integration_id: UUID
+    priority: int
+    due_at: datetime
+
+
+def _fairest(session: Session, moment: datetime, low: int, high: int, cap: int, turn: int) -> list[_Choice]:
+    """Return what may be claimed, whose turn it is first."""
+    running: Counter[UUID] = Counter()
+    alike: Counter[UUID] = Counter()
+    expired: list[Row] = []
+    for slot in active(session, "processing"):
+        job = session.seen(slot)
+        if job["lease_until"] >= moment:
+            running[job["integration_id"]] += 1
+            alike[job["company_id"]] += low <= job["priority"] <= high
+        else:
+            expired.append(job)
+    pending = [session.seen(slot) for slot in active(session, "pending")]
+    claimable = [
+        choice for choice in _due(session, moment, low, high, pending, expired) if running[choice.integration_id] < cap
+    ]
+    companies = sorted({choice.company_id for choice in claimable})
+    place = {company_id: number for number, company_id in enumerate(companies, 1)}
+    claimable.sort(
+        key=lambda choice: (
+            alike[choice.company_id],
+            (place[choice.company_id] + turn) % len(companies),
+            timedelta(minutes=10) * choice.priority - (moment - choice.due_at),
+            choice.due_at,
+        )
+    )
+    return claimable
+
+
+def _due(
+    session: Session, moment: datetime, low: int, high: int, pending: list[Row], expired: list[Row]
+) -> Iterator[_Choice]:
+    """Yield for each integration and priority the time since when something is due, and the same of what is expired."""
+    first: dict[tuple[UUID, int, bool], tuple[UUID, datetime]] = {}
+    waiting = [(job, job["scheduled_at"], False) for job in pending if job["scheduled_at"] <= moment]
+    for job, since, is_expired in (*waiting, *((job, job["lease_until"], True) for job in expired)):
+        key = (job["integration_id"], job["priority"], is_expired)
+        if low <= job["priority"] <= high and (key not in first or since < first[key][1]):
+            first[key] = (job["company_id"], since)
+    for slot in session.memory.tables["integrations"].slots:
+        integration = slot.seen_by(session)
+        if integration is None:
+            continue
+        highest = high if runs(integration, session.clock()) else 1
+        for priority in range(low, highest + 1):
+            for is_expired in (False, True):
+                found = first.get((integration["id"], priority, is_expired))
+                if found is not None:
+                    yield _Choice(found[0], integration["id"], priority, found[1])
+
+
+async def _lease(
+    session: Session, integration_id: UUID, ttl: float, cap: int, *, job: UUID | None = None, priority: int = 0
+) -> dict[str, Any] | None:
+    """Lease the named job, or the first of *priority*; None, and no lock, where nothing may be leased."""
+    moment = session.clock()
+    try:
+        async with session.savepoint():
+            async with asyncio.timeout(LOCK_TIMEOUT_S):
+                await session.advise(f"claim {integration_id}")
+            return await _leased(session, integration_id, moment, ttl, cap, job, priority)
+    except (_NothingLeased, TimeoutError):
+        return None
+
+
+async def _leased(
+    session: Session, integration_id: UUID, moment: datetime, ttl: float, cap: int, named: UUID | None, priority: int
+) -> dict[str, Any]:
+    table = session.memory.tables["sync_queue"]
+    processing = [
+        slot for slot in active(session, "processing") if session.seen(slot)["integration_id"] == integration_id
+    ]
+    if cap <= sum(session.seen(slot)["lease_until"] >= moment for slot in processing):
+        raise _NothingLeased
+
+    def is_expired(job: Row) -> bool:
+        return (job["status"], job["priority"]) == ("processing", priority) and job["lease_until"] < moment
+
+    def is_due(job: Row) -> bool:
+        wanted = ("pending", integration_id, priority)
+        return (job["status"], job["integration_id"], job["priority"]) == wanted and job["scheduled_at"] <= moment
+
+    if named is not None:
+        slots = [slot for slot in table.primary.find(named) if slot.seen_by(session) is not None]
+        chosen = await _first(session, slots, lambda each: _is_claimable_by_name(each, moment))
+    else:
+        chosen = await _first(session, _in_order(session, processing, "lease_until"), is_expired)
+        if chosen is None:
+            chosen = await _first(session, _in_order(session, active(session, "pending"), "scheduled_at"), is_due)
+    if chosen is None:
+        raise _NothingLeased
+
+    def change(row: Row) -> Row:
+        return {
+            **row,
+            "status": "processing",
+            "lease_token": session.memory.numbers.next("lease_seq"),
+            "lease_until": session.clock() + timedelta(seconds=ttl),
+            "claimed_seq": row["requested_seq"],
+            "started_at": session.clock(),
+            "hold_reason": None,
+            "crashes": row["crashes"] + (row["status"] == "processing"),
+        }
+
+    ((_, after),) = await session.update(table, [chosen], lambda _: True, change)
+    return {
+        "job_id": after["id"],
+        "company": after["company_id"],
+        "token": after["lease_token"],
+        "job_priority": after["priority"],
+    }
+
+
+def _in_order(session: Session, slots: Any, column: str) -> list[Slot]:
+    return sorted(slots, key=lambda slot: session.seen(slot)[column])
+
+
+async def _first(session: Session, slots: list[Slot], where: Condition) -> Slot | None:
+    """`LIMIT 1 FOR UPDATE SKIP LOCKED`."""
+    for slot in slots:
+        if where(session.seen(slot)) and await session.lock([slot], Strength.FOR_UPDATE, where, skip_locked=True):
+            return slot
+    return None

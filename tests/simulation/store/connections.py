@@ -1,0 +1,118 @@
+"""`shared/store/connections.py` and `shared/store/companies.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from shared.store import companies
+from shared.store import connections as production
+from tests.simulation.store.sessions import Session
+from tests.simulation.store.statements import Result, greatest, imitates
+from tests.simulation.store.tables import Row
+
+
+@imitates(companies, "_ADD")
+async def add_company(session: Session, *, id: UUID, name: str) -> Result:
+    table = session.memory.tables["companies"]
+    return int(await session.insert_unless(table, {"id": id, "name": name}, table.primary.name) is not None)
+
+
+@imitates(companies, "_ROUTE")
+async def add_route(session: Session, *, id: UUID, company: UUID, entity: str) -> Result:
+    await session.insert(
+        session.memory.tables["routes"],
+        {
+            "id": id,
+            "company_id": company,
+            "entity_type": entity,
+            "from_system": "portal",
+            "to_system": "job_owner",
+        },
+    )
+    return 1
+
+
+@imitates(companies, "_OF_INTEGRATION")
+async def company_of(session: Session, *, integration: UUID) -> Result:
+    rows = session.rows(session.memory.tables["integrations"], lambda row: row["id"] == integration, everybody=True)
+    return [{"company": row["company_id"]} for row in rows]
+
+
+@imitates(production, "_GET")
+async def get(session: Session, *, id: UUID) -> Result:
+    table = session.memory.tables["integrations"]
+    return [
+        {**table.fresh(row), "wants_full_comparison": row["full_compare_wanted_at"] is not None}
+        for row in session.rows_at(table, table.primary.name, id)
+    ]
+
+
+@imitates(production, "_BLOCK")
+async def block(session: Session, *, id: UUID, until: datetime) -> Result:
+    table = session.memory.tables["integrations"]
+    changed = await session.update(
+        table,
+        session.by_key(table, id),
+        lambda _: True,
+        lambda row: {**row, "blocked_until": greatest(row["blocked_until"], until)},
+    )
+    return len(changed)
+
+
+@imitates(production, "_NEEDS_PEOPLE")
+async def needs_people(session: Session, *, id: UUID, job: UUID, code: str, detail: str) -> Result:
+    table, jobs = session.memory.tables["integrations"], session.memory.tables["sync_queue"]
+    claims = [session.seen(slot)["started_at"] for slot in session.by_key(jobs, job)]
+    claimed_at = claims[0] if claims else None
+
+    def where(row: Row) -> bool:
+        return row["attention"] != code and claimed_at is not None and row["updated_at"] <= claimed_at
+
+    changed = await session.update(
+        table,
+        session.at(table, table.primary.name, id, where),
+        where,
+        lambda row: {**row, "attention": code, "attention_detail": detail, "updated_at": session.clock()},
+    )
+    return len(changed)
+
+
+@imitates(production, "_COMPARED")
+async def compared(session: Session, *, id: UUID, names: Sequence[str], entities: int) -> Result:
+    table = session.memory.tables["integrations"]
+    runs = session.rows_at(
+        session.memory.tables["runs"],
+        "integration",
+        id,
+        lambda run: (
+            run["direction"] == "inbound"
+            and run["mode"] == "full"
+            and run["entity_type"] in names
+            and run["status"] in ("complete", "partial")
+        ),
+    )
+
+    def where(row: Row) -> bool:
+        wanted_at = row["full_compare_wanted_at"]
+        return wanted_at is not None and entities <= len(
+            {run["entity_type"] for run in runs if run["started_at"] > wanted_at}
+        )
+
+    changed = await session.update(
+        table,
+        session.at(table, table.primary.name, id, where),
+        where,
+        lambda row: {**row, "full_compare_wanted_at": None},
+    )
+    return len(changed)
+
+
+@imitates(production, "_CREATED_ROUTES")
+async def created_routes(session: Session, *, entity: str) -> Result:
+    rows = session.rows(
+        session.memory.tables["routes"],
+        lambda row: (row["entity_type"], row["from_system"], row["to_system"]) == (entity, "portal", "job_owner"),
+    )
+    return [{} for _ in rows]

@@ -1,0 +1,97 @@
+"""`shared/store/create_intents.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from shared.store import create_intents as production
+from tests.simulation.store.sessions import Session
+from tests.simulation.store.statements import Result, imitates
+from tests.simulation.store.tables import Row
+
+
+@imitates(production, "_OPEN")
+async def open_intent(
+    session: Session,
+    *,
+    id: UUID,
+    company: UUID,
+    integration: UUID,
+    entity: str,
+    record: UUID,
+    key: str | None,
+    token: int,
+) -> Result:
+    row = {
+        "id": id,
+        "company_id": company,
+        "integration_id": integration,
+        "entity_type": entity,
+        "record_id": record,
+        "identity_key": key,
+        "lease_token": token,
+    }
+    written = await session.upsert(
+        session.memory.tables["create_intents"],
+        row,
+        "create_intents_open",
+        lambda intent, excluded: {
+            **intent,
+            "lease_token": excluded["lease_token"],
+            "identity_key": excluded["identity_key"] or intent["identity_key"],
+        },
+    )
+    sent_at = written[0]["sent_at"]
+    age_s = 0.0 if sent_at is None else (session.clock() - sent_at).total_seconds()
+    return [{"id": written[0]["id"], "sent_at": sent_at, "age_s": age_s}]
+
+
+@imitates(production, "_SENT")
+async def sent(session: Session, *, id: UUID) -> Result:
+    return await _set(session, id, lambda: {"sent_at": session.clock()})
+
+
+@imitates(production, "_END")
+async def end(session: Session, *, id: UUID, state: str) -> Result:
+    return await _set(session, id, lambda: {"state": state, "ended_at": session.clock()})
+
+
+@imitates(production, "_FIND")
+async def find(session: Session, *, integration: UUID, entity: str, record: UUID) -> Result:
+    table = session.memory.tables["create_intents"]
+    return [{"id": row["id"]} for row in session.rows_at(table, "create_intents_open", (integration, entity, record))]
+
+
+@imitates(production, "_ANY_OPEN")
+async def any_open(session: Session, *, integration: UUID, entity: str) -> Result:
+    rows = session.rows(
+        session.memory.tables["create_intents"],
+        lambda row: _is_open(row) and (row["integration_id"], row["entity_type"]) == (integration, entity),
+    )
+    return [{} for _ in rows[:1]]
+
+
+@imitates(production, "_HOLDS")
+async def holds(session: Session, *, integration: UUID, keys: Sequence[str]) -> Result:
+    rows = session.rows(
+        session.memory.tables["create_intents"],
+        lambda row: (
+            _is_open(row)
+            and row["integration_id"] == integration
+            and row["identity_key"] in keys
+            and row["sent_at"] is not None
+        ),
+    )
+    return [{"identity_key": row["identity_key"]} for row in rows]
+
+
+def _is_open(row: Row) -> bool:
+    return bool(row["state"] == "open")
+
+
+async def _set(session: Session, intent_id: UUID, values: Any) -> int:
+    table = session.memory.tables["create_intents"]
+    slots = session.at(table, table.primary.name, intent_id, _is_open)
+    return len(await session.update(table, slots, _is_open, lambda row: {**row, **values()}))
