@@ -1,0 +1,52 @@
+"""Nothing that the engine may ask of the database is missing in memory."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import re
+from types import ModuleType
+
+import pytest
+
+from shared.store.store import Store
+from tests.simulation.store.memory import MemoryStore
+from tests.simulation.store.statements import is_imitated
+
+BESIDE_THE_STORE = (
+    "shared.store.companies",
+    "shared.store.heartbeats",
+    "shared.store.integrations",
+    "shared.store.notices",
+    "shared.store.oauth_tokens",
+    "shared.store.schedules",
+    "shared.store.webhook_events",
+    "shared.sync.sweep",
+)
+"""Modules whose statements a simulated world runs, and that are no group of `Store`."""
+
+PARTS = {"shared.store.conflicts": {"_TELL"}}
+"""Texts that are put into statements and are none themselves."""
+
+
+def _modules() -> list[ModuleType]:
+    store = Store()
+    groups = {type(getattr(store, field.name)).__module__ for field in dataclasses.fields(Store)}
+    return [importlib.import_module(name) for name in sorted(groups.union(BESIDE_THE_STORE))]
+
+
+@pytest.mark.parametrize("module", _modules(), ids=lambda module: module.__name__)
+def test_every_statement_has_its_imitation(module: ModuleType) -> None:
+    statements = {
+        name: text
+        for name, text in vars(module).items()
+        if isinstance(text, str) and re.match(r"\s*\(?(SELECT|INSERT|UPDATE|DELETE|WITH)\b", text)
+    }
+    assert statements
+    missing = {name for name, text in statements.items() if not is_imitated(text)} - PARTS.get(module.__name__, set())
+    assert not missing, f"write them in tests/simulation/store: {sorted(missing)}"
+
+
+def test_the_memory_has_the_groups_of_production() -> None:
+    assert issubclass(MemoryStore, Store)
+    assert dataclasses.fields(MemoryStore) == dataclasses.fields(Store)
