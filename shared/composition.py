@@ -20,10 +20,12 @@ from shared.store.database import Database
 from shared.store.queues import Knocker, Queues
 
 if TYPE_CHECKING:
+    from shared.adapters.windows import Windows
     from shared.intake.wiring import Intake
     from shared.maintenance import Maintenance
     from shared.past.chronicles import Chronicles
     from shared.store.store import Store
+    from shared.store.tables import Tables
     from shared.sync.adapters import Adapters
     from shared.sync.applying import Applier
     from shared.sync.edits import Edits
@@ -37,6 +39,10 @@ if TYPE_CHECKING:
     from shared.sync.runner import Handler, Runner
     from shared.sync.runs import Syncs
     from shared.sync.sweep import Sweep
+
+
+LIMITS_WAIT_S = 1.5
+"""How long a call waits for the shared limits before it goes by this process's own."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,21 @@ class Services:
         return Store()
 
     @cached_property
+    def limit_tables(self) -> Tables:
+        """Tables of limits and breakers: asked before calls, so they answer soon or are done without."""
+        from shared.store.tables import Tables
+
+        return Tables(self.settings.storage_connection.get_secret_value(), timeout_s=LIMITS_WAIT_S, retries=0)
+
+    @cached_property
+    def windows(self) -> Windows:
+        """Vendors' windows, as all workers share them."""
+        from shared.adapters.windows import Windows
+        from shared.sync.window_table import WindowTable
+
+        return Windows(WindowTable(self.limit_tables))
+
+    @cached_property
     def adapters(self) -> Adapters:
         """Adapters of this process."""
         from shared.sync.adapters import Adapters
@@ -94,6 +115,8 @@ class Services:
         return Adapters(
             self.database,
             self.sealer,
+            windows=self.windows,
+            rate_share=self.settings.vendor_rate_share,
             allow_loopback=self.settings.outgoing_allow_loopback,
             limiter_off=self.limiter_off,
         )
@@ -260,6 +283,8 @@ class Services:
             await self.intake.aclose()
         if "adapters" in opened:
             await self.adapters.aclose()
+        if "limit_tables" in opened:
+            await self.limit_tables.aclose()
         if "queues" in opened:
             await self.queues.aclose()
         if "database" in opened:

@@ -205,6 +205,14 @@ class Settings(BaseModel):
         ge=0,
         le=600,
     )
+    vendor_rate_share: float = _setting(
+        "VENDOR_RATE_SHARE",
+        0.7,
+        "Part of a vendor's rate limit that an integration uses unless its `config.rate_share` says otherwise; "
+        "the rest is left to the customer's other tools.",
+        ge=0.01,
+        le=1.0,
+    )
     webhook_kept_events: int = _setting(
         "WEBHOOK_KEPT_EVENTS",
         10_000,

@@ -19,8 +19,9 @@ import httpx
 import orjson
 
 from shared.adapters.errors_of_http import Dialect, raise_for_status, raise_for_transport
-from shared.adapters.limits import Clock, InProcessWindows, Limiter, WindowHeaders, WindowStore, read_headers, refusal_s
+from shared.adapters.limits import Clock, Limiter, WindowHeaders, read_headers, refusal_s
 from shared.adapters.oauth import Grant, InMemoryTokens, TokenAnswer, TokenSource, TokenStore
+from shared.adapters.windows import Windows, WindowStore
 from shared.errors import InvalidPayload, OutcomeUnknown, RateLimited, Unavailable
 from shared.security.outgoing import GuardedTransport
 
@@ -121,7 +122,8 @@ class VendorHttp:
     One integration's way out. Bound to the event loop in which it is first used; close it there.
 
     *transport* replaces the network (tests); by default addresses are guarded, loopback only with *allow_loopback*.
-    *windows* and *tokens* are shared by all integrations of the process. *limiter_off* is for benchmarks.
+    *windows* and *tokens* are shared by all integrations of the process. *rate_share* is the part of the vendor's
+    limit that this integration may use. *limiter_off* is for benchmarks.
     """
 
     def __init__(
@@ -130,6 +132,7 @@ class VendorHttp:
         integration_id: str,
         allow_loopback: bool = False,
         windows: WindowStore | None = None,
+        rate_share: float = 1.0,
         tokens: TokenStore | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         on_call: Callable[[CallRecord], None] | None = None,
@@ -140,7 +143,8 @@ class VendorHttp:
         self.clock = clock or Clock()
         self.requests = 0
         """Requests sent since the start, token requests among them."""
-        self._windows = windows or InProcessWindows()
+        self._windows = windows or Windows()
+        self._rate_share = rate_share
         self._tokens = tokens or InMemoryTokens(self.clock)
         self._on_call = on_call
         self._limiter_off = limiter_off
@@ -160,7 +164,9 @@ class VendorHttp:
 
         Calls with the same *account* share the vendor's window; without *window* the vendor tells none.
         """
-        limiter = Limiter(account, self._windows, self.clock) if window and not self._limiter_off else None
+        limiter = (
+            Limiter(account, self._windows, self.clock, self._rate_share) if window and not self._limiter_off else None
+        )
         return VendorApi(self, base_url, auth, dialect, limiter, window or WindowHeaders())
 
     def token_source(self, *, key: str, token_url: str, grant: Grant) -> TokenSource:
@@ -292,20 +298,20 @@ class VendorApi:
         if limiter is None:
             response, body, _ = await self.http.send(request, is_write=is_write, max_bytes=max_bytes)
             return response, body
-        await limiter.wait()
+        permit = await limiter.wait()
         answered = False
         try:
             response, body, sent_at = await self.http.send(request, is_write=is_write, max_bytes=max_bytes)
             answered = True
         finally:
             if not answered:
-                await limiter.store.unanswered(limiter.account)
+                await limiter.store.unanswered(limiter.account, permit, limiter.clock.now())
         told = read_headers(response.headers, self.window)
         now = limiter.clock.now()
-        await limiter.store.answered(limiter.account, told, sent_at=sent_at, now=now)
+        await limiter.store.answered(limiter.account, permit, told, sent_at=sent_at, now=now)
         if response.status_code == _TOO_MANY:
             until = now + refusal_s(response.headers, self.window, now)
-            await limiter.store.refused(limiter.account, until)
+            await limiter.store.refused(limiter.account, until, now)
         return response, body
 
     def _answer(self, response: httpx.Response, body: bytes, *, is_write: bool, needs: str, requests: int) -> Answer:

@@ -68,10 +68,14 @@ class Config(BaseModel):
     model_config = ConfigDict(extra="allow", hide_input_in_errors=True)
 
     directions: dict[Entity, DirectionSetting] = Field(default_factory=dict)
+    rate_share: float | None = Field(default=None, ge=0.01, le=1)
+    """Part of the vendor's limit that may be used; None goes back to `VENDOR_RATE_SHARE`."""
 
     def given(self) -> dict[str, JsonValue]:
         """Return what was said, with directions by the entities' own names."""
         said: dict[str, JsonValue] = dict(self.model_extra or {})
+        if "rate_share" in self.model_fields_set:
+            said["rate_share"] = self.rate_share
         if "directions" in self.model_fields_set:
             said["directions"] = {entity.value: value for entity, value in self.directions.items()}
         return said

@@ -12,9 +12,9 @@ import orjson
 
 from shared import adapters as platforms
 from shared.adapters.http import VendorHttp
-from shared.adapters.limits import InProcessWindows, WindowStore
 from shared.adapters.oauth import InMemoryTokens, Token, TokenStore
 from shared.adapters.protocol import Adapter, Connection
+from shared.adapters.windows import Windows, WindowStore
 from shared.errors import AuthFailed
 from shared.security.sealing import Sealer
 from shared.store.connections import IntegrationRow
@@ -69,17 +69,27 @@ class Adapters:
     """
     Opens adapters and keeps them while their integration's settings stay as they are.
 
-    *allow_loopback* is for the sandbox; *limiter_off* for benchmarks.
+    *windows* are shared by all workers where they stand in a table; *rate_share* is the part of a vendor's limit that
+    an integration takes unless its `config.rate_share` says otherwise. *allow_loopback* is for the sandbox,
+    *limiter_off* for benchmarks.
     """
 
     def __init__(
-        self, database: Database, sealer: Sealer, *, allow_loopback: bool = False, limiter_off: bool = False
+        self,
+        database: Database,
+        sealer: Sealer,
+        *,
+        windows: WindowStore | None = None,
+        rate_share: float = 1.0,
+        allow_loopback: bool = False,
+        limiter_off: bool = False,
     ) -> None:
         self._database = database
         self._sealer = sealer
         self._allow_loopback = allow_loopback
         self._limiter_off = limiter_off
-        self._windows: WindowStore = InProcessWindows()
+        self._rate_share = rate_share
+        self._windows = windows or Windows()
         self._open: dict[UUID, _Open] = {}
 
     @asynccontextmanager
@@ -102,7 +112,7 @@ class Adapters:
     @asynccontextmanager
     async def trial(self, connection: Connection, platform: str) -> AsyncIterator[Adapter]:
         """Lend an adapter for credentials that are not saved yet; its tokens stay in memory."""
-        http = self._http(connection.integration_id, InMemoryTokens())
+        http = self._http(connection.integration_id, connection.config, InMemoryTokens())
         adapter = platforms.get(platform).open(connection, http)
         try:
             yield adapter
@@ -137,14 +147,15 @@ class Adapters:
             seal=lambda text: self._sealer.seal(text, integration_id=integration.id),
             open_=lambda text: self._sealer.open(text, integration_id=integration.id),
         )
-        http = self._http(str(integration.id), StoredTokens(tokens))
+        http = self._http(str(integration.id), integration.config, StoredTokens(tokens))
         return _Open(integration.version, platforms.get(integration.platform).open(connection, http), http)
 
-    def _http(self, integration_id: str, tokens: TokenStore) -> VendorHttp:
+    def _http(self, integration_id: str, config: Mapping[str, Any], tokens: TokenStore) -> VendorHttp:
         return VendorHttp(
             integration_id=integration_id,
             allow_loopback=self._allow_loopback,
             windows=self._windows,
+            rate_share=rate_share(config, self._rate_share),
             tokens=tokens,
             limiter_off=self._limiter_off,
         )
@@ -158,3 +169,9 @@ class Adapters:
 async def _close(entry: _Open) -> None:
     await entry.adapter.aclose()
     await entry.http.aclose()
+
+
+def rate_share(config: Mapping[str, Any], otherwise: float) -> float:
+    """Return the part of the vendor's limit that an integration of *config* may use."""
+    share = config.get("rate_share")
+    return float(share) if isinstance(share, (int, float)) and not isinstance(share, bool) else otherwise

@@ -12,7 +12,10 @@ from email.utils import format_datetime
 
 import pytest
 
-from shared.adapters.limits import Clock, InProcessWindows, Limiter, Told, WindowHeaders, read_headers, refusal_s
+from shared.adapters.holding import Permit
+from shared.adapters.limits import Clock, Limiter, WindowHeaders, read_headers, refusal_s
+from shared.adapters.window import Told
+from shared.adapters.windows import Windows
 from shared.errors import RateLimited
 
 START = 1_800_000_000.0
@@ -82,18 +85,18 @@ class Vendor:
 async def use_up(vendor: Vendor, *, calls: int, at_once: int, latency_s: float = 0.02) -> float:
     """Make *calls* through a limiter; return the seconds that they took."""
     time = vendor.time
-    limiter = Limiter("account", InProcessWindows(), Clock(time.now, time.sleep))
+    limiter = Limiter("account", Windows(), Clock(time.now, time.sleep))
     waiting = iter(range(calls))
     started = time.now()
 
     async def work() -> None:
         for _ in waiting:
-            await limiter.wait()
+            permit = await limiter.wait()
             sent_at = time.now()
             await time.sleep(latency_s / 2)
             told = vendor.call()
             await time.sleep(latency_s / 2)
-            await limiter.store.answered("account", told, sent_at=sent_at, now=time.now())
+            await limiter.store.answered("account", permit, told, sent_at=sent_at, now=time.now())
 
     await time.run(*(asyncio.ensure_future(work()) for _ in range(at_once)))
     return time.now() - started
@@ -154,32 +157,34 @@ async def test_what_others_use_of_the_window_is_respected() -> None:
 
 
 async def test_the_first_call_goes_alone_until_the_limit_is_told() -> None:
-    windows = InProcessWindows()
-    assert await windows.reserve("a", START) == 0.0
-    assert await windows.reserve("a", START) > 0.0
-    assert await windows.reserve("b", START) == 0.0
-    await windows.unanswered("a")
-    assert await windows.reserve("a", START) == 0.0
+    windows = Windows()
+    first = await windows.reserve("a", START)
+    assert isinstance(first, Permit)
+    assert isinstance(await windows.reserve("a", START), float)
+    assert isinstance(await windows.reserve("b", START), Permit)
+    await windows.unanswered("a", first, START)
+    assert isinstance(await windows.reserve("a", START), Permit)
 
 
 async def test_a_vendor_that_tells_nothing_is_not_paced() -> None:
-    windows = InProcessWindows()
-    await windows.reserve("a", START)
-    await windows.answered("a", Told(None, None, None, None), sent_at=START, now=START)
-    assert [await windows.reserve("a", START) for _ in range(200)] == [0.0] * 200
+    windows = Windows()
+    first = await windows.reserve("a", START)
+    assert isinstance(first, Permit)
+    await windows.answered("a", first, Told(None, None, None, None), sent_at=START, now=START)
+    assert [await windows.reserve("a", START) for _ in range(200)] == [Permit(None)] * 200
 
 
 async def test_a_refusal_stops_everybody_until_its_time() -> None:
-    windows = InProcessWindows()
-    await windows.refused("a", START + 7)
+    windows = Windows()
+    await windows.refused("a", START + 7, START)
     assert await windows.reserve("a", START + 2) == 5.0
-    assert await windows.reserve("a", START + 7) == 0.0
+    assert isinstance(await windows.reserve("a", START + 7), Permit)
 
 
 async def test_a_wait_that_is_too_long_is_the_jobs() -> None:
     time = VirtualTime()
-    limiter = Limiter("a", InProcessWindows(), Clock(time.now, time.sleep))
-    await limiter.store.refused("a", START + 100)
+    limiter = Limiter("a", Windows(), Clock(time.now, time.sleep))
+    await limiter.store.refused("a", START + 100, START)
     with pytest.raises(RateLimited) as raised:
         await limiter.wait()
     assert raised.value.retry_at == datetime.fromtimestamp(START + 100, UTC)
