@@ -15,9 +15,11 @@ log = telemetry.get_logger(__name__)
 @bp.function_name("sweep_due_jobs")
 @bp.timer_trigger(arg_name="timer", schedule="*/20 * * * * *", use_monitor=False)
 async def sweep_due_jobs(timer: func.TimerRequest) -> None:
-    """Every 20 seconds: knock for jobs whose message was lost or sleeps."""
+    """Every 20 seconds: knock for jobs and for webhooks' events whose message was lost or sleeps."""
+    services = composition.services()
     try:
-        await composition.services().sweep.sweep()
+        await services.sweep.sweep()
+        await services.intake.wake()
     except Unavailable as error:
         log.warning("sweep_skipped", code=error.code, past_due=timer.past_due)
     telemetry.write_counts()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import LiteralString
 
 from shared import telemetry
-from shared.intake.keeping import Keeping, drop_old, sweep_blobs
+from shared.intake.keeping import Keeping, drop_old
 from shared.store.database import Database
 from shared.store.expiry import Expiry
 from shared.sync.run_status import RunStatusBoard
@@ -33,9 +32,8 @@ class Maintenance:
             made = (await tx.one(_PARTITIONS, days=LOG_DAYS))["made"]
         forgotten = await self._forget_connections()
         dropped = await drop_old(self._keeping)
-        orphans = await sweep_blobs(self._keeping, now=datetime.now(UTC))
         shown = await self._run_status.drop_old()
-        log.info("maintained", partitions=made, connections=forgotten, events=dropped, blobs=orphans, run_status=shown)
+        log.info("maintained", partitions=made, connections=forgotten, events=dropped, run_status=shown)
 
     async def _forget_connections(self) -> int:
         """End the tombstones of connections that were deleted 30 days ago."""

@@ -1,10 +1,10 @@
 """
-Take a vendor's request: verify it as far as can be told here, put it on the queue, answer.
+Take a vendor's request: verify it as far as can be told here, store it, answer.
 
     too large ─► 413      wrong mac ─► 401, no look-up       storage in trouble ─► 503
-    known secrets cover it ─────────────────────────────────► queue, 200
-    fresh Table row, then the database if it answers at once: covers it ─► queue, 200;  does not ─► 401
-    nobody can tell (row missing or behind, store out of reach) ─► queue as unverified, 200; over its quota ─► 503
+    known secrets cover it ─────────────────────────────────► store, 200
+    fresh Table row, then the database if it answers at once: covers it ─► store, 200;  does not ─► 401
+    nobody can tell (row missing or behind, store out of reach) ─► store as unverified, 200; over its quota ─► 503
     an id nobody knows, without our mac ─► 200, counted, not kept
 
 PostgreSQL is not needed. Only a definite forgery gets 401, because some vendors drop an event for good on any 4xx, and
@@ -29,7 +29,6 @@ from shared.intake.outbox import Outbox
 from shared.intake.quota import UnverifiedQuota
 from shared.security.aead import DataSealer
 from shared.security.webhook_url import check_mac
-from shared.store.blobs import Blobs
 
 MAX_BODY_BYTES = 1024 * 1024
 """No vendor's event comes near it: the largest candidate with all applications takes some hundred kilobytes."""
@@ -71,7 +70,6 @@ class Acceptor:
         self,
         directory: Directory,
         outbox: Outbox,
-        blobs: Blobs,
         sealer: DataSealer,
         mac_keys: Iterable[bytes],
         count: Count,
@@ -80,7 +78,6 @@ class Acceptor:
     ) -> None:
         self._directory = directory
         self._outbox = outbox
-        self._blobs = blobs
         self._sealer = sealer
         self._mac_keys = tuple(mac_keys)
         self._count = count
@@ -172,12 +169,9 @@ class Acceptor:
         return Verdict.UNVERIFIED if kept is Verdict.ACCEPTED else kept
 
     async def _keep(self, event: Event) -> Verdict:
-        packed = events.pack(event, self._sealer)
         try:
             async with asyncio.timeout(STORE_WITHIN_S):
-                if packed.blob is not None:
-                    await self._blobs.put(events.CONTAINER, str(event.id), packed.blob)
-                await self._outbox.put(packed.entry)
+                await self._outbox.put(events.pack(event, self._sealer))
         except (TimeoutError, Unavailable):
             return Verdict.NO_STORAGE
         return Verdict.ACCEPTED

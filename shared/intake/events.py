@@ -1,11 +1,12 @@
 """
-An event on its way from the vendor's request to our worker: sealed in a queue message, or in a blob that one names.
+An event on its way from the vendor's request to our worker: sealed, in a blob with those that came beside it.
 
-    message:  {"v": 1, "events": [entry, …]}
-    entry:    {"id", "integration_id", "received_at", "verified", "traceparent", "sealed": base64 | null}
+    blob:     {"v": 1, "events": [entry, …]}, a batch; its name begins with the moment, so that a listing is in order
+    entry:    {"id", "integration_id", "received_at", "verified", "traceparent", "sealed": base64}
     sealed:   DataSealer over  length of headers (4) | headers as JSON | body,  deflated
+    message:  {"v": 2, "batch": name, "tries": n}, a knock: it says that there is a batch, and carries nothing
 
-Nothing of a person stands in the clear. What stands in the clear is bound into the seal, so that a message which claims
+Nothing of a person stands in the clear. What stands in the clear is bound into the seal, so that an entry which claims
 to be verified can't be made from one that is not.
 """
 
@@ -17,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import orjson
 
@@ -28,12 +29,8 @@ QUEUE = "webhook-events"
 POISON_QUEUE = f"{QUEUE}-poison"
 CONTAINER = "webhook-events"
 
-INLINE_BODY_BYTES = 45 * 1024
-"""Larger bodies go to a blob before the message that names it."""
-MESSAGE_BYTES = 48 * 1024
-"""What fits a message: the service takes 64 KiB, and base64 grows ours by a third."""
-ENTRY_BYTES = MESSAGE_BYTES - 64
-"""What fits beside the message's own frame."""
+BATCH_BYTES = 1024 * 1024
+"""A batch that has reached this takes no more entries; one entry alone may be larger."""
 
 _LENGTH_BYTES = 4
 _FAST = 1
@@ -81,24 +78,27 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Packed:
-    """An event as it is stored: *blob*, where there is one, has to be stored under `Event.id` first."""
-
-    entry: bytes
-    blob: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
 class Notice:
-    """An entry of a queue message as read: all of an event but what is sealed."""
+    """An entry of a batch as read, not opened."""
 
     id: UUID
     integration_id: UUID
     received_at: datetime
     is_verified: bool
     traceparent: str | None
-    sealed: bytes | None
-    """None: it lies in the blob named by `id`."""
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EventKnock:
+    """A queue message: there is a batch. *tries*: how often the sweep has had to say so."""
+
+    batch: str
+    tries: int = 0
+
+    def message(self) -> bytes:
+        """Return it as it is sent."""
+        return orjson.dumps({"v": 2, "batch": self.batch, "tries": self.tries})
 
 
 def vendor_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -107,52 +107,62 @@ def vendor_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return {n: v for n, v in lowered.items() if n not in _NOISE and not n.startswith(_NOISE_PREFIXES)}
 
 
-def pack(event: Event, sealer: DataSealer) -> Packed:
-    """Seal *event* (keys of `Purpose.EVENTS`) into an entry, or into a blob and the entry that stands for it."""
+def pack(event: Event, sealer: DataSealer) -> bytes:
+    """Seal *event* (keys of `Purpose.EVENTS`) into an entry."""
     sealed = sealer.seal(_framed(event.headers, event.body), _place(event))
-    entry: dict[str, Any] = {
-        "id": event.id,
-        "integration_id": event.integration_id,
-        "received_at": event.received_at.isoformat(),
-        "verified": event.is_verified,
-        "traceparent": event.traceparent,
-        "sealed": None,
-    }
-    if len(event.body) <= INLINE_BODY_BYTES:
-        whole = orjson.dumps({**entry, "sealed": base64.b64encode(sealed).decode()})
-        if len(whole) <= ENTRY_BYTES:
-            return Packed(whole, None)
-    return Packed(orjson.dumps(entry), sealed)
+    return orjson.dumps(
+        {
+            "id": event.id,
+            "integration_id": event.integration_id,
+            "received_at": event.received_at.isoformat(),
+            "verified": event.is_verified,
+            "traceparent": event.traceparent,
+            "sealed": base64.b64encode(sealed).decode(),
+        }
+    )
 
 
-def message_of(entries: Sequence[bytes]) -> bytes:
-    """Return the queue message that carries *entries*."""
+def batch_of(entries: Sequence[bytes]) -> bytes:
+    """Return the batch of *entries*."""
     return b'{"v": 1, "events": [' + b",".join(entries) + b"]}"
 
 
-def read_message(message: bytes | str) -> list[Notice]:
-    """Read a queue message. Raises InvalidPayload for what `message_of` did not make."""
+def batch_name(now: datetime) -> str:
+    """Return a name that nobody else takes. By name, batches stand in the order of their moments."""
+    return f"{round(now.timestamp() * 1000):015d}-{uuid4().hex}"
+
+
+def read_batch(content: bytes) -> list[Notice]:
+    """Read a batch. Raises InvalidPayload for what `batch_of` did not make."""
     try:
-        return [_notice(entry) for entry in orjson.loads(message)["events"]]
+        return [_notice(entry) for entry in orjson.loads(content)["events"]]
     except (ValueError, KeyError, TypeError) as error:
-        raise InvalidPayload("message: is not of our events") from error
+        raise InvalidPayload("batch: is not of our events") from error
+
+
+def read_knock(message: bytes | str) -> EventKnock:
+    """Read a queue message. Raises InvalidPayload for what is no knock of ours."""
+    try:
+        content = orjson.loads(message)
+        return EventKnock(str(content["batch"]), int(content["tries"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidPayload("message: does not name a batch of events") from error
 
 
 def _notice(entry: Mapping[str, Any]) -> Notice:
-    sealed = entry["sealed"]
     return Notice(
         id=UUID(entry["id"]),
         integration_id=UUID(entry["integration_id"]),
         received_at=datetime.fromisoformat(entry["received_at"]),
         is_verified=bool(entry["verified"]),
         traceparent=entry.get("traceparent"),
-        sealed=None if sealed is None else base64.b64decode(sealed, validate=True),
+        sealed=base64.b64decode(entry["sealed"], validate=True),
     )
 
 
-def unpack(notice: Notice, sealed: bytes, sealer: DataSealer) -> Event:
+def unpack(notice: Notice, sealer: DataSealer) -> Event:
     """Open what `pack` sealed. Raises DataUnreadable when key, content or notice is another."""
-    headers, body = _unframed(sealer.unseal(sealed, _place(notice)))
+    headers, body = _unframed(sealer.unseal(notice.sealed, _place(notice)))
     return Event(
         id=notice.id,
         integration_id=notice.integration_id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import UUID
 
 from shared import adapters
@@ -13,16 +13,13 @@ from shared.errors import Permanent
 from shared.intake import events
 from shared.intake.process import Processor, is_stopped
 from shared.security.aead import DataSealer
-from shared.store.blobs import Blobs
 from shared.store.database import Database, Transaction
 from shared.store.ledger import Knock
-from shared.store.queues import Knocker, Queues
+from shared.store.queues import Knocker
 from shared.store.webhook_events import KeptEvent, Receiver, WebhookEvents
 
 EVENTS_LAST_DAYS = 30
 """Of kept events and of the rows that count processed ones."""
-ORPHANS_LAST = timedelta(days=1)
-"""A blob that no message can name any more, because both queues are empty."""
 BATCH_EVENTS = 100
 BATCH_BYTES = 4_000_000
 _BEGINNING = (datetime(1970, 1, 1, tzinfo=UTC), UUID(int=0))
@@ -35,8 +32,6 @@ class Keeping:
     database: Database
     events: WebhookEvents
     processor: Processor
-    blobs: Blobs
-    queues: Queues
     knocker: Knocker
     sealer: DataSealer
 
@@ -98,18 +93,3 @@ async def drop_old(parts: Keeping) -> int:
         async with parts.database.company(company_id) as tx:
             dropped += await parts.events.purge(tx, days=EVENTS_LAST_DAYS)
     return dropped
-
-
-async def sweep_blobs(parts: Keeping, *, now: datetime) -> int:
-    """
-    Delete blobs that no message names; return how many. Raises Unavailable.
-
-    A blob is stored before its message and deleted after it was processed; what dies in between leaves it behind. While
-    a message is waiting anywhere it may name any blob, so only those beyond every event's life go then.
-    """
-    waiting = await parts.queues.count(events.QUEUE) + await parts.queues.count(events.POISON_QUEUE)
-    lasts = timedelta(days=EVENTS_LAST_DAYS) if waiting else ORPHANS_LAST
-    names = [blob.name async for blob in parts.blobs.every(events.CONTAINER) if now - blob.modified_at > lasts]
-    for name in names:
-        await parts.blobs.delete(events.CONTAINER, name)
-    return len(names)

@@ -7,7 +7,7 @@ leave the jobs out: two real changes may come under one id, and a job asked for 
     forged or unknown ─► counted, dropped          paused, deleted, entity off ─► kept, within bounds
     can't be read ─► refused, an issue              else ─► jobs and the count in one transaction, then a knock
 
-The events of one message are settled together, one transaction for each integration.
+The events of one batch are settled together, one transaction for each integration.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from shared.model import Direction, EntityType, JsonValue
 from shared.security.aead import DataSealer
 from shared.security.sealing import Sealer
 from shared.store.attention import Attention
-from shared.store.blobs import Blobs
 from shared.store.database import Database, Transaction
 from shared.store.ledger import JobRequest, Knock, Ledger
 from shared.store.links import Links
@@ -55,8 +54,6 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     FORGED = "forged"
     UNKNOWN = "unknown"
-    GONE = "gone"
-    """Its content was processed before, under another delivery of the same message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +72,6 @@ class Store:
     ledger: Ledger
     links: Links
     attention: Attention
-
-
-@dataclass(frozen=True, slots=True)
-class Sealed:
-    """An event as it came out of the queue, its content at hand."""
-
-    notice: Notice
-    content: bytes
 
 
 @dataclass(slots=True)
@@ -104,7 +93,6 @@ class Processor:
         database: Database,
         store: Store,
         *,
-        blobs: Blobs,
         queues: Queues,
         knocker: Knocker,
         credentials: Sealer,
@@ -114,7 +102,6 @@ class Processor:
     ) -> None:
         self._database = database
         self._store = store
-        self._blobs = blobs
         self._queues = queues
         self._knocker = knocker
         self._credentials = credentials
@@ -124,25 +111,20 @@ class Processor:
         self._company_by_integration: dict[UUID, UUID] = {}
 
     async def process(self, notices: Sequence[Notice]) -> None:
-        """Settle events and let go of their blobs. Raises Unavailable; repeating all of it does no harm."""
-        events_by_place: dict[tuple[UUID, UUID], list[Sealed]] = {}
+        """Settle events. Raises Unavailable; repeating all of it does no harm."""
+        by_place: dict[tuple[UUID, UUID], list[Notice]] = {}
         for notice in notices:
-            content = notice.sealed
-            if content is None:
-                content = await self._blobs.find(events.CONTAINER, str(notice.id))
             company_id = await self._company(notice.integration_id)
-            if content is None or company_id is None:
-                self._count(Outcome.GONE if content is None else Outcome.UNKNOWN, "")
+            if company_id is None:
+                self._count(Outcome.UNKNOWN, "")
             else:
-                place = (company_id, notice.integration_id)
-                events_by_place.setdefault(place, []).append(Sealed(notice, content))
-        for (company_id, integration_id), found in events_by_place.items():
+                by_place.setdefault((company_id, notice.integration_id), []).append(notice)
+        for (company_id, integration_id), found in by_place.items():
             await self._settle(company_id, integration_id, found)
-        await self._let_go(notices)
 
     async def bury(self, notices: Sequence[Notice]) -> None:
         """
-        Take in the events of a message that made `process` raise each time; none may stop its neighbours.
+        Take in the events of a batch that made `process` raise each time; none may stop its neighbours.
 
         One that still raises is recorded as refused, with an issue; what it named is found by the full comparison that
         is asked for. Raises Unavailable.
@@ -156,6 +138,12 @@ class Processor:
                 log.exception("webhook_poisoned", integration_id=notice.integration_id)
                 await self._give_up(notice)
 
+    async def give_up(self, notices: Sequence[Notice]) -> None:
+        """Record events unopened, as `bury` does those that raise. Raises Unavailable."""
+        for notice in notices:
+            log.error("webhook_given_up", integration_id=notice.integration_id)
+            await self._give_up(notice)
+
     async def _give_up(self, notice: Notice) -> None:
         company_id, integration_id = await self._company(notice.integration_id), notice.integration_id
         if company_id is not None:
@@ -165,12 +153,6 @@ class Processor:
                     await self._store.events.want_full_comparison(tx, integration_id)
                     detail = "processing an event failed each time; a full comparison will find what it named"
                     await self._tell(tx, integration_id, POISONED, detail)
-        await self._let_go([notice])
-
-    async def _let_go(self, notices: Sequence[Notice]) -> None:
-        for notice in notices:
-            if notice.sealed is None:
-                await self._blobs.delete(events.CONTAINER, str(notice.id))
 
     async def _company(self, integration_id: UUID) -> UUID | None:
         """Return the company of an integration, which never changes."""
@@ -183,7 +165,7 @@ class Processor:
             self._company_by_integration[integration_id] = company_id
         return company_id
 
-    async def _settle(self, company_id: UUID, integration_id: UUID, found: Sequence[Sealed]) -> None:
+    async def _settle(self, company_id: UUID, integration_id: UUID, found: Sequence[Notice]) -> None:
         knocks: list[Knock] = []
         settling, platform = _Settling(), ""
         async with self._database.company(company_id) as tx:
@@ -192,14 +174,14 @@ class Processor:
                 settling.outcomes = [Outcome.UNKNOWN] * len(found)
             else:
                 platform = receiver.platform
-                for one in found:
-                    self._decide(receiver, company_id, one, settling)
+                for notice in found:
+                    self._decide(receiver, company_id, notice, settling)
                 await self._keep(tx, receiver, settling)
                 knocks = await self.enqueue(tx, receiver, settling.changes)
                 await self._store.events.record(tx, integration_id, settling.rows)
                 for detail in settling.refusals:
                     await self._tell(tx, integration_id, REFUSED, detail)
-        await self._knock(knocks, found[0].notice.traceparent)
+        await self._knock(knocks, found[0].traceparent)
         for outcome in settling.outcomes:
             self._count(outcome, platform)
 
@@ -218,16 +200,16 @@ class Processor:
             knocks = knocks[: max(0, MOST_KNOCKS_WAITING - waiting)]
         await self._knocker.send(knocks, traceparent=traceparent)
 
-    def _decide(self, receiver: Receiver, company_id: UUID, one: Sealed, settling: _Settling) -> None:
+    def _decide(self, receiver: Receiver, company_id: UUID, notice: Notice, settling: _Settling) -> None:
         """Open, verify and read an event; add to *settling* what follows from it."""
         try:
-            event = events.unpack(one.notice, one.content, self._sealer)
+            event = events.unpack(notice, self._sealer)
             if not event.is_verified and not covers(known_of(receiver, company_id, self._credentials), event):
                 settling.outcomes.append(Outcome.FORGED)
                 return
             changes = adapters.get(receiver.platform).read_webhook(event.headers, event.body)
         except Permanent as error:
-            settling.rows.append(_refused(one.notice))
+            settling.rows.append(_refused(notice))
             settling.refusals.append(str(error))
             settling.outcomes.append(Outcome.REFUSED)
             return

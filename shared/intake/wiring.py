@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Protocol
 from uuid import UUID
@@ -13,6 +14,7 @@ from shared.intake.known import Directory, Known
 from shared.intake.outbox import Outbox
 from shared.intake.process import Bounds, Outcome, Processor, Store
 from shared.intake.publish import Publishing, find_in_database
+from shared.intake.waking import wake_batches
 from shared.intake.work import Worker
 from shared.security.aead import DataSealer
 from shared.security.keys import Keys, Purpose
@@ -55,8 +57,7 @@ class Intake:
         self.publishing = Publishing(services.database, self.tables, credentials, copies, events)
         self.acceptor = Acceptor(
             Directory(self.tables, copies, self._ask_database),
-            Outbox(services.queues),
-            self.blobs,
+            Outbox(self.blobs, services.queues),
             sealer,
             keys.every(Purpose.WEBHOOK_MAC).values(),
             count_verdict,
@@ -64,7 +65,6 @@ class Intake:
         self.processor = Processor(
             services.database,
             Store(events, Ledger(), Links(), Attention()),
-            blobs=self.blobs,
             queues=services.queues,
             knocker=services.knocker,
             credentials=credentials,
@@ -72,10 +72,13 @@ class Intake:
             bounds=Bounds(settings.webhook_kept_events, settings.webhook_kept_bytes),
             count=count_outcome,
         )
-        self.worker = Worker(self.processor, services.queues, telemetry.get_logger(__name__))
-        self.keeping = Keeping(
-            services.database, events, self.processor, self.blobs, services.queues, services.knocker, sealer
-        )
+        self.worker = Worker(self.processor, self.blobs, services.queues, telemetry.get_logger(__name__))
+        self.keeping = Keeping(services.database, events, self.processor, services.knocker, sealer)
+        self._queues = services.queues
+
+    async def wake(self) -> int:
+        """Knock for batches of events that nobody works at; return for how many. Raises Unavailable."""
+        return await wake_batches(self.blobs, self._queues, now=datetime.now(UTC))
 
     async def _ask_database(self, integration_id: UUID) -> Known | None:
         return await find_in_database(self.publishing, integration_id)

@@ -1,8 +1,8 @@
-"""Blobs: what is too large for a queue message. Every outage of the service becomes Unavailable here."""
+"""Blobs of the storage account. Every outage of the service becomes Unavailable here."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,6 +18,7 @@ class StoredBlob:
 
     name: str
     modified_at: datetime
+    metadata: Mapping[str, str]
 
 
 class Blobs:
@@ -72,6 +73,16 @@ class Blobs:
         except AzureError as error:
             raise Unavailable(f"container {container} can't be read") from error
 
+    async def mark(self, container: str, name: str, metadata: Mapping[str, str]) -> bool:
+        """Put *metadata* in place of a blob's own, which makes it modified now; tell whether it is there."""
+        try:
+            await self._client().get_blob_client(container, name).set_blob_metadata(dict(metadata))
+        except ResourceNotFoundError:
+            return False
+        except AzureError as error:
+            raise Unavailable(f"container {container} can't be written") from error
+        return True
+
     async def delete(self, container: str, name: str) -> None:
         """Delete a blob if it is there. Raises Unavailable."""
         try:
@@ -82,10 +93,11 @@ class Blobs:
             raise Unavailable(f"container {container} can't be written") from error
 
     async def every(self, container: str) -> AsyncIterator[StoredBlob]:
-        """Yield every blob, page by page; nothing if there is no such container. Raises Unavailable."""
+        """Yield every blob by name, page by page; nothing if there is no such container. Raises Unavailable."""
+        listing = self._client().get_container_client(container).list_blobs(include=["metadata"])
         try:
-            async for properties in self._client().get_container_client(container).list_blobs():
-                yield StoredBlob(properties.name, properties.last_modified)
+            async for properties in listing:
+                yield StoredBlob(properties.name, properties.last_modified, properties.metadata or {})
         except ResourceNotFoundError:
             return
         except AzureError as error:

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from shared.intake.accept import MAX_BODY_BYTES, Verdict
-from shared.intake.events import CONTAINER, INLINE_BODY_BYTES, read_message
+from shared.intake.events import EventKnock, read_batch, read_knock
 from shared.intake.known import ROW, TABLE
 from shared.intake.publish import announce_rotation, publish, publish_all
 from shared.intake.quota import UnverifiedQuota
@@ -21,15 +21,17 @@ from tests.integration.intake.world import SECRET, World, candidate_event, now, 
 BODY = candidate_event()
 
 
-async def test_a_signed_event_is_queued_and_answered_200(world: World) -> None:
+async def test_a_signed_event_is_stored_and_answered_200(world: World) -> None:
     integration_id = await world.published()
 
     verdict = await world.send(integration_id, BODY)
 
     assert (verdict, verdict.status) == (Verdict.ACCEPTED, 200)
-    [message] = await world.messages()
-    notice = read_message(message)[0]
+    [(name, content)] = (await world.batches()).items()
+    [notice] = read_batch(content)
     assert (notice.integration_id, notice.is_verified) == (integration_id, True)
+    [message] = await world.messages()
+    assert read_knock(message) == EventKnock(name)
 
 
 async def test_what_the_known_secrets_do_not_cover_is_refused_and_leaves_no_trace(world: World) -> None:
@@ -38,6 +40,7 @@ async def test_what_the_known_secrets_do_not_cover_is_refused_and_leaves_no_trac
     verdict = await world.send(integration_id, BODY, secret="forged")
 
     assert (verdict, verdict.status) == (Verdict.FORGED, 401)
+    assert await world.notices() == []
     assert await world.messages() == []
 
 
@@ -47,6 +50,7 @@ async def test_a_wrong_mac_is_refused_whatever_the_signature_says(world: World) 
     assert await world.send(integration_id, BODY, mac="wrong") is Verdict.FORGED
     assert await world.send(integration_id, BODY, mac=world.mac(other)) is Verdict.FORGED
     assert await world.intake.acceptor.accept("no-uuid", "wrong", signed(BODY), BODY) is Verdict.FORGED
+    assert await world.notices() == []
     assert await world.messages() == []
 
 
@@ -62,6 +66,7 @@ async def test_an_id_that_never_existed_is_answered_200_and_nothing_is_kept(worl
     verdict = await world.intake.acceptor.accept(integration, None, signed(BODY), BODY)
 
     assert (verdict, verdict.status) == (Verdict.UNKNOWN, 200)
+    assert await world.notices() == []
     assert await world.messages() == []
 
 
@@ -70,8 +75,8 @@ async def test_an_integration_of_ours_that_the_table_lacks_is_kept_unverified(wo
 
     assert await world.send(integration_id, BODY) is Verdict.UNVERIFIED
 
-    [message] = await world.messages()
-    assert not read_message(message)[0].is_verified
+    [notice] = await world.notices()
+    assert not notice.is_verified
 
 
 async def test_what_is_unverified_has_a_quota_a_minute(world: World) -> None:
@@ -185,19 +190,32 @@ async def test_a_row_sealed_under_a_foreign_key_is_no_reason_to_refuse(world: Wo
     assert await world.send(integration_id, BODY) is Verdict.UNVERIFIED
 
 
-async def test_with_the_storage_account_gone_the_answer_is_503(world: World) -> None:
+async def test_with_the_blob_service_gone_the_answer_is_503(world: World) -> None:
     integration_id = await world.published()
     intake = world.restarted()
     warm = await world.send(integration_id, BODY, intake=intake)
-    unreachable = Queues(UNREACHABLE)
-    world.queues, queues = unreachable, world.queues
     gone = world.restarted()
+    gone.blobs._connection_string = UNREACHABLE
     gone.acceptor._directory = intake.acceptor._directory
-    world.queues = queues
 
     verdict = await world.send(integration_id, BODY, intake=gone)
 
     assert (warm, verdict, verdict.status) == (Verdict.ACCEPTED, Verdict.NO_STORAGE, 503)
+
+
+async def test_with_the_queue_service_gone_events_are_stored_and_processed_later(world: World) -> None:
+    integration_id = await world.published()
+    unreachable = Queues(UNREACHABLE)
+    world.queues, queues = unreachable, world.queues
+    intake = world.restarted()
+    world.queues = queues
+
+    assert await world.send(integration_id, BODY, intake=intake) is Verdict.ACCEPTED
+
+    assert await world.work() == 0, "nobody was knocked for"
+    assert await world.sweep() == 1
+    assert await world.work() == 1
+    assert world.jobs(integration_id) == {"candidate ext:4711": 1}
     await unreachable.aclose()
 
 
@@ -210,19 +228,14 @@ async def test_with_the_table_service_gone_ours_are_kept_and_strangers_come_agai
     assert await world.send(integration_id, BODY, intake=intake, mac=None) is Verdict.NO_STORAGE
 
 
-async def test_large_bodies_go_through_a_blob_and_absurd_ones_are_refused(world: World) -> None:
+async def test_large_bodies_are_taken_and_absurd_ones_refused(world: World) -> None:
     integration_id = await world.published()
-    large = candidate_event(4712, notes="n" * INLINE_BODY_BYTES)
+    large = candidate_event(4712, notes="n" * (MAX_BODY_BYTES - 1000))
 
     assert await world.send(integration_id, large) is Verdict.ACCEPTED
-    [message] = await world.messages()
-    [notice] = read_message(message)
-    assert notice.sealed is None
-    blob = str(notice.id)
-    assert await world.intake.blobs.find(CONTAINER, blob) is not None
-    await world.intake.worker.work(message.encode())
+    assert await world.work() == 1
     assert world.jobs(integration_id) == {"candidate ext:4712": 1}
-    assert await world.intake.blobs.find(CONTAINER, blob) is None, "it goes with the event"
+    assert await world.batches() == {}, "it goes with the event"
 
     absurd = await world.send(integration_id, b" " * (MAX_BODY_BYTES + 1))
     assert (absurd, absurd.status) == (Verdict.TOO_LARGE, 413)
@@ -239,15 +252,11 @@ async def test_a_body_that_the_host_lost_is_asked_for_again(world: World) -> Non
 
 async def test_nothing_personal_stands_in_the_clear(world: World) -> None:
     integration_id = await world.published()
-    large = candidate_event(notes="Quicksilver" + "n" * INLINE_BODY_BYTES)
     await world.send(integration_id, BODY, event_id="e-1")
-    await world.send(integration_id, large)
 
-    messages = await world.messages()
-    notices = [notice for text in messages for notice in read_message(text)]
-    blobs = [await world.intake.blobs.find(CONTAINER, str(notice.id)) or b"" for notice in notices]
+    stored = b"".join((await world.batches()).values()) + "".join(await world.messages()).encode()
 
-    stored = "".join(messages).encode() + b"".join(blobs)
+    assert str(integration_id).encode() in stored
     for clear in (b"Aurelia", b"Quicksilver", b"e-1", b"candidate", SECRET.encode()):
         assert clear not in stored
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,15 +15,19 @@ from shared.adapters.greenhouse.adapter import GreenhouseAdapter
 from shared.adapters.protocol import Change
 from shared.intake import events
 from shared.intake.accept import Verdict
-from shared.intake.keeping import drop_old, replay_kept, sweep_blobs
+from shared.intake.events import EventKnock, read_knock
+from shared.intake.keeping import drop_old, replay_kept
 from shared.intake.process import OVERFLOW, POISONED, REFUSED
 from shared.intake.publish import publish
-from shared.intake.work import Worker
+from shared.intake.waking import MOST_TRIES, wake_batches
+from shared.intake.work import LAST_TRY, Worker
 from shared.store.database import Database
+from shared.store.queues import MOST_SEEN
 from shared.telemetry import get_logger
 from tests.integration.intake.world import World, candidate_event, now
 
 BODY = candidate_event()
+QUEUES = (events.QUEUE, events.POISON_QUEUE)
 NOWHERE = "postgresql://liaison_app:x@127.0.0.1:1/liaison"
 
 
@@ -80,13 +83,13 @@ async def test_two_changes_with_the_same_bytes_and_no_event_id_are_both_asked_fo
 
 async def test_a_message_that_is_delivered_twice_counts_one_event(world: World) -> None:
     integration_id = await world.published()
-    await world.send(integration_id, candidate_event(notes="n" * events.INLINE_BODY_BYTES))
-    [message] = await world.messages()
+    await world.send(integration_id, BODY)
+    message = await only_message(world)
 
     for _ in range(2):
-        await world.intake.worker.work(message.encode())
+        await world.intake.worker.work(message)
 
-    assert [row["times"] for row in world.recorded(integration_id)] == [1], "its blob is gone: it was processed"
+    assert [row["times"] for row in world.recorded(integration_id)] == [1], "its batch is gone: it was processed"
 
 
 async def test_a_signed_lie_leads_to_a_fetch_and_to_nothing_else(world: World) -> None:
@@ -236,18 +239,18 @@ async def test_kept_events_and_counts_leave_after_thirty_days(world: World) -> N
 async def test_an_outage_of_the_database_sends_the_event_back_and_loses_nothing(world: World) -> None:
     integration_id = await world.published()
     await world.send(integration_id, BODY)
-    [message] = await world.messages()
+    message = await only_message(world)
     database, world.database = world.database, Database(NOWHERE)
     intake = world.restarted()
-    impatient = Worker(intake.processor, world.queues, get_logger("tests"), patience_s=0.0)
+    impatient = Worker(intake.processor, intake.blobs, world.queues, get_logger("tests"), patience_s=0.0)
 
-    await impatient.work(message.encode())
+    await impatient.work(message)
 
     await world.database.aclose()
     world.database = database
     assert await world.messages() == [], "hidden for a while"
     assert await world.queues.count(events.QUEUE) == 1
-    await world.intake.worker.work(message.encode())
+    await world.intake.worker.work(message)
     assert world.jobs(integration_id) == {"candidate ext:4711": 1}
 
 
@@ -261,13 +264,20 @@ class RaisingAdapter(GreenhouseAdapter):
         raise RuntimeError(f"a mistake of ours, over {len(headers)} headers and {len(body)} bytes")
 
 
-async def test_an_event_that_poisons_its_message_is_recorded_and_its_neighbours_processed(world: World) -> None:
+async def raising(world: World) -> UUID:
+    """Add an integration whose every event makes the worker raise."""
     registry.register(RaisingAdapter)
-    good, bad = await world.published(), world.integration()
-    world.run("UPDATE integrations SET platform = 'raising' WHERE id = %s", bad)
-    await publish(world.intake.publishing, world.company_id, bad)
-    messages = [await message_with(world, one) for one in (bad, good)]
-    message = json.dumps({"v": 1, "events": [json.loads(text)["events"][0] for text in messages]}).encode()
+    integration_id = world.integration()
+    world.run("UPDATE integrations SET platform = 'raising' WHERE id = %s", integration_id)
+    await publish(world.intake.publishing, world.company_id, integration_id)
+    return integration_id
+
+
+async def test_an_event_that_poisons_its_batch_is_recorded_and_its_neighbours_processed(world: World) -> None:
+    good, bad = await world.published(), await raising(world)
+    for integration_id in (bad, good):
+        assert await world.send(integration_id, BODY) is Verdict.ACCEPTED
+    message = await joined(world)
 
     with pytest.raises(RuntimeError):
         await world.intake.worker.work(message)
@@ -277,15 +287,71 @@ async def test_an_event_that_poisons_its_message_is_recorded_and_its_neighbours_
     assert [row["state"] for row in world.recorded(bad)] == ["refused"]
     assert [issue["kind"] for issue in issues(world, bad)] == [POISONED]
     assert world.column(bad, "full_compare_wanted_at") is not None
+    assert await world.batches() == {}
 
 
-async def message_with(world: World, integration_id: UUID) -> str:
-    assert await world.send(integration_id, BODY) is Verdict.ACCEPTED
+async def joined(world: World) -> bytes:
+    """Make one batch of all that are stored; return a knock for it."""
+    batches = await world.batches()
+    entries = [json.dumps(entry).encode() for content in batches.values() for entry in json.loads(content)["events"]]
+    name = events.batch_name(now())
+    await world.intake.blobs.put(events.CONTAINER, name, events.batch_of(entries))
+    for each in batches:
+        await world.intake.blobs.delete(events.CONTAINER, each)
+    return EventKnock(name).message()
+
+
+async def only_message(world: World) -> bytes:
+    """Take the one message that there is off the queue."""
+    await world.batches()
     [message] = await world.messages()
-    return message
+    return message.encode()
 
 
-async def test_what_comes_at_once_shares_messages_and_transactions(world: World) -> None:
+async def test_a_batch_whose_knock_died_with_its_host_is_knocked_for_again(world: World) -> None:
+    """Kill -9 between the delivery of a message and the commit: it stays hidden, and the batch is there."""
+    integration_id = await world.published()
+    await world.send(integration_id, BODY)
+    await only_message(world)
+
+    assert await wake_batches(world.intake.blobs, world.queues, now=now()) == 0, "it may be at work"
+    assert await world.sweep() == 1
+    assert await world.work() == 1
+
+    assert world.jobs(integration_id) == {"candidate ext:4711": 1}
+    assert await world.sweep() == 0
+
+
+async def test_in_a_backlog_nobody_is_knocked_for_twice(world: World) -> None:
+    await world.send(await world.published(), BODY)
+    await only_message(world)
+    for _ in range(MOST_SEEN):
+        await world.queues.send(events.QUEUE, EventKnock("of another batch").message())
+
+    assert await world.sweep() == 0, "the queue is full of knocks as it is"
+
+
+async def test_a_batch_that_ends_every_worker_is_given_up_unopened(world: World) -> None:
+    integration_id = await world.published()
+    await world.send(integration_id, BODY)
+    await only_message(world)
+    sent = []
+    for _ in range(LAST_TRY + 1):  # each knock dies with its host
+        assert await world.sweep() == 1
+        sent += [(queue, read_knock(text).tries) for queue in QUEUES for text in await world.messages(queue)]
+
+    assert sent == [(events.QUEUE if n <= MOST_TRIES else events.POISON_QUEUE, n) for n in range(1, LAST_TRY + 2)]
+    [name] = await world.batches()
+    await world.intake.worker.bury(EventKnock(name, LAST_TRY + 1).message())
+
+    assert world.jobs(integration_id) == {}
+    assert [row["state"] for row in world.recorded(integration_id)] == ["refused"]
+    assert [issue["kind"] for issue in issues(world, integration_id)] == [POISONED]
+    assert world.column(integration_id, "full_compare_wanted_at") is not None
+    assert await world.batches() == {}
+
+
+async def test_what_comes_at_once_shares_batches_and_transactions(world: World) -> None:
     integration_id = await world.published()
 
     sent = [world.send(integration_id, candidate_event(number), event_id=f"e-{number // 2}") for number in range(1, 41)]
@@ -298,36 +364,27 @@ async def test_what_comes_at_once_shares_messages_and_transactions(world: World)
 
 
 async def test_a_message_that_is_not_ours_ends_without_harm(world: World) -> None:
-    for message in (b"", b"{}", b'{"v": 1, "events": [{"id": "x"}]}'):
+    await world.intake.blobs.put(events.CONTAINER, "not-ours", b'{"v": 1, "events": [{"id": "x"}]}')
+    for message in (b"", b"{}", b'{"v": 2, "batch": "not-ours", "tries": 0}'):
         await world.intake.worker.work(message)
         await world.intake.worker.bury(message)
 
     assert await world.queues.count(events.QUEUE) == 0
+    assert await world.batches() == {}
 
 
-async def test_a_message_that_claims_to_be_verified_does_not_open(world: World) -> None:
+async def test_an_entry_that_claims_to_be_verified_does_not_open(world: World) -> None:
     integration_id = world.integration()
     await world.send(integration_id, BODY, secret="forged")
-    [message] = await world.messages()
-    [entry] = json.loads(message)["events"]
+    [(name, content)] = (await world.batches()).items()
+    [entry] = json.loads(content)["events"]
     claimed = {"v": 1, "events": [{**entry, "verified": True}]}
+    await world.intake.blobs.put(events.CONTAINER, name, json.dumps(claimed).encode())
 
-    await world.intake.worker.work(json.dumps(claimed).encode())
+    assert await world.work() == 1
 
     assert world.jobs(integration_id) == {}
     assert [row["state"] for row in world.recorded(integration_id)] == ["refused"]
-
-
-async def test_blobs_that_no_message_names_are_swept(world: World) -> None:
-    blobs, keeping = world.intake.blobs, world.intake.keeping
-    await blobs.put(events.CONTAINER, "orphan", b"sealed")
-    day = timedelta(days=1)
-
-    assert await sweep_blobs(keeping, now=now()) == 0, "its message may be on its way"
-    await world.send(world.integration(), BODY)
-    assert await sweep_blobs(keeping, now=now() + 2 * day) == 0, "a message waits that may name it"
-    await world.messages()
-    assert await sweep_blobs(keeping, now=now() + 2 * day) == 1
 
 
 def pause(world: World, integration_id: UUID) -> None:

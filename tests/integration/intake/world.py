@@ -19,8 +19,10 @@ from psycopg.types.json import Jsonb
 from shared import telemetry
 from shared.intake import events
 from shared.intake.accept import Verdict
+from shared.intake.events import CONTAINER
 from shared.intake.publish import publish
 from shared.intake.secrets import WebhookSecrets
+from shared.intake.waking import STALE, wake_batches
 from shared.intake.wiring import Intake
 from shared.security.keys import Keys, Purpose
 from shared.security.sealing import Sealer
@@ -28,6 +30,7 @@ from shared.security.webhook_url import mac_for
 from shared.settings import Settings, load_settings
 from shared.store.database import Database
 from shared.store.queues import Knocker, Queues
+from tests.fixtures.waiting import wait_in_loop
 
 SECRET = "the-vendor-signs-with-this"
 
@@ -160,12 +163,28 @@ class World:
                 await client.delete_message(message)
         return found
 
+    async def batches(self) -> dict[str, bytes]:
+        """Return every batch of events that is stored, by name, once the knocks of all have been sent."""
+        await wait_in_loop(lambda: not any(intake.acceptor._outbox._sending for intake in self._intakes))
+        blobs = self.intake.blobs
+        found = {blob.name: await blobs.find(CONTAINER, blob.name) async for blob in blobs.every(CONTAINER)}
+        return {name: content for name, content in found.items() if content is not None}
+
+    async def notices(self) -> list[events.Notice]:
+        """Return every event that is stored and not processed."""
+        return [notice for content in (await self.batches()).values() for notice in events.read_batch(content)]
+
     async def work(self) -> int:
-        """Process every visible message; return how many there were."""
+        """Process every batch that a visible message names; return how many messages there were."""
+        await self.batches()
         messages = await self.messages()
         for message in messages:
             await self.intake.worker.work(message.encode())
         return len(messages)
+
+    async def sweep(self) -> int:
+        """Knock again for what lies there too long, as if a minute had passed; return for how many batches."""
+        return await wake_batches(self.intake.blobs, self.queues, now=now() + 2 * STALE)
 
     def jobs(self, integration_id: UUID) -> dict[str, int]:
         """Return how often each record's job was asked for, by `entity record_key`."""

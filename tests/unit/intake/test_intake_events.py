@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from shared.errors import InvalidPayload
 from shared.intake import events
-from shared.intake.events import Event, Notice
+from shared.intake.events import Event, EventKnock, Notice
 from shared.intake.quota import UnverifiedQuota
 from shared.intake.secrets import WebhookSecrets
 from shared.security.aead import DataSealer, DataUnreadable
@@ -28,12 +28,8 @@ def event(body: bytes = b"{}", headers: dict[str, str] | None = None, *, is_veri
 
 
 def travelled(sent: Event) -> Event:
-    packed = events.pack(sent, SEALER)
-    [notice] = events.read_message(events.message_of([packed.entry]))
-    assert (packed.blob is None) == (notice.sealed is not None)
-    content = notice.sealed or packed.blob
-    assert content is not None
-    return events.unpack(notice, content, SEALER)
+    [notice] = events.read_batch(events.batch_of([events.pack(sent, SEALER)]))
+    return events.unpack(notice, SEALER)
 
 
 @given(st.binary(max_size=2_000), st.dictionaries(st.text(max_size=20), st.text(max_size=50), max_size=5))
@@ -42,17 +38,17 @@ def test_an_event_arrives_as_it_was_sent(body: bytes, headers: dict[str, str]) -
     assert travelled(sent) == sent
 
 
-@pytest.mark.parametrize("size", [events.INLINE_BODY_BYTES, events.INLINE_BODY_BYTES + 1, 1024 * 1024])
-def test_bodies_of_every_size_arrive(size: int) -> None:
-    sent = event(os.urandom(size))
-    packed = events.pack(sent, SEALER)
-    assert len(packed.entry) <= events.ENTRY_BYTES
+def test_a_body_of_a_megabyte_arrives() -> None:
+    sent = event(os.urandom(1024 * 1024))
     assert travelled(sent) == sent
 
 
-def test_above_45_kib_a_body_goes_to_a_blob_however_well_it_shrinks() -> None:
-    assert events.pack(event(b" " * events.INLINE_BODY_BYTES), SEALER).blob is None
-    assert events.pack(event(b" " * (events.INLINE_BODY_BYTES + 1)), SEALER).blob is not None
+def test_a_knock_arrives_and_names_follow_their_moments() -> None:
+    sent = EventKnock(events.batch_name(NOW), tries=2)
+    assert events.read_knock(sent.message()) == sent
+    names = [events.batch_name(NOW + timedelta(milliseconds=number)) for number in range(3)]
+    assert sorted(names) == names
+    assert events.batch_name(NOW) != events.batch_name(NOW)
 
 
 @pytest.mark.parametrize(
@@ -65,13 +61,11 @@ def test_above_45_kib_a_body_goes_to_a_blob_however_well_it_shrinks() -> None:
     ],
 )
 def test_what_stands_in_the_clear_is_bound_to_what_is_sealed(change: dict[str, object]) -> None:
-    packed = events.pack(event(is_verified=False), SEALER)
-    [notice] = events.read_message(events.message_of([packed.entry]))
-    assert notice.sealed is not None
+    [notice] = events.read_batch(events.batch_of([events.pack(event(is_verified=False), SEALER)]))
     forged: Notice = dataclasses.replace(notice, **change)  # type: ignore[arg-type]
 
     with pytest.raises(DataUnreadable):
-        events.unpack(forged, notice.sealed, SEALER)
+        events.unpack(forged, SEALER)
 
 
 def test_a_kept_event_opens_in_its_row_alone() -> None:
@@ -88,7 +82,9 @@ def test_a_kept_event_opens_in_its_row_alone() -> None:
 @pytest.mark.parametrize("message", [b"", b"[]", b'"x"', b"{}", b'{"events": [{}]}', b'{"events": [1]}'])
 def test_what_is_not_of_ours_is_refused_by_name(message: bytes) -> None:
     with pytest.raises(InvalidPayload):
-        events.read_message(message)
+        events.read_batch(message)
+    with pytest.raises(InvalidPayload):
+        events.read_knock(message)
 
 
 def test_headers_of_platform_and_transport_are_left_out() -> None:
