@@ -11,7 +11,6 @@ import time
 
 from sandbox.seed import call
 from sandbox.stack import Stack
-from tests.acceptance.kill_points import judging
 from tests.acceptance.kill_points.account import opened_account
 from tests.acceptance.kill_points.holds import REACHED_S
 from tests.acceptance.kill_points.points import Reached, candidate_pages_done
@@ -36,7 +35,6 @@ def run_drain(stack: Stack, seed: int) -> Result:
         pages = candidate_pages_done(account)
         call(account.control, "DELETE", "/faults")
         subject = Subject(f"drained for {drained_s:.0f} s, {pages} pages", account, Reached(), in_first_sync=True)
-        subject.asleep = judging.events_asleep(stack.storage)
         (clock,) = account.rows("SELECT clock_timestamp() AS now")
         began = time.monotonic()
         stack.host.start()

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from tests.acceptance.kill_points.account import Account
 from tests.fixtures.waiting import GENEROUS_S, wait_until
@@ -49,6 +50,14 @@ class RowLock:
     def release(self) -> None:
         """Let go. Safe to repeat."""
         self._connection.close()
+
+
+@contextmanager
+def closed_to_writers(account: Account, table: str) -> Iterator[None]:
+    """Let everybody who writes to *table* wait while the block runs."""
+    with psycopg.connect(account.stack.database.admin) as connection:
+        connection.execute(sql.SQL("LOCK TABLE {} IN SHARE MODE").format(sql.Identifier(table)))
+        yield
 
 
 def await_lock_waiter(account: Account, statement: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from azure.core.exceptions import ResourceNotFoundError
+from azure.storage.blob import ContainerClient
 from azure.storage.queue import QueueClient
 
 from sandbox.seed import call
@@ -18,8 +19,8 @@ LISTS = ("/v3/jobs", "/v3/candidates", "/v3/applications")
 MOST_REPEATED = 2
 """Pages asked for twice: the one that was being written, and the one read ahead."""
 EATEN_S = 600
-SYNC_QUEUES = ("sync-urgent", "sync-normal", "sync-bulk")
-EVENTS_QUEUE = "webhook-events"
+QUEUES = ("sync-urgent", "sync-normal", "sync-bulk", "webhook-events")
+EVENTS = "webhook-events"
 FILLERS = 40
 """Knocks for nothing that sleep beside the others, as if four more hosts had died."""
 
@@ -27,7 +28,7 @@ FILLERS = 40
 def eat_knocks(storage: str) -> int:
     """Take all knocks that are visible, and some for nothing, for ten minutes, as a host that died with them would."""
     eaten = 0
-    for name in SYNC_QUEUES:
+    for name in QUEUES:
         queue = QueueClient.from_connection_string(storage, name)
         try:
             for _ in range(FILLERS):
@@ -40,29 +41,20 @@ def eat_knocks(storage: str) -> int:
 
 
 def events_waiting(storage: str) -> int:
-    """Return how many messages with events there are, hidden ones included."""
-    try:
-        properties = QueueClient.from_connection_string(storage, EVENTS_QUEUE).get_queue_properties()
-    except ResourceNotFoundError:
-        return 0
-    return int(properties.approximate_message_count or 0)
+    """Return how many batches of webhooks' events there are."""
+    with ContainerClient.from_connection_string(storage, EVENTS) as container:
+        try:
+            return len(list(container.list_blob_names()))
+        except ResourceNotFoundError:
+            return 0
 
 
-def events_asleep(storage: str) -> int:
-    """Return how many messages with events died with the host that had taken them: they come back in ten minutes."""
-    try:
-        visible = len(QueueClient.from_connection_string(storage, EVENTS_QUEUE).peek_messages(32))
-    except ResourceNotFoundError:
-        return 0
-    return events_waiting(storage) - visible
-
-
-def unsettled(account: Account, *, asleep: int = 0) -> str | None:
-    """Return what is still to be done but for *asleep* messages with events, None if nothing is."""
+def unsettled(account: Account) -> str | None:
+    """Return what is still to be done, None if nothing is."""
     if work := account.at_work():
         return work
-    if (events := events_waiting(account.stack.storage)) > asleep:
-        return f"{events} messages with events"
+    if events := events_waiting(account.stack.storage):
+        return f"{events} batches of events"
     pending = int(call(account.control, "GET", "/counters")["webhooks_pending"])
     return f"{pending} webhooks under way" if pending else None
 

@@ -19,7 +19,7 @@ _ROUND: tuple[tuple[str, ...], ...] = (
     (RANDOM,),
     ("page committed, not heard", "candidate created, not linked", "application created, not linked"),
     (RANDOM,),
-    ("between pages", "in a page's transaction", "submission committed, no knock"),
+    ("between pages", "webhook taken, not processed", "submission committed, no knock"),
     (RANDOM,),
 )
 
@@ -73,13 +73,13 @@ class Kept:
 
 def table(results: Iterable[Result]) -> str:
     """Return *results* as a table."""
-    figures = f"{'down s':>7} {'sweep s':>8} {'right s':>8} {'repeated':>9} {'creates':>9} {'asleep':>7}"
+    figures = f"{'down s':>7} {'sweep s':>8} {'right s':>8} {'repeated':>9} {'creates':>9}"
     lines = [f"{'':4} {'point':32} {'seed':>6} {figures}"]
     for each in results:
         creates = f"{each.creates}/{each.submissions}" if each.submissions else "-"
         lines.append(
             f"{'FAIL' if each.wrong else 'ok':4} {each.point:32} {each.seed:6} {each.down_s:7.1f} {each.sweep_s:8.1f}"
-            f" {each.converged_s:8.1f} {each.repeated_pages:9} {creates:>9} {each.asleep:7}"
+            f" {each.converged_s:8.1f} {each.repeated_pages:9} {creates:>9}"
         )
         lines += [f"       {line}" for line in each.wrong[:10]]
     return "\n".join(lines)

@@ -17,6 +17,7 @@ from tests.acceptance.kill_points.holds import (
     RowLock,
     await_lock_waiter,
     await_unconfirmed,
+    closed_to_writers,
     in_background,
     unconfirmed_commits,
 )
@@ -157,6 +158,17 @@ def sync_not_knocked(account: Account, _chance: random.Random, held: ExitStack) 
     return Reached(check=lambda: _expect_due(account))
 
 
+def webhook_taken(account: Account, chance: random.Random, held: ExitStack) -> Reached:
+    """A webhook was answered, its message delivered to a worker; the transaction that asks for the jobs waits."""
+    external_id = chance.choice(_plain_people(account))
+    title = f"Title {chance.getrandbits(40):x}"
+    held.enter_context(closed_to_writers(account, "webhook_events"))
+    call(account.control, "PATCH", f"/candidates/{external_id}", {"title": title})
+    await_lock_waiter(account, "%INSERT INTO webhook_events%")
+    came = "SELECT count(*) FROM records WHERE company_id = %(company)s AND data->>'current_title' = %(title)s"
+    return Reached(check=lambda: _expect(account.number(came, title=title) == 0, "an event that has led to nothing"))
+
+
 IN_FIRST_SYNC: dict[str, Point] = {
     "in a page's transaction": in_page_transaction,
     "between pages": between_pages,
@@ -173,7 +185,8 @@ NOT_KNOCKED: dict[str, Point] = {
     "edit committed, no knock": edit_not_knocked,
     "sync committed, no knock": sync_not_knocked,
 }
-POINTS = {**IN_FIRST_SYNC, **IN_CREATE, **NOT_KNOCKED}
+IN_INTAKE: dict[str, Point] = {"webhook taken, not processed": webhook_taken}
+POINTS = {**IN_FIRST_SYNC, **IN_CREATE, **IN_INTAKE, **NOT_KNOCKED}
 HOLDS_ALL_COMMITS = {"page committed, not heard", *NOT_KNOCKED}
 """Points that stop the commits of the whole database, so that no other can be reached after them."""
 

@@ -26,7 +26,12 @@ RANDOM = "random moment under load"
 LOAD_S = (3.0, 9.0)
 """The kill comes so long after the load began, as the seed says."""
 
-_HELD_BY_LOCK = ("in a page's transaction", "page fetched, not written", "application created, not linked")
+_HELD_BY_LOCK = (
+    "in a page's transaction",
+    "page fetched, not written",
+    "application created, not linked",
+    "webhook taken, not processed",
+)
 
 
 @dataclass(frozen=True)
@@ -43,8 +48,6 @@ class Result:
     repeated_pages: int
     creates: int
     submissions: int
-    asleep: int
-    """Messages with webhooks' events that died with the host. Their records are found by an incremental pull."""
     wrong: Sequence[str]
 
 
@@ -58,8 +61,6 @@ class Subject:
     in_first_sync: bool
     killed_at: float = 0.0
     down_s: float = 0.0
-    asleep: int = 0
-    was_pulled: bool = False
     converged_s: float | None = None
     last_seen: str = ""
 
@@ -85,8 +86,6 @@ def _run_once(stack: Stack, points: Sequence[str], seed: int) -> list[Result]:
         kill = _under_load if RANDOM in points else _at_moments
         subjects = kill(stack, accounts, points, chance)
         judging.eat_knocks(stack.storage)
-        for each in subjects:
-            each.asleep = judging.events_asleep(stack.storage)
         (clock,) = subjects[0].account.rows("SELECT clock_timestamp() AS now")
         began = time.monotonic()
         for each in subjects:
@@ -168,14 +167,8 @@ def _has_swept(account: Account, since: object) -> bool:
 
 def _has_come_right(subject: Subject) -> bool:
     account = subject.account
-    waiting = judging.unsettled(account, asleep=subject.asleep)
-    if waiting is None and subject.asleep and not subject.was_pulled:
-        # What these events name comes with the next pull of the schedule, or with them in ten minutes. Neither is
-        # waited for here: this is that pull.
-        account.start_sync(mode="incremental")
-        subject.was_pulled = True
-        waiting = "a pull for the events that sleep"
-    elif waiting is None:
+    waiting = judging.unsettled(account)
+    if waiting is None:
         found = judging.differing(account)
         waiting = f"{len(found)} differences, such as {found[:3]}" if found else None
     subject.last_seen = waiting or ""
@@ -200,7 +193,6 @@ def result_of(subject: Subject, seed: int, sweep_s: float) -> Result:
         repeated_pages=repeated,
         creates=judging.creates(account, submissions),
         submissions=len(submissions),
-        asleep=subject.asleep,
         wrong=wrong,
     )
 
@@ -216,6 +208,5 @@ def _as_one(results: Sequence[Result]) -> Result:
         repeated_pages=max(each.repeated_pages for each in results),
         creates=sum(each.creates for each in results),
         submissions=sum(each.submissions for each in results),
-        asleep=results[0].asleep,
         wrong=[line for each in results for line in each.wrong],
     )
