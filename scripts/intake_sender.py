@@ -26,7 +26,7 @@ TIMEOUT_S = 15.0
 """Vendors give up about then."""
 PEOPLE = 2_000
 LARGE_EVERY = 200
-"""One genuine event in so many has a body that needs a blob."""
+"""One genuine event in so many has a body of 60 KB."""
 
 
 @dataclass(frozen=True, slots=True)
