@@ -9,7 +9,7 @@ from uuid import UUID
 from shared.store import companies
 from shared.store import connections as production
 from tests.simulation.store.sessions import Session
-from tests.simulation.store.statements import Result, greatest, imitates
+from tests.simulation.store.statements import Result, greatest, imitates, shown
 from tests.simulation.store.tables import Row
 
 
@@ -47,6 +47,12 @@ async def get(session: Session, *, id: UUID) -> Result:
         {**table.fresh(row), "wants_full_comparison": row["full_compare_wanted_at"] is not None}
         for row in session.rows_at(table, table.primary.name, id)
     ]
+
+
+@imitates(production, "_PLATFORMS")
+async def platforms(session: Session, *, company: UUID) -> Result:
+    rows = session.rows(session.memory.tables["integrations"], lambda row: row["company_id"] == company)
+    return shown(rows, ("id", "platform"))
 
 
 @imitates(production, "_BLOCK")

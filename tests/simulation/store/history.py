@@ -47,10 +47,11 @@ async def insert(
     sources: Sequence[str],
     job_ids: Sequence[UUID | None],
     run_ids: Sequence[UUID | None],
+    sides: Sequence[str],
 ) -> Result:
-    names = ("record_id", "entity_type", "version", "units", "sealed", "source", "job_id", "run_id")
+    names = ("record_id", "entity_type", "version", "units", "sealed", "source", "job_id", "run_id", "side")
     added = 0
-    for values in zip(record_ids, entities, versions, units, sealed, sources, job_ids, run_ids, strict=True):
+    for values in zip(record_ids, entities, versions, units, sealed, sources, job_ids, run_ids, sides, strict=True):
         row = dict(zip(names, values, strict=True))
         row |= {"company_id": company, "at": session.clock(), "units": row["units"].split(",") if row["units"] else []}
         await session.insert(session.memory.tables["record_history"], row)
@@ -64,7 +65,9 @@ async def of_units(session: Session, *, ids: Sequence[UUID], units: Sequence[str
     wanted = frozenset(units)
     found: list[dict[str, Any]] = []
     for record_id in ids:
-        rows = session.rows_at(table, "record", record_id, lambda row: not wanted.isdisjoint(row["units"]))
+        rows = session.rows_at(
+            table, "record", record_id, lambda row: row["side"] == "ours" and not wanted.isdisjoint(row["units"])
+        )
         newest = sorted(rows, key=lambda row: (row["version"], row["at"]), reverse=True)
         found.extend(dict(row) for row in newest[:limit])
     return found

@@ -40,10 +40,11 @@ def records_tables() -> list[Table]:
             {
                 "company_id": REQUIRED, "record_id": REQUIRED, "entity_type": REQUIRED, "version": REQUIRED,
                 "at": REQUIRED, "units": REQUIRED, "sealed": REQUIRED, "source": REQUIRED, "job_id": None,
-                "run_id": None,
+                "run_id": None, "side": "ours",
             },
             ("record_id", "version", "at"),
             lookups=(Index("record", ("record_id",)),),
+            checks={"record_history_side_check": lambda row: row["side"] in {"ours", "theirs", "lost"}},
         ),
         Table(
             "external_entity_map",
