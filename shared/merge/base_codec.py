@@ -29,7 +29,8 @@ VERSION = 1
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_BETWEEN = ":"
+BETWEEN = ":"
+"""Between the two prints of an element."""
 _FIRST_KEY = 1
 _OWN_KEYS = frozenset({"v", "at", "k", "u"})
 _UNIT_KEYS = frozenset({"o", "t", "at", "s", "n", "k", "i", "ix", "b", "br", "c", "x", "a", "d"})
@@ -50,11 +51,18 @@ def encode_base(base: Base) -> JsonObject:
     units: JsonObject = {
         name: encode_print(unit.ours)
         if unit.ours == unit.theirs and unit.seen_at == at and unit.key_id == key_id and _rest_of(unit) == _PLAIN_REST
-        else _encode_unit(unit, at, key_id)
+        else encode_unit(unit, at, key_id)
         for name, unit in base.items()
     }
-    key: JsonObject = {} if key_id == _FIRST_KEY else {"k": key_id}
-    return {**extra, "v": VERSION, "at": _ticks(at), **key, "u": units}
+    return {**extra, **encoded(units, at, key_id)}
+
+
+def encoded(units: JsonObject, at: datetime, key_id: int) -> JsonObject:
+    """Return a base of units that are encoded already; *at* and *key_id* are what most of them have."""
+    if not units:
+        at, key_id = _EPOCH, _FIRST_KEY
+    base: JsonObject = {"v": VERSION, "at": ticks(at), "u": units}
+    return base if key_id == _FIRST_KEY else {**base, "k": key_id}
 
 
 def decode_base(stored: Mapping[str, JsonValue]) -> StoredBase:
@@ -70,7 +78,7 @@ def encode_print(value: Print) -> JsonValue:
     """Return a print as JSON: text, or for a set a list of `identity` or `identity:whole`."""
     if isinstance(value, str):
         return value
-    return [each if each == whole else f"{each}{_BETWEEN}{whole}" for each, whole in sorted(value.items())]
+    return [each if each == whole else f"{each}{BETWEEN}{whole}" for each, whole in sorted(value.items())]
 
 
 def decode_print(stored: JsonValue) -> Print:
@@ -79,7 +87,7 @@ def decode_print(stored: JsonValue) -> Print:
         return Fingerprint(stored)
     if not isinstance(stored, list):
         raise TypeError("base: a print must be text or a list")
-    pairs = [str(each).partition(_BETWEEN) for each in stored]
+    pairs = [str(each).partition(BETWEEN) for each in stored]
     return {Fingerprint(each): Fingerprint(whole or each) for each, _, whole in pairs}
 
 
@@ -99,11 +107,12 @@ def _usual(values: Sequence[T], default: T) -> T:
     return Counter(values).most_common(1)[0][0]
 
 
-def _encode_unit(unit: UnitBase, at: datetime, key_id: int) -> JsonValue:
+def encode_unit(unit: UnitBase, at: datetime, key_id: int) -> JsonValue:
+    """Return *unit* as it stands in a base of *at* and *key_id*."""
     stored: dict[str, JsonValue] = dict(unit.extra or {})
     optional: tuple[tuple[str, bool, Any], ...] = (
         ("t", unit.theirs != unit.ours, encode_print(unit.theirs)),
-        ("at", unit.seen_at != at, _ticks(unit.seen_at)),
+        ("at", unit.seen_at != at, ticks(unit.seen_at)),
         ("s", unit.state is not State.AGREED, unit.state.value),
         ("n", unit.norm != 1, unit.norm),
         ("k", unit.key_id != key_id, unit.key_id),
@@ -156,7 +165,8 @@ def _decode_optional(stored: JsonValue) -> Print | None:
     return None if stored is None else decode_print(stored)
 
 
-def _ticks(at: datetime) -> int:
+def ticks(at: datetime) -> int:
+    """Return *at* as microseconds since 1970."""
     return (at - _EPOCH) // _MICROSECOND
 
 

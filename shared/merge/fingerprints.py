@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 from binascii import b2a_base64
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, cast
 
 from pydantic import JsonValue
 
@@ -19,7 +19,8 @@ from shared.merge.normal_forms import VERSIONS, canonical_json, normal
 from shared.merge.state import EMPTY, NEVER, Elements, Fingerprint, Hasher, Print, Rules
 from shared.model.fields import FIELDS, Field, Kind, Unit
 
-_DIGEST_BYTES = 12  # 96 bits: 16 signs of base64 without padding
+_DIGEST_BYTES, _SIGNS = 12, 16
+"""96 bits: 16 signs of base64 without padding."""
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 HIDDEN = "?"
@@ -30,19 +31,34 @@ Listed = dict[Fingerprint, tuple[Fingerprint, JsonValue]]
 """A set as one side shows it: identity → (whole element, the element itself), in that side's order."""
 
 
-def link_hasher(app_key: bytes, link_id: str) -> Hasher:
-    """Return the hasher of one link: BLAKE2b-96 keyed with HMAC-SHA256(*app_key*, *link_id*)."""
-    key = hmac.digest(app_key, link_id.encode(), "sha256")
-    keyed = hashlib.blake2b(key=key, digest_size=_DIGEST_BYTES)
+class LinkHasher:
+    """The hasher of one link: keyed BLAKE2b-96."""
 
-    def fingerprint(name: str, form: str) -> Fingerprint:
+    __slots__ = ("_keyed",)
+
+    def __init__(self, key: bytes) -> None:
         # Keying costs a block of hashing; a copy of the keyed state costs nothing.
-        state = keyed.copy()
-        state.update(f"{name}\0{form}".encode("utf-8", "surrogatepass"))
-        text = b2a_base64(state.digest(), newline=False).translate(_URL_SAFE)
-        return Fingerprint(text.decode("ascii"))
+        self._keyed = hashlib.blake2b(key=key, digest_size=_DIGEST_BYTES)
 
-    return fingerprint
+    def __call__(self, name: str, form: str) -> Fingerprint:
+        """Return the fingerprint of *form* under *name*."""
+        return self.many((f"{name}\0{form}",))[0]
+
+    def many(self, texts: Sequence[str]) -> list[Fingerprint]:
+        """Return a fingerprint for each of *texts*: name, NUL, normal form."""
+        copy, digests = self._keyed.copy, []
+        for text in texts:
+            state = copy()
+            state.update(text.encode("utf-8", "surrogatepass"))
+            digests.append(state.digest())
+        # 12 bytes are 16 signs, so that the digests of a whole record can be written out at once.
+        signs = b2a_base64(b"".join(digests), newline=False).translate(_URL_SAFE).decode("ascii")
+        return cast("list[Fingerprint]", [signs[start : start + _SIGNS] for start in range(0, len(signs), _SIGNS)])
+
+
+def link_hasher(app_key: bytes, link_id: str) -> LinkHasher:
+    """Return the hasher of one link: BLAKE2b-96 keyed with HMAC-SHA256(*app_key*, *link_id*)."""
+    return LinkHasher(hmac.digest(app_key, link_id.encode(), "sha256"))
 
 
 def digest_of(payload: Mapping[str, Any], volatile: Collection[str] = ()) -> str:
@@ -93,29 +109,46 @@ def print_of(
         _scalar(fields[member], values.get(member), use, version) if member in visible else HIDDEN
         for member in unit.members
     ]
-    return _joined(parts)
+    return joined(parts)
 
 
 def listed(field: Field, value: JsonValue, hasher: Hasher, version: int | None = None) -> Listed:
-    """
-    Return the elements of the list *value* by identity; empty ones are left out.
-
-    Of two elements with one identity the one with the smaller form is kept, wherever in the list it stands.
-    """
+    """Return the elements of the list *value* by identity, as `told_apart` tells them apart."""
     found: Listed = {}
-    forms: dict[Fingerprint, str] = {}
+    for form, (whole, element) in told_apart(field, value, version).items():
+        identity = hasher(field.name, form)
+        print_ = hasher(whole_name(field.name), whole_form(form, whole)) if whole else identity
+        found[identity] = (print_, element)
+    return found
+
+
+def told_apart(field: Field, value: JsonValue, version: int | None = None) -> dict[str, tuple[str, JsonValue]]:
+    """
+    Return the elements of the list *value*: normal form of the identity → (form of the rest, the element itself).
+
+    Empty ones are left out. Of two elements with one identity the one with the smaller form is kept, wherever in the
+    list it stands.
+    """
+    found: dict[str, tuple[str, JsonValue]] = {}
     for element in value if isinstance(value, list) else ():
         key = element.get(field.identity) if field.identity and isinstance(element, dict) else element
         form = normal(field, key, version=version)
         if form is None:
             continue
-        identity = hasher(field.name, form)
         whole = _details(field, element)
-        if identity not in forms or whole < forms[identity]:
-            forms[identity] = whole
-            print_ = hasher(field.name + "*", f"{form}\0{whole}") if whole else identity
-            found[identity] = (print_, element)
+        if form not in found or whole < found[form][0]:
+            found[form] = (whole, element)
     return found
+
+
+def whole_name(name: str) -> str:
+    """Return the name under which the print of a whole element is made."""
+    return name + "*"
+
+
+def whole_form(form: str, whole: str) -> str:
+    """Return what the print of a whole element is made of."""
+    return f"{form}\0{whole}"
 
 
 def elements_of(shown: Listed) -> Elements:
@@ -155,7 +188,7 @@ def narrowed(value: Print, shown: Print, unit: Unit) -> Print:
     if value == NEVER or HIDDEN not in shown:
         return value
     parts = zip(parts_of(value, unit), parts_of(shown, unit), strict=True)
-    return _joined([HIDDEN if part == HIDDEN else kept for kept, part in parts])
+    return joined([HIDDEN if part == HIDDEN else kept for kept, part in parts])
 
 
 def covers(value: Print, shown: Print, unit: Unit) -> bool:
@@ -169,7 +202,7 @@ def overlaid(value: Print, older: Print, unit: Unit) -> Print:
     if HIDDEN not in value or older == NEVER:
         return value
     parts = zip(parts_of(value, unit), parts_of(older, unit), strict=True)
-    return _joined([kept if part == HIDDEN else part for part, kept in parts])
+    return joined([kept if part == HIDDEN else part for part, kept in parts])
 
 
 def alike(one: Print, other: Print | None, unit: Unit) -> bool:
@@ -194,5 +227,6 @@ def _details(field: Field, element: JsonValue) -> str:
     return canonical_json(rest).decode("utf-8", "surrogatepass") if rest else ""
 
 
-def _joined(parts: list[str]) -> Fingerprint:
+def joined(parts: list[str]) -> Fingerprint:
+    """Return the print of a group whose members have *parts*."""
     return Fingerprint(_BETWEEN.join(parts)) if any(parts) else EMPTY

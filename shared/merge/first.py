@@ -2,36 +2,172 @@
 What a first sync mostly decides, by the shortest way: the two have never met and ours is empty.
 
 Row 4 (or 3, where theirs is empty too) by itself; `merge_value` and `merge_set` would decide the same, which
-tests/property/merge/test_laws.py holds them to.
+tests/property/merge/test_first_meetings.py holds them to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from pydantic import JsonValue
 
+from shared.merge.base_codec import BETWEEN, decode_base, decode_print, encode_unit, encoded
 from shared.merge.draft import Draft, expected_print
-from shared.merge.fingerprints import elements_of, is_empty, is_set, listed, norm_of, print_of
+from shared.merge.fingerprints import (
+    HIDDEN,
+    elements_of,
+    is_empty,
+    is_set,
+    joined,
+    listed,
+    norm_of,
+    print_of,
+    told_apart,
+    whole_form,
+    whole_name,
+)
 from shared.merge.normal_forms import VERSIONS, normal
 from shared.merge.rows import Row
-from shared.merge.state import EMPTY, Decision, Outcome, Print, Rules, Stamp, StoredBase, Theirs, UnitBase
+from shared.merge.state import EMPTY, Decision, Outcome, Print, Rules, Theirs, UnitBase
 from shared.merge.times import stamp_of, theirs_at
-from shared.model.fields import FIELDS, SET_POLICIES, UNITS, Kind, Unit
+from shared.model.fields import FIELDS, SET_POLICIES, UNITS, Field, Kind, Unit
+from shared.model.records import JsonObject
 
 _PLANS = {
     entity: tuple(
-        (
-            *(unit, unit.name, field := FIELDS[entity][unit.members[0]]),
-            *(len(unit.members) == 1, field.kind is Kind.SET, Decision(unit.name, Row.EQUAL)),
-        )
-        for unit in units.values()
+        (name, unit, field := FIELDS[entity][unit.members[0]], len(unit.members) == 1 and field.kind is not Kind.SET)
+        for name, unit in units.items()
     )
     for entity, units in UNITS.items()
 }
-"""Of each unit: itself, its name, its (first) field, whether that is all of it, whether it is a set, and the decision
-that both sides are empty."""
+"""Of each unit: its name, itself, its (first) field, and whether it is one single value."""
+
+
+class Taken(NamedTuple):
+    """Units of which one row took theirs, with the time of origin."""
+
+    row: Row
+    at: datetime
+    units: list[str]
+
+
+@dataclass(slots=True)
+class Newcomer:
+    """
+    What `merge` decides of a record that is nowhere yet, in the form in which it is stored.
+
+    Every record of a first sync is one, and few of them are asked for the *outcome* that says the same in full.
+    """
+
+    theirs: Theirs
+    rules: Rules
+    take: dict[str, JsonValue]
+    taken: Sequence[Taken]
+    base: JsonObject
+    """As `encode_base` writes it. All that stands in it is settled."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome of `merge`."""
+        base = decode_base(self.base)
+        rows = {name: (row, stamp_of(at, self.theirs, row)) for row, at, units in self.taken for name in units}
+        decisions = []
+        for name, unit in UNITS[self.rules.entity].items():
+            if name in rows:
+                decisions.append(Decision(name, *rows[name]))
+            elif name in base and not _is_union(self.rules, unit):
+                decisions.append(Decision(name, Row.EQUAL))
+        return Outcome(self.take, {}, base, {}, tuple(decisions), settled=frozenset(base))
+
+
+class _Notes:
+    """What was noted of a newcomer, unit by unit. What is to be hashed is hashed at once, at the end."""
+
+    __slots__ = (
+        *("expects", "firsts", "groups", "rules", "sets", "singles"),
+        *("take", "texts", "unions", "units", "values"),
+    )
+
+    def __init__(self, values: Mapping[str, JsonValue], rules: Rules) -> None:
+        self.values = values
+        self.rules = rules
+        self.take: dict[str, JsonValue] = {}
+        self.firsts: list[str] = []
+        """Units that are taken as they are."""
+        self.unions: list[str] = []
+        """Sets of which every element is taken."""
+        self.units: JsonObject = {}
+        """Their encoded prints."""
+        self.singles: list[str] = []
+        self.groups: list[tuple[str, list[str | None]]] = []
+        """Of each group the parts of its print; None: to be hashed."""
+        self.sets: list[tuple[str, list[bool]]] = []
+        """Of each set, of each element: whether the whole of it is hashed after its identity."""
+        self.texts: list[str] = []
+        """To be hashed: singles, groups, sets."""
+        self.expects: dict[str, Print | None] = {}
+        """Of units of which the vendor is known to make something else: what."""
+
+    def group(self, unit: Unit) -> list[str]:
+        """Note a unit of several fields."""
+        shown, texts, parts = dict[str, JsonValue](), list[str](), list[str | None]()
+        for name in unit.members:
+            if name not in self.values:
+                parts.append(HIDDEN)
+                continue
+            value = shown[name] = self.values[name]
+            form = normal(FIELDS[self.rules.entity][name], value)
+            parts.append(EMPTY if form is None else None)
+            if form is not None:
+                texts.append(f"{name}\0{form}")
+        if texts:
+            self.take |= shown
+            self.groups.append((unit.name, parts))
+            self.firsts.append(unit.name)
+            self._expect(unit, shown)
+        elif shown:
+            self.units[unit.name] = joined([part or EMPTY for part in parts])
+        return texts
+
+    def set(self, unit: Unit, field: Field, value: JsonValue) -> list[str]:
+        """Note a set."""
+        name, texts, has_more = unit.name, list[str](), list[bool]()
+        elements = told_apart(field, value) if value else None
+        if not elements:
+            self.units[name] = []
+            return texts
+        for form, (whole, _) in elements.items():
+            texts.append(f"{name}\0{form}")
+            has_more.append(bool(whole))
+            if whole:
+                texts.append(f"{whole_name(name)}\0{whole_form(form, whole)}")
+        self.sets.append((name, has_more))
+        if self.rules.policy_of(unit) in SET_POLICIES:
+            self.take[name] = [element for _, element in elements.values()]
+            self.unions.append(name)
+        else:
+            self.take[name] = value
+            self.firsts.append(name)
+            self._expect(unit, {name: value})
+        return texts
+
+    def _expect(self, unit: Unit, taken: Mapping[str, JsonValue]) -> None:
+        expects = expected_print(self.rules, unit, taken)
+        if expects is not None:
+            self.expects[unit.name] = expects
+
+    def encode(self, prints: Iterator[str]) -> None:
+        """Encode every unit, given the hashed texts."""
+        self.units.update(zip(self.singles, prints, strict=False))
+        for name, parts in self.groups:
+            self.units[name] = joined([next(prints) if part is None else part for part in parts])
+        for name, has_more in self.sets:
+            found = [f"{next(prints)}{BETWEEN}{next(prints)}" if more else next(prints) for more in has_more]
+            found.sort()
+            self.units[name] = [*found]
 
 
 def is_blank(values: Mapping[str, JsonValue], names: tuple[str, ...]) -> bool:
@@ -44,61 +180,66 @@ def is_blank(values: Mapping[str, JsonValue], names: tuple[str, ...]) -> bool:
 
 
 def meet(theirs: Theirs, rules: Rules) -> Outcome:
+    """Return what `merge` decides where nothing of ours is there yet; values must be allowed in."""
+    return introduce(theirs, rules).outcome
+
+
+def introduce(theirs: Theirs, rules: Rules) -> Newcomer:
     """
     Return what `merge` decides where nothing of ours is there yet; values must be allowed in.
 
-    Every record of a first sync comes through here: `fill` for all units at once, with whatever units share made once.
+    `fill` for all units, unrolled, since nearly every unit is a single value.
     """
-    values, seen_at, key_id = theirs.values, theirs.observed_at, rules.key_id
-    take: dict[str, JsonValue] = {}
-    base, decisions, settled = StoredBase(), list[Decision](), list[str]()
-    # A base is never changed in place, so that one will do for every empty unit: half of all.
-    blanks: dict[tuple[int, bool], UnitBase] = {}
-    hasher, expected, policies = rules.hasher, rules.expected, rules.policies
-    stamps: dict[Row, Stamp] = {}
-    for unit, name, field, is_single, has_elements, nothing_decided in _PLANS[rules.entity]:
-        shown = unit.members if name in values else () if is_single else _members_in(unit, values)
-        if not shown:
-            continue
-        settled.append(name)
-        norm = VERSIONS[field.normal]
-        is_union = has_elements and policies.get(name, unit.policy) in SET_POLICIES
-        t: Print
-        expects: Print | None = None
-        if is_single and not has_elements:
-            value = values[name]
+    values, expected = theirs.values, rules.expected
+    notes = _Notes(values, rules)
+    take, units, firsts, singles, texts = notes.take, notes.units, notes.firsts, notes.singles, notes.texts
+    of_groups, of_sets = list[str](), list[str]()
+    for name, unit, field, is_single in _PLANS[rules.entity]:
+        if is_single:
+            value = values.get(name)
             form = None if value is None else normal(field, value)
-            is_taken = form is not None
-            t = EMPTY if form is None else hasher(name, form)
-            if is_taken:
+            if form is not None:
+                texts.append(f"{name}\0{form}")
+                singles.append(name)
+                firsts.append(name)
                 take[name] = value
                 made = expected(name, value)
-                expects = None if made is value or made == value else print_of(rules, unit, {name: made}, shown)
-        else:
-            t, taken = _shown_of(rules, unit, shown, values, is_union=is_union)
-            is_taken = bool(taken)
-            take.update(taken)
-            expects = None if is_union or not taken else expected_print(rules, unit, taken)
-        if is_taken:
-            row = Row.UNION if is_union else Row.FIRST_VALUE
-            stamp = stamps.get(row)
-            if stamp is None or theirs.field_times:
-                stamp = stamps[row] = stamp_of(theirs_at(name, theirs, None), theirs, row)
-            decisions.append(Decision(name, row, stamp))
-        elif not is_union:
-            decisions.append(nothing_decided)
-        if not t:
-            if (norm, has_elements) not in blanks:
-                blanks[norm, has_elements] = UnitBase(t, t, seen_at, norm=norm, key_id=key_id)
-            base[name] = blanks[norm, has_elements]
-            continue
-        known = None if expects == t else expects
-        base[name] = UnitBase(t, t, seen_at, norm=norm, expects=known, key_id=key_id)
-    return Outcome(take, {}, base, {}, tuple(decisions), settled=frozenset(settled))
+                if made is not value and made != value:
+                    notes.expects[name] = print_of(rules, unit, {name: made}, unit.members)
+            elif name in values:
+                units[name] = EMPTY
+        elif len(unit.members) > 1:
+            of_groups += notes.group(unit)
+        elif name in values:
+            of_sets += notes.set(unit, field, values[name])
+    notes.encode(iter(rules.hasher.many(texts + of_groups + of_sets)))
+    if notes.expects or set(VERSIONS.values()) != {1}:
+        _encode_unlike(notes, theirs.observed_at)
+    taken = _taken(theirs, firsts, notes.unions)
+    return Newcomer(theirs, rules, take, taken, encoded(units, theirs.observed_at, rules.key_id))
 
 
-def _members_in(unit: Unit, values: Mapping[str, JsonValue]) -> tuple[str, ...]:
-    return tuple([each for each in unit.members if each in values])
+def _encode_unlike(notes: _Notes, seen_at: datetime) -> None:
+    """Encode anew the units of which more is to be kept than their print."""
+    rules, units = notes.rules, notes.units
+    for name, stored in units.items():
+        unit = UNITS[rules.entity][name]
+        if name in notes.expects or norm_of(rules, unit) != 1:
+            base = _agreed(rules, unit, decode_print(stored), notes.expects.get(name), seen_at)
+            units[name] = encode_unit(base, seen_at, rules.key_id)
+
+
+def _taken(theirs: Theirs, firsts: list[str], unions: list[str]) -> list[Taken]:
+    """Return what was taken, by row and time."""
+    both = ((Row.FIRST_VALUE, firsts), (Row.UNION, unions))
+    if not theirs.field_times:
+        at = theirs_at("", theirs, None)
+        return [Taken(row, at, names) for row, names in both if names]
+    return [Taken(row, theirs_at(name, theirs, None), [name]) for row, names in both for name in names]
+
+
+def _is_union(rules: Rules, unit: Unit) -> bool:
+    return is_set(rules, unit) and rules.policy_of(unit) in SET_POLICIES
 
 
 def fill(draft: Draft, unit: Unit, shown: tuple[str, ...], *, is_union: bool) -> None:

@@ -44,13 +44,13 @@ def normal(field: Field, value: JsonValue, *, version: int | None = None) -> str
     None, "", white space and [] are empty; False and 0 are values. *version* is that of a stored print; None = the
     current one. Raises LookupError when this release no longer has that version.
     """
-    if value is None or value == []:
-        return None
     if isinstance(value, str):
         if not value or value.isspace():
             return None
-        return form_of(field.normal, version)(value)
-    return _canonical_text(value)
+        return (_FORMS[field.normal] if version is None else form_of(field.normal, version))(value)
+    if value is True:
+        return "true"
+    return None if value is None or value == [] else _canonical_text(value)
 
 
 def form_of(name: NormalForm, version: int | None = None) -> Form:

@@ -7,11 +7,11 @@ together; for a unit of several fields one fingerprint covers its visible member
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple, NewType
+from typing import NamedTuple, NewType, Protocol
 
 from pydantic import JsonValue
 
@@ -32,8 +32,15 @@ Elements = Mapping[Fingerprint, Fingerprint]
 Print = Fingerprint | Elements
 """What base keeps of a value: one fingerprint, or an element map for a set."""
 
-Hasher = Callable[[str, str], Fingerprint]
-"""(unit name, normal form) → fingerprint, keyed for one link."""
+
+class Hasher(Protocol):
+    """Makes fingerprints, keyed for one link."""
+
+    def __call__(self, name: str, form: str) -> Fingerprint:
+        """Return the fingerprint of a normal form under *name*, which is the unit's."""
+
+    def many(self, texts: Sequence[str]) -> list[Fingerprint]:
+        """Return a fingerprint for each of *texts*: name, NUL, normal form."""
 
 
 class State(StrEnum):

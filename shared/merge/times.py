@@ -30,9 +30,9 @@ def theirs_at(unit: str, theirs: Theirs, base: UnitBase | None) -> datetime:
     return earliest if told is None else min(max(told, earliest), theirs.observed_at)
 
 
-def stamp_of(at: datetime, theirs: Theirs, rule: str) -> Stamp:
+def stamp_of(at: datetime, theirs: Theirs, rule: str, job_id: str | None = None) -> Stamp:
     """Return the stamp of a value that was taken from *theirs*: its origin's, wherever it travels."""
-    return Stamp(at, theirs.rank, theirs.source, rule, None, theirs.resolution)
+    return Stamp(at, theirs.rank, theirs.source, rule, job_id, theirs.resolution)
 
 
 def ours_is_later(stamp: Stamp | None, at: datetime, theirs: Theirs) -> bool:

@@ -222,8 +222,10 @@ class Applier:
     async def _tell(self, tx: Transaction, work: Work, merged: Sequence[Merged]) -> None:
         """Raise an issue for each unit of which the merge says that people must know."""
         for each in merged:
+            if not each.issues:
+                continue
             rules = {decision.unit: decision.rule for decision in each.outcome.decisions}
-            for unit in each.outcome.issues:
+            for unit in each.issues:
                 kind, detail = ISSUES[rules[unit]]
                 await self._store.attention.raise_issue(
                     tx,
@@ -321,7 +323,7 @@ def _counts(observations: Sequence[Observation], found: Sorted, merged: Sequence
         updated=updated,
         unchanged=len(observations) - created - updated - skipped,
         skipped=skipped,
-        held=sum(len(each.outcome.held) for each in merged),
+        held=sum(len(each.held) for each in merged),
     )
 
 

@@ -73,7 +73,7 @@ class Chronicle:
             unit: [known.seen_at.isoformat() if (known := merged.base.get(unit)) is not None else None, observed_at]
             for unit in merged.taken_units
         }
-        past = PastValues({name: before.data.get(name) for name in merged.outcome.take}, before.stamps, seen)
+        past = PastValues({name: before.data.get(name) for name in merged.take}, before.stamps, seen)
         sealed = self.vault.seal_change(tx.company, key, HistorySide.OURS, before.version, past)
         return _row(work, merged, before.version, merged.taken_units, sealed, HistorySide.OURS)
 
@@ -106,6 +106,8 @@ def _row(
 
 def _lost_units(merged: Merged) -> list[str]:
     """Return the units in which ours is written over a value that the vendor's side had changed to."""
+    if not merged.push:
+        return []
     return [
         each.unit
         for each in merged.outcome.decisions
@@ -114,5 +116,4 @@ def _lost_units(merged: Merged) -> list[str]:
 
 
 def _is_pushed(entity: EntityType, unit: str, merged: Merged) -> bool:
-    push: Mapping[str, JsonValue] = merged.outcome.push
-    return any(name in push for name in UNITS[entity][unit].members)
+    return any(name in merged.push for name in UNITS[entity][unit].members)

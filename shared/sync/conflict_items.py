@@ -44,8 +44,8 @@ class ConflictItems:
         Only a fresh fetch closes an item: a page that was read before the vendor's edit still shows the old value.
         Return the records whose item would close if a fetch showed the same.
         """
-        concerned = [each for each in merged if each.outcome.held or each.outcome.settled]
-        held = [each for each in concerned if each.outcome.held]
+        concerned = [each for each in merged if each.held or (not each.is_new and each.outcome.settled)]
+        held = [each for each in concerned if each.held]
         known = await self.conflicts.open_of(tx, [each.record_id for each in concerned if not each.is_new])
         if not held and not known:
             return frozenset()
@@ -54,7 +54,7 @@ class ConflictItems:
         puts: list[FieldConflict] = []
         doubtful = set()
         for each in concerned:
-            if each.outcome.held:
+            if each.held:
                 puts.extend(self._held(tx, integration_id, each, known, agreed, keys[each.record_id]))
             if each.observation.is_fresh_fetch:
                 await self._settle(tx, each, known, keys)
@@ -74,7 +74,7 @@ class ConflictItems:
     ) -> list[FieldConflict]:
         puts = []
         entity = merged.rules.entity
-        for held in merged.outcome.held:
+        for held in merged.held:
             item = known.get((merged.record_id, held.unit))
             content = self.open(tx, item, key) if item is not None else {"sides": {}}
             inputs = dict(item.inputs) if item is not None else {}

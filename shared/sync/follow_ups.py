@@ -22,7 +22,7 @@ def pushes(work: Work, merged: Sequence[Merged]) -> list[JobRequest]:
     return [
         _request(work, str(each.record_id), Direction.OUTBOUND, priority_of(work.entity, each.outcome.intents))
         for each in merged
-        if each.outcome.push
+        if each.push
     ]
 
 

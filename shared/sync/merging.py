@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from uuid import UUID, uuid4
@@ -10,28 +10,30 @@ from uuid import UUID, uuid4
 from pydantic import JsonValue
 
 from shared.merge.base_codec import decode_base, encode_base
+from shared.merge.first import Newcomer, introduce
 from shared.merge.merge import merge
 from shared.merge.rows import Row
 from shared.merge.settle import open_intents, with_intents
-from shared.merge.state import Base, Ours, Outcome, Pin, Rules, Stamp
+from shared.merge.state import Base, Held, Ours, Outcome, Pin, Rules, Stamp
+from shared.merge.times import stamp_of
 from shared.model import UNITS, JsonObject
 from shared.store.links import Link, LinkWrite
 from shared.store.records import RecordWrite, StoredRecord
 from shared.sync.observations import Observation, RuleBook
-from shared.sync.stamps import decode_stamps, encode_stamps
+from shared.sync.stamps import decode_stamps, encode_grouped, encode_stamps
 
 UNFINISHED = frozenset({Row.INTENT_OPEN, Row.OUTDATED})
 """Rules that say: only a new fetch of the record tells what holds."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Merged:
-    """What one observation comes to."""
+    """What one observation comes to. Never changed; not frozen only because a page makes hundreds."""
 
     observation: Observation
     record_id: UUID
     link_id: UUID
-    outcome: Outcome
+    decided: Outcome | Newcomer
     rules: Rules
     before: StoredRecord | None
     """The record as it was; None for a new one."""
@@ -43,19 +45,53 @@ class Merged:
     """None: the link stays as it is."""
 
     @property
+    def outcome(self) -> Outcome:
+        """What was decided, in full; costs as much as the merge where nothing was there before."""
+        return self.decided if isinstance(self.decided, Outcome) else self.decided.outcome
+
+    @property
     def is_new(self) -> bool:
         """The record is made by this."""
         return self.before is None
 
     @property
+    def take(self) -> Mapping[str, JsonValue]:
+        """Fields of ours that change, with their new values."""
+        return self.decided.take
+
+    @property
+    def push(self) -> Mapping[str, JsonValue]:
+        """What is to be written at the vendor."""
+        return self.decided.push if isinstance(self.decided, Outcome) else {}
+
+    @property
+    def held(self) -> tuple[Held, ...]:
+        """What waits for a person."""
+        return self.decided.held if isinstance(self.decided, Outcome) else ()
+
+    @property
+    def issues(self) -> tuple[str, ...]:
+        """Units of which people must be told."""
+        return self.decided.issues if isinstance(self.decided, Outcome) else ()
+
+    @property
     def wants_fetch(self) -> bool:
         """Only a new fetch says what holds in some unit."""
-        return not UNFINISHED.isdisjoint([decision.rule for decision in self.outcome.decisions])
+        if not isinstance(self.decided, Outcome):
+            return False
+        return not UNFINISHED.isdisjoint([decision.rule for decision in self.decided.decisions])
+
+    @property
+    def taken_by(self) -> list[tuple[str, Sequence[str]]]:
+        """Rules by which units of ours change, each with its units."""
+        if not isinstance(self.decided, Outcome):
+            return [(taken.row, taken.units) for taken in self.decided.taken]
+        return [(each.rule, (each.unit,)) for each in self.decided.decisions if each.stamp is not None]
 
     @property
     def taken_units(self) -> tuple[str, ...]:
         """Units of ours that change."""
-        return tuple([decision.unit for decision in self.outcome.decisions if decision.stamp is not None])
+        return tuple([unit for _, units in self.taken_by for unit in units])
 
 
 def merge_observation(
@@ -80,19 +116,44 @@ def merge_observation(
     rules = book.for_link(link_id)
     if observation.record.anonymized:
         return _forgotten(observation, rules, record_id, link_id, record, link)
-    base = decode_base(link.base) if link is not None else {}
     theirs = book.theirs(observation, values)
+    if record is None and link is None and rules.inbound:
+        return _arrived(observation, rules, record_id, link_id, introduce(theirs, rules), job_id)
+    base = decode_base(link.base) if link is not None else {}
     outcome = merge(base, ours_of(record, pins), theirs, rules)
     return Merged(
         observation=observation,
         record_id=record_id,
         link_id=link_id,
-        outcome=outcome,
+        decided=outcome,
         rules=rules,
         before=record,
         base=base,
         record_write=_record_write(record_id, record, outcome, observation, job_id),
         link_write=_link_write(link_id, record_id, link, base, outcome, observation, with_pushes=with_pushes),
+    )
+
+
+def _arrived(
+    observation: Observation, rules: Rules, record_id: UUID, link_id: UUID, newcomer: Newcomer, job_id: UUID | None
+) -> Merged:
+    """The record is nowhere yet: what a merge would decide, with the rows that follow from it."""
+    stamps = [
+        (stamp_of(taken.at, newcomer.theirs, taken.row, None if job_id is None else str(job_id)), taken.units)
+        for taken in newcomer.taken
+    ]
+    return Merged(
+        observation=observation,
+        record_id=record_id,
+        link_id=link_id,
+        decided=newcomer,
+        rules=rules,
+        before=None,
+        base={},
+        record_write=RecordWrite(
+            record_id, observation.record.entity, without_empty(newcomer.take), encode_grouped(stamps)
+        ),
+        link_write=LinkWrite(link_id, record_id, observation.external_id, observation.digest, newcomer.base),
     )
 
 
@@ -114,7 +175,7 @@ def _forgotten(
         observation=observation,
         record_id=record_id,
         link_id=link_id,
-        outcome=Outcome({}, {}, {}, {}, (), settled=units),
+        decided=Outcome({}, {}, {}, {}, (), settled=units),
         rules=rules,
         before=record,
         base={},

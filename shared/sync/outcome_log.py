@@ -15,21 +15,21 @@ from shared.sync.work import Sorted, Work
 
 def row_of(work: Work, merged: Merged) -> LogRow | None:
     """Return what there is to tell of one record; None when nothing happened to it."""
-    outcome, taken = merged.outcome, merged.taken_units
+    taken = merged.taken_by
     details: dict[str, JsonValue] = {}
     if taken:
-        details["fields"] = [*taken]
-        details["rules"] = [*sorted({str(each.rule) for each in outcome.decisions if each.stamp is not None})]
-    if "status" in outcome.take:
-        details["status"] = outcome.take["status"]
-    if outcome.held:
-        details["held"] = [*(each.unit for each in outcome.held)]
-    if not (merged.is_new or taken or outcome.held):
+        details["fields"] = [unit for _, units in taken for unit in units]
+        details["rules"] = [*sorted({str(rule) for rule, _ in taken})]
+    if "status" in merged.take:
+        details["status"] = merged.take["status"]
+    if merged.held:
+        details["held"] = [*(each.unit for each in merged.held)]
+    if not (merged.is_new or taken or merged.held):
         return None
     return log_row(
         work,
         LogAction.CREATED if merged.is_new else LogAction.UPDATED if taken else LogAction.SKIPPED,
-        LogStatus.CONFLICT if outcome.held else LogStatus.SUCCESS,
+        LogStatus.CONFLICT if merged.held else LogStatus.SUCCESS,
         external_id=merged.observation.external_id,
         entity_id=merged.record_id,
         details=details,

@@ -8,7 +8,7 @@ Units with the same stamp stand together, so that a freshly imported record carr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,6 +32,11 @@ def encode_stamps(stamps: Mapping[str, Stamp]) -> JsonObject:
     units: dict[Stamp, list[str]] = {}
     for stamp, names in shared.values():
         units.setdefault(stamp, []).extend(names)
+    return encode_grouped(units.items())
+
+
+def encode_grouped(stamps: Iterable[tuple[Stamp, Sequence[str]]]) -> JsonObject:
+    """Return *stamps*, each with its units, as JSON."""
     rows: list[Any] = [
         [
             (stamp.at - _EPOCH) // _TICK,
@@ -42,7 +47,7 @@ def encode_stamps(stamps: Mapping[str, Stamp]) -> JsonObject:
             stamp.resolution // _TICK,
             names,
         ]
-        for stamp, names in units.items()
+        for stamp, names in stamps
     ]
     return {"v": 1, "s": rows}
 

@@ -36,7 +36,7 @@ def merged(result: Outcome, record_id: UUID = RECORD, *, is_fresh_fetch: bool = 
         observation=seen(person(), is_fresh_fetch=is_fresh_fetch),
         record_id=record_id,
         link_id=UUID(int=4),
-        outcome=result,
+        decided=result,
         rules=RULES,
         before=None,
         base={},
