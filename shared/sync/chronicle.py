@@ -6,11 +6,9 @@ Reverse deltas, sealed under the person's own key: the newest state is the recor
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
-
-from pydantic import JsonValue
 
 from shared.merge.rows import Row
 from shared.model import UNITS, EntityType, JsonObject
