@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import azure.functions as func
+from pydantic import BaseModel, ConfigDict
 
 from functions.edge import Answer, Call, endpoint
 from functions.paging import page_of
@@ -50,6 +51,24 @@ async def cancel_run(call: Call) -> Answer:
         raise Conflict(f"the run has ended already: {run['status']}")
     await call.services.syncs.cancel(call.company_id, run_id)
     return Answer({"run_id": run_id, "cancel_requested": True}, status=202)
+
+
+class RevertRequest(BaseModel):
+    """`POST /runs/{id}/revert`."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    preview: bool = False
+
+
+@endpoint(bp, "revert_run", "POST", "api/runs/{id}/revert")
+async def revert_run(call: Call) -> Answer:
+    """Take back what a run did, or show what that would come to (`preview`)."""
+    wanted, run_id = call.body(RevertRequest), call.path_id()
+    if wanted.preview:
+        return Answer(await call.services.reverts.preview(call.company_id, run_id))
+    started = await call.services.reverts.start(call.company_id, run_id)
+    return Answer({"run_id": started, "reverts": run_id}, status=202, headers={"Location": f"/api/runs/{started}"})
 
 
 @endpoint(bp, "list_dead_letters", "GET", "api/dead-letters")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from shared.intake.wiring import Intake
     from shared.maintenance import Maintenance
     from shared.past.chronicles import Chronicles
+    from shared.past.reverting import Reverts
     from shared.store.store import Store
     from shared.store.tables import Tables
     from shared.sync.adapters import Adapters
@@ -137,6 +138,13 @@ class Services:
         return Chronicles(self.store, self.vault)
 
     @cached_property
+    def reverts(self) -> Reverts:
+        """Takes runs back."""
+        from shared.past.reverting import Reverts
+
+        return Reverts(self.database, self.store, self.vault, self.edits, self.knocker)
+
+    @cached_property
     def applier(self) -> Applier:
         """Applies observations."""
         from shared.sync.applying import Applier
@@ -216,13 +224,14 @@ class Services:
         """Job handlers by the name that stands in `sync_queue.action`."""
         from shared.intake.handler import PublishHandler
         from shared.sync.outbound import OutboundSweep
-        from shared.sync.priorities import PUBLISH, PULL, PUSH_MOVED, RECONCILE
+        from shared.sync.priorities import PUBLISH, PULL, PUSH_MOVED, RECONCILE, REVERT
         from shared.sync.run_status import ShownLive
 
         return {
             PULL: ShownLive(self.puller, self.run_status, self.database, self.store.runs),
             RECONCILE: self.reconciler,
             PUSH_MOVED: OutboundSweep(self.database, self.store),
+            REVERT: self.reverts,
             PUBLISH: PublishHandler(self.intake.publishing, self.intake.keeping),
         }
 

@@ -35,6 +35,7 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = MappingProxyType(
         "get_run": EVERYONE,
         "get_run_status": EVERYONE,
         "cancel_run": SYNCS,
+        "revert_run": DECIDES,
         "list_dead_letters": OPERATES,
         "redrive_dead_letter": OPERATES,
         "list_candidates": READS_RECORDS,

@@ -138,7 +138,7 @@ class History:
 
     async def of(self, tx: Transaction, record_id: UUID, *, limit: int = 100) -> list[PastChange]:
         """Return the newest rows of a record, whatever their side, newest first."""
-        return [_change(row) for row in await tx.rows(_OF, record=record_id, limit=limit)]
+        return [change_of(row) for row in await tx.rows(_OF, record=record_id, limit=limit)]
 
     async def of_units(
         self, tx: Transaction, record_ids: Sequence[UUID], units: Sequence[str], *, limit: int = 50
@@ -146,11 +146,12 @@ class History:
         """Return the newest changes here of any of *units*, by record, each newest first, at most *limit* a record."""
         found: dict[UUID, list[PastChange]] = {}
         for row in await tx.rows(_OF_UNITS, ids=list(record_ids), units=list(units), limit=limit):
-            found.setdefault(row["record_id"], []).append(_change(row))
+            found.setdefault(row["record_id"], []).append(change_of(row))
         return found
 
 
-def _change(row: Mapping[str, Any]) -> PastChange:
+def change_of(row: Mapping[str, Any]) -> PastChange:
+    """Read a row of `record_history`."""
     return PastChange(
         row["version"],
         row["at"],

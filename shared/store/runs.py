@@ -68,11 +68,11 @@ VALUES (%(id)s, %(company)s, %(integration)s, %(parent)s, %(entity)s, %(directio
 _GET: LiteralString = "SELECT * FROM runs WHERE id = %(id)s"
 _RUNNING: LiteralString = """
 SELECT * FROM runs WHERE integration_id = %(integration)s AND entity_type = %(entity)s AND direction = %(direction)s
-    AND status = 'running'
+    AND status = 'running' AND mode <> 'revert'
 ORDER BY started_at, id
 """
 _LATEST: LiteralString = """
-SELECT * FROM runs WHERE integration_id = %(integration)s AND entity_type = %(entity)s
+SELECT * FROM runs WHERE integration_id = %(integration)s AND entity_type = %(entity)s AND mode <> 'revert'
 ORDER BY started_at DESC, id DESC LIMIT 1
 """
 _CHILDREN: LiteralString = "SELECT * FROM runs WHERE parent_id = %(id)s ORDER BY started_at, id"
@@ -187,12 +187,12 @@ class Runs:
     async def running(
         self, tx: Transaction, integration_id: UUID, entity: EntityType, direction: Direction
     ) -> list[Run]:
-        """Return the runs of an entity that are not over, oldest first."""
+        """Return the syncs of an entity that are not over, oldest first."""
         rows = await tx.rows(_RUNNING, integration=integration_id, entity=entity.value, direction=direction.value)
         return [_run(row) for row in rows]
 
     async def latest(self, tx: Transaction, integration_id: UUID, entity: EntityType) -> Run | None:
-        """Return the newest run of an entity, over or not."""
+        """Return the newest sync of an entity, over or not."""
         row = await tx.row(_LATEST, integration=integration_id, entity=entity.value)
         return _run(row) if row else None
 

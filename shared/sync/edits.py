@@ -102,13 +102,26 @@ class Edits:
         await self._knocker.send(knocks)
         return after
 
+    async def take_back(
+        self, tx: Transaction, record: StoredRecord, changed: Mapping[str, JsonValue], run_id: UUID
+    ) -> list[JobRequest]:
+        """Write older values into the locked *record*, on behalf of the run that takes another one back."""
+        return await self._write(tx, record, changed, str(run_id), rule="revert", run_id=run_id)
+
     async def _write(
-        self, tx: Transaction, record: StoredRecord, changed: Mapping[str, JsonValue], actor: str
+        self,
+        tx: Transaction,
+        record: StoredRecord,
+        changed: Mapping[str, JsonValue],
+        actor: str,
+        *,
+        rule: str = "edit",
+        run_id: UUID | None = None,
     ) -> list[JobRequest]:
         before = decode_stamps(record.stamps)
-        stamps = await self._stamps(tx, record.entity, changed, before, "edit")
+        stamps = await self._stamps(tx, record.entity, changed, before, rule)
         units = units_touched(record.entity, changed)
-        await self._chronicle.after_edit(tx, record, changed, units, source=PORTAL)
+        await self._chronicle.after_edit(tx, record, changed, units, source=PORTAL, run_id=run_id)
         write = RecordWrite(
             record.id,
             record.entity,

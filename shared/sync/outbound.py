@@ -37,10 +37,7 @@ class OutboundSweep:
                     return Done("nothing_to_run", knocks)
                 run = runs[0]
                 moved = await self._store.links.moved_records(tx, job.integration_id, job.entity, after, BATCH)
-                requests = [
-                    JobRequest(job.integration_id, RECONCILE, job.entity, str(each), Direction.OUTBOUND, OUTBOUND_SWEEP)
-                    for each in moved
-                ]
+                requests = [_request(job, each, run.id) for each in moved]
                 knocks.extend(await self._store.ledger.enqueue(tx, requests))
                 is_cancelled = await self._store.runs.add(tx, run.id, Counts(pages=1, read=len(moved)), {})
                 if is_cancelled or len(moved) < BATCH:
@@ -49,3 +46,16 @@ class OutboundSweep:
                     await self._store.runs.end(tx, run, status, evidence=evidence)
                     return Continue(knocks=knocks) if len(runs) > 1 else Done(status.value, knocks)
                 after = moved[-1]
+
+
+def _request(job: Job, record_id: UUID, run_id: UUID) -> JobRequest:
+    """What the job writes is the run's doing: so it can be explained, and taken back."""
+    return JobRequest(
+        job.integration_id,
+        RECONCILE,
+        job.entity,
+        str(record_id),
+        Direction.OUTBOUND,
+        OUTBOUND_SWEEP,
+        run_id=run_id,
+    )

@@ -10,6 +10,7 @@ RECONCILE = "reconcile"
 PULL = "pull"
 PUBLISH = "publish_webhook_state"
 PUSH_MOVED = "push_moved"
+REVERT = "revert"
 
 SECRETS = 1
 """Telling the webhook intake about secrets and states; runs while an integration is paused."""

@@ -64,7 +64,7 @@ class Reconciler:
         if not any(integration.allows(job.entity, direction) for direction in Direction):
             return Done("entity_off")
         async with self._adapters.connected(integration) as adapter:
-            work = Work(integration, type(adapter), job.entity, job)
+            work = Work(integration, type(adapter), job.entity, job, job.run_id)
             if job.record_key.startswith(EXTERNAL_KEY):
                 return await self._bring_in(work, adapter, job.record_key.removeprefix(EXTERNAL_KEY))
             if not links:

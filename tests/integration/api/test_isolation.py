@@ -64,6 +64,7 @@ CASES = {
     "get_integration_stats": Case("/api/integrations/{integration}/stats"),
     "get_run": Case("/api/runs/{run}"),
     "get_run_status": Case("/api/runs/{run}/status"),
+    "revert_run": Case("/api/runs/{run}/revert", {"preview": True}),
     "cancel_run": Case("/api/runs/{run}"),
     "list_dead_letters": empty("/api/dead-letters?integration_id={integration}&state=all"),
     "redrive_dead_letter": Case("/api/dead-letters/{letter}/redrive"),

@@ -1,0 +1,140 @@
+"""Taking a run back: shown first, done field by field, here and at the vendor, and never over something newer."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from shared.errors import Conflict
+from shared.model import Direction, EntityType
+from tests.integration.sync.world import World
+
+CANDIDATE = EntityType.CANDIDATE
+
+
+async def people(world: World, count: int) -> list[dict[str, Any]]:
+    """Return vendor's candidates that have a title and a company."""
+    found = [each for each in (await world.vendor_state())["candidates"] if each["title"] and each["company"]]
+    return found[:count]
+
+
+async def title_there(world: World, external_id: object) -> str:
+    rows = (await world.vendor_state())["candidates"]
+    return str(next(row for row in rows if row["id"] == external_id)["title"])
+
+
+async def revert(world: World, run_id: UUID) -> dict[str, Any]:
+    """Take the run back; return the row of the run that did it."""
+    reverting = await world.services.reverts.start(world.company_id, run_id)
+    await world.drain()
+    return await world.run_of(reverting)
+
+
+async def test_what_a_pull_changed_goes_back_on_both_sides_unless_something_newer_stands_there(world: World) -> None:
+    await world.pull()
+    changed, edited_since, held = await people(world, 3)
+    for person in (changed, edited_since, held):
+        await world.edit_at_vendor("candidates", person["id"], {"title": "By mistake", "company": "Wrong Ltd"})
+    run_id = await world.pull(CANDIDATE)
+    newer = await world.record_of(CANDIDATE, edited_since["id"])
+    await world.edit_here(CANDIDATE, newer["id"], current_title="Meant so")
+    await world.drain()
+    vendor_before = await world.vendor_state()
+    preview = await world.services.reverts.preview(world.company_id, run_id)
+    assert preview["counts"] == {"records": 3, "fields": 5, "newer_change": 1, "archived": 0}
+    assert len(preview["samples"]) == 6
+    assert await world.vendor_state() == vendor_before
+
+    done = await revert(world, run_id)
+    assert (done["status"], done["records_updated"], done["mode"]) == ("partial", 3, "revert")
+    for person in (changed, held):
+        record = await world.record_of(CANDIDATE, person["id"])
+        assert (record["data"]["current_title"], record["data"]["current_company"]) == (
+            person["title"], person["company"],
+        )  # fmt: skip
+        assert await title_there(world, person["id"]) == person["title"]
+    kept = await world.record_of(CANDIDATE, edited_since["id"])
+    assert (kept["data"]["current_title"], kept["data"]["current_company"]) == ("Meant so", edited_since["company"])
+    assert await title_there(world, edited_since["id"]) == "Meant so"
+    # Taken back is taken back: once more finds nothing to do but what stood in the way.
+    again = await world.services.reverts.preview(world.company_id, run_id)
+    assert again["counts"].get("fields", 0) == 0
+
+
+async def test_the_reverting_run_can_be_taken_back_too(world: World) -> None:
+    await world.pull()
+    (person,) = await people(world, 1)
+    await world.edit_at_vendor("candidates", person["id"], {"title": "Promoted"})
+    run_id = await world.pull(CANDIDATE)
+    first = await revert(world, run_id)
+    assert first["status"] == "complete"
+    assert await title_there(world, person["id"]) == person["title"]
+    await revert(world, first["id"])
+    assert (await world.record_of(CANDIDATE, person["id"]))["data"]["current_title"] == "Promoted"
+    assert await title_there(world, person["id"]) == "Promoted"
+
+
+async def test_what_a_pull_brought_in_is_archived_unless_it_is_used(world: World) -> None:
+    run_id = await world.pull()
+    children = await world.rows("SELECT id FROM runs WHERE parent_id = %(id)s AND entity_type = 'candidate'", id=run_id)
+    used = await world.rows(
+        "SELECT DISTINCT candidate_id AS id FROM records WHERE entity_type = 'application' AND candidate_id IS NOT NULL"
+    )
+    candidates = await world.rows("SELECT id FROM records WHERE entity_type = 'candidate'")
+    preview = await world.services.reverts.preview(world.company_id, children[0]["id"])
+    assert preview["counts"].get("in_use", 0) == len(used)
+    assert preview["counts"]["archived"] == len(candidates) - len(used)
+    await revert(world, children[0]["id"])
+    left = await world.rows("SELECT id FROM records WHERE entity_type = 'candidate' AND archived_at IS NULL")
+    assert {row["id"] for row in left} == {row["id"] for row in used}
+
+
+async def test_what_an_outbound_run_wrote_at_the_vendor_goes_back(world: World) -> None:
+    await world.pull()
+    (person,) = await people(world, 1)
+    record = await world.record_of(CANDIDATE, person["id"])
+    await world.execute("DELETE FROM sync_queue")
+    await world.edit_here(CANDIDATE, record["id"], current_title="Bulk change")
+    await world.execute("DELETE FROM sync_queue")  # so that the run is what carries it
+    run_id = await world.services.syncs.request(
+        world.company_id, world.integration_id, direction=Direction.OUTBOUND, entity=CANDIDATE
+    )
+    await world.drain()
+    assert await title_there(world, person["id"]) == "Bulk change"
+    await revert(world, run_id)
+    assert await title_there(world, person["id"]) == person["title"]
+    assert (await world.record_of(CANDIDATE, person["id"]))["data"]["current_title"] == person["title"]
+
+
+async def test_a_run_is_not_taken_back_while_it_runs_nor_twice_at_once(world: World) -> None:
+    run_id = await world.services.syncs.request(
+        world.company_id, world.integration_id, direction=Direction.INBOUND, entity=CANDIDATE
+    )
+    with pytest.raises(Conflict, match="not over yet"):
+        await world.services.reverts.start(world.company_id, run_id)
+    await world.drain()
+    await world.services.reverts.start(world.company_id, run_id)
+    with pytest.raises(Conflict, match="already"):
+        await world.services.reverts.start(world.company_id, run_id)
+
+
+async def test_a_worker_that_starts_over_takes_nothing_back_twice(world: World) -> None:
+    await world.pull()
+    persons = await people(world, 3)
+    for person in persons:
+        await world.edit_at_vendor("candidates", person["id"], {"title": "By mistake"})
+    run_id = await world.pull(CANDIDATE)
+    reverting = await world.services.reverts.start(world.company_id, run_id)
+    # What the worker had committed when it died: one record of three.
+    done = await world.record_of(CANDIDATE, persons[0]["id"])
+    async with world.services.database.company(world.company_id) as tx:
+        record = (await world.services.store.records.lock(tx, CANDIDATE, [done["id"]]))[done["id"]]
+        requests = await world.services.edits.take_back(tx, record, {"current_title": persons[0]["title"]}, reverting)
+        await world.services.store.ledger.enqueue(tx, requests)
+    await world.edit_here(CANDIDATE, done["id"], current_title="Meant so, after it was taken back")
+    await world.drain()
+    assert (await world.run_of(reverting))["status"] == "complete"
+    titles = [(await world.record_of(CANDIDATE, each["id"]))["data"]["current_title"] for each in persons]
+    assert titles == ["Meant so, after it was taken back", persons[1]["title"], persons[2]["title"]]
