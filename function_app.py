@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from functions import conflicts, health, integrations, operations, past, records, schedules, sync_jobs, webhooks
+from functions import (
+    candidate_merges,
+    conflicts,
+    health,
+    integrations,
+    operations,
+    past,
+    records,
+    schedules,
+    sync_jobs,
+    webhooks,
+)
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
-for module in (health, integrations, operations, records, past, conflicts, webhooks, sync_jobs, schedules):
+MODULES = (health, integrations, operations, records, past, candidate_merges, conflicts, webhooks, sync_jobs, schedules)
+for module in MODULES:
     app.register_functions(module.bp)

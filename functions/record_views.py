@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,6 +11,7 @@ from uuid import UUID
 from shared.model import FIELDS, EntityType
 from shared.store.database import Transaction
 from shared.store.reading import Reading
+from shared.store.record_merges import RecordMerges
 
 
 def record_view(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,6 +39,7 @@ async def shown(tx: Transaction, entity: EntityType, rows: Sequence[Mapping[str,
     external_ids = await reading.external_ids(tx, entity, ids)
     conflicts = await reading.open_conflicts(tx, ids)
     applications = await reading.applications_of(tx, ids) if entity is EntityType.CANDIDATE else {}
+    merged = await _merged(tx, ids) if entity is EntityType.CANDIDATE else _Merged({}, {})
     views = []
     for row in rows:
         view = record_view(row)
@@ -44,8 +47,28 @@ async def shown(tx: Transaction, entity: EntityType, rows: Sequence[Mapping[str,
         view["external_ids"] = external_ids.get(row["id"], [])
         if entity is EntityType.CANDIDATE:
             view |= applied_for(applications.get(row["id"], []))
+            view["merged_into"] = merged.into.get(row["id"])
+            view["merged_from"] = merged.of.get(row["id"], [])
         views.append(view)
     return views
+
+
+async def candidate_view(tx: Transaction, candidate_id: UUID) -> dict[str, Any]:
+    """Return one candidate with what hangs on it. Raises NotFound."""
+    row = await Reading().record(tx, EntityType.CANDIDATE, candidate_id)
+    return (await shown(tx, EntityType.CANDIDATE, [row]))[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Merged:
+    into: Mapping[UUID, UUID]
+    of: Mapping[UUID, Sequence[UUID]]
+
+
+async def _merged(tx: Transaction, ids: Sequence[UUID]) -> _Merged:
+    """Return of which record each one is part, and which are part of it."""
+    merges = RecordMerges()
+    return _Merged(await merges.survivors(tx, ids), await merges.merged_into(tx, ids))
 
 
 def applied_for(applications: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from shared.store.tables import Tables
     from shared.sync.adapters import Adapters
     from shared.sync.applying import Applier
+    from shared.sync.candidate_merges import CandidateMerges
+    from shared.sync.candidate_partings import CandidatePartings
     from shared.sync.edits import Edits
     from shared.sync.held_values import Vault
     from shared.sync.poison import PoisonRecorder
@@ -167,11 +169,25 @@ class Services:
         return Edits(self.database, self.store, self.vault, Pinner(self.store.pins, self.keys), self.knocker)
 
     @cached_property
+    def merges(self) -> CandidateMerges:
+        """Makes two candidates one."""
+        from shared.sync.candidate_merges import CandidateMerges
+
+        return CandidateMerges(self.database, self.store, self.vault, self.knocker)
+
+    @cached_property
+    def partings(self) -> CandidatePartings:
+        """Makes them two again."""
+        from shared.sync.candidate_partings import CandidatePartings
+
+        return CandidatePartings(self.database, self.store, self.vault, self.knocker)
+
+    @cached_property
     def resolutions(self) -> Resolutions:
         """Performs people's decisions."""
         from shared.sync.resolutions import Resolutions
 
-        return Resolutions(self.database, self.store, self.adapters, self.edits, self.keys, self.knocker)
+        return Resolutions(self.database, self.store, self.adapters, self.edits, self.merges, self.keys, self.knocker)
 
     @cached_property
     def puller(self) -> Puller:

@@ -48,6 +48,8 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = MappingProxyType(
         "get_candidate_history": READS_RECORDS,
         "get_application_history": READS_RECORDS,
         "get_job_history": READS_RECORDS,
+        "merge_candidate": DECIDES,
+        "unmerge_candidate": DECIDES,
         "list_applications": READS_RECORDS,
         "get_application": READS_RECORDS,
         "create_application": EDITS_RECORDS,

@@ -120,13 +120,13 @@ class Conflicts:
         """Return the open field items of the records, by record and unit."""
         if not record_ids:
             return {}
-        items = [_item(row) for row in await tx.rows(_OPEN_OF_RECORDS, ids=list(record_ids))]
+        items = [item_of(row) for row in await tx.rows(_OPEN_OF_RECORDS, ids=list(record_ids))]
         return {(item.record_id, item.unit): item for item in items if item.record_id and item.unit}
 
     async def lock(self, tx: Transaction, conflict_id: UUID) -> ConflictItem | None:
         """Return one item, locked until the transaction ends, or None."""
         row = await tx.row(_LOCK, id=conflict_id)
-        return _item(row) if row else None
+        return item_of(row) if row else None
 
     async def put(self, tx: Transaction, items: Sequence[FieldConflict]) -> int:
         """Open items or bring open ones up to date; tell data managers of the new ones, and return how many."""
@@ -185,7 +185,8 @@ class Conflicts:
         return {row["external_id"]: row["decision"] for row in rows if row["decision"]}
 
 
-def _item(row: Mapping[str, Any]) -> ConflictItem:
+def item_of(row: Mapping[str, Any]) -> ConflictItem:
+    """Read a row of `conflicts`."""
     return ConflictItem(
         id=row["id"],
         kind=row["kind"],

@@ -9,10 +9,12 @@ from shared.store.conflicts import Conflicts
 from shared.store.connections import Connections
 from shared.store.create_intents import CreateIntents
 from shared.store.history import History
+from shared.store.identity_pairs import IdentityPairs
 from shared.store.ledger import Ledger
 from shared.store.links import Links
 from shared.store.logs import Logs
 from shared.store.pins import Pins
+from shared.store.record_merges import RecordMerges
 from shared.store.records import Records
 from shared.store.runs import Runs
 
@@ -32,3 +34,5 @@ class Store:
     attention: Attention = field(default_factory=Attention)
     create_intents: CreateIntents = field(default_factory=CreateIntents)
     connections: Connections = field(default_factory=Connections)
+    record_merges: RecordMerges = field(default_factory=RecordMerges)
+    identity_pairs: IdentityPairs = field(default_factory=IdentityPairs)

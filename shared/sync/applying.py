@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from types import MappingProxyType
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from shared.security.keys import Keys
 from shared.store.database import Transaction
 from shared.store.ledger import JobRequest, Knock
 from shared.store.links import Link
+from shared.store.records import RecordWrite
 from shared.store.runs import Counts
 from shared.store.store import Store
 from shared.sync import waiting
@@ -127,6 +129,7 @@ class Applier:
         found.unchanged = len(observations) - len(changed)
         if not changed:
             return found
+        await store.record_merges.hold_still(tx)
         ids = {
             entity: await store.links.internal_ids(tx, integration_id, entity, sorted(external_ids))
             for entity, external_ids in references_of(changed).items()
@@ -210,14 +213,21 @@ class Applier:
         await store.links.insert(tx, work.integration.id, work.entity, [each for each in links if each.based_on == 0])
         await store.links.update(tx, [each for each in links if each.based_on > 0])
         doubtful = await self._conflicts.bring_up_to_date(tx, work.integration.id, merged)
-        forgotten = [each.record_id for each in merged if each.observation.record.anonymized]
-        await store.history.forget(tx, forgotten)
-        await store.pins.clear(tx, forgotten)
+        await self._forget(tx, work, [each.record_id for each in merged if each.observation.record.anonymized])
         await store.attention.recover(
             tx, work.integration.id, work.entity, [each.observation.external_id for each in merged]
         )
         await self._tell(tx, work, merged)
         return doubtful
+
+    async def _forget(self, tx: Transaction, work: Work, record_ids: Sequence[UUID]) -> None:
+        """Let nothing sealed of erased people open again, nor anything of those who were merged into them."""
+        parts = await self._store.record_merges.merged_into(tx, record_ids)
+        records = await self._store.records.lock(tx, work.entity, sorted(chain.from_iterable(parts.values())))
+        empty = [RecordWrite(each.id, each.entity, {}, {}, each.version, is_archived=True) for each in records.values()]
+        await self._store.records.update(tx, work.entity, empty)
+        await self._store.history.forget(tx, [*record_ids, *records])
+        await self._store.pins.clear(tx, [*record_ids, *records])
 
     async def _tell(self, tx: Transaction, work: Work, merged: Sequence[Merged]) -> None:
         """Raise an issue for each unit of which the merge says that people must know."""

@@ -16,7 +16,7 @@ from pydantic import JsonValue
 
 from shared import telemetry
 from shared.adapters.protocol import Adapter, Written
-from shared.errors import LiaisonError, Rejected
+from shared.errors import Conflict, LiaisonError, Rejected
 from shared.merge.matching import contradict
 from shared.model import Direction, EntityType, LogAction, LogStatus, Record, SubmissionState
 from shared.security.keys import Keys
@@ -182,6 +182,9 @@ class Creator:
     async def _open_intent(self, plan: _Create) -> CreateIntent:
         async with self._database.company(plan.job.company_id) as tx:
             await self._store.ledger.guard(tx, plan.job)
+            await self._store.record_merges.hold_still(tx)
+            if await self._store.record_merges.survivors(tx, [plan.record.id]):
+                raise Conflict("the record has been merged into another one meanwhile")
             await self._store.records.lock_identities(tx, [plan.identity])
             return await self._store.create_intents.open(
                 tx,

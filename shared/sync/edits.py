@@ -93,6 +93,7 @@ class Edits:
                 raise NotFound(f"there is no {entity.value} {record_id}")
             if expected_version is not None and record.version != expected_version:
                 raise Conflict(f"the record is at version {record.version} by now", remedy="read it again")
+            await self._require_whole(tx, record)
             changed = {name: value for name, value in changes.items() if not _same(record.data.get(name), value)}
             if not changed:
                 return record
@@ -107,6 +108,16 @@ class Edits:
     ) -> list[JobRequest]:
         """Write older values into the locked *record*, on behalf of the run that takes another one back."""
         return await self._write(tx, record, changed, str(run_id), rule="revert", run_id=run_id)
+
+    async def _require_whole(self, tx: Transaction, record: StoredRecord) -> None:
+        """Raise Conflict for a record that is part of another one: what is written to it would be seen by nobody."""
+        if record.archived_at is None:
+            return
+        for survivor in (await self._store.record_merges.survivors(tx, [record.id])).values():
+            raise Conflict(
+                f"{record.entity.value} {record.id} is part of {record.entity.value} {survivor}",
+                remedy=f"use {survivor} instead",
+            )
 
     async def _write(
         self,
@@ -195,6 +206,7 @@ class Edits:
         system does not take what the portal submits.
         """
         async with self._database.company(company_id) as tx:
+            await self._store.record_merges.hold_still(tx)
             await self._require_parents(tx, candidate_id, job_id)
             await self._store.records.lock_identities(tx, [f"{candidate_id} {job_id}"])
             if await self._store.records.application_of(tx, candidate_id, job_id) is not None:
@@ -231,8 +243,10 @@ class Edits:
             ("candidate_id", EntityType.CANDIDATE, candidate_id),
             ("job_id", EntityType.JOB, job_id),
         ):
-            if record_id not in await self._store.records.get(tx, entity, [record_id]):
+            found = await self._store.records.get(tx, entity, [record_id])
+            if record_id not in found:
                 raise InvalidInput(f"{field}: there is no such {entity.value}", field=field)
+            await self._require_whole(tx, found[record_id])
 
     async def _owner(self, tx: Transaction, job_id: UUID) -> UUID | None:
         """Return the integration that owns the job, if the shipped route is on; None: the application stays here."""

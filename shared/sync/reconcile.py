@@ -61,8 +61,11 @@ class Reconciler:
             await self._store.ledger.guard(tx, job)
             integration = await self._store.connections.get(tx, job.integration_id)
             links = await self._links(tx, job)
+            handed_over = None if links else await self._hand_over(tx, job)
         if not any(integration.allows(job.entity, direction) for direction in Direction):
             return Done("entity_off")
+        if handed_over is not None:
+            return handed_over
         async with self._adapters.connected(integration) as adapter:
             work = Work(integration, type(adapter), job.entity, job, job.run_id)
             if job.record_key.startswith(EXTERNAL_KEY):
@@ -79,6 +82,19 @@ class Reconciler:
         record_id = UUID(job.record_key)
         links = (await self._store.links.of_records(tx, [record_id])).get(record_id, [])
         return [link for link in links if link.integration_id == job.integration_id]
+
+    async def _hand_over(self, tx: Transaction, job: Job) -> Done | None:
+        """A job that was asked before its record became part of another one is that one's."""
+        if job.record_key.startswith(EXTERNAL_KEY) or job.entity is not EntityType.CANDIDATE:
+            return None
+        record_id = UUID(job.record_key)
+        survivor_id = (await self._store.record_merges.survivors(tx, [record_id])).get(record_id)
+        if survivor_id is None:
+            return None
+        request = JobRequest(
+            job.integration_id, RECONCILE, job.entity, str(survivor_id), job.direction, job.priority, job.payload
+        )
+        return Done("merged", await self._store.ledger.enqueue(tx, [request]))
 
     async def _bring_in(self, work: Work, adapter: Adapter, external_id: str) -> Ending:
         """Fetch a record that only the vendor's id names, and apply it as a page of one."""

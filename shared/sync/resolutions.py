@@ -23,13 +23,14 @@ from shared.merge.state import Stamp
 from shared.model import UNITS, Direction
 from shared.security.keys import Keys
 from shared.store.conflicts import ConflictItem
-from shared.store.database import Database
+from shared.store.database import Database, Transaction
 from shared.store.ledger import JobRequest, Knock
 from shared.store.links import EXTERNAL_KEY, Link, LinkWrite
 from shared.store.queues import Knocker
 from shared.store.store import Store
 from shared.sync import waiting
 from shared.sync.adapters import Adapters
+from shared.sync.candidate_merges import CandidateMerges
 from shared.sync.edits import Edits
 from shared.sync.identity import NEW
 from shared.sync.merging import ours_of
@@ -50,12 +51,20 @@ class Resolutions:
     """Performs people's decisions."""
 
     def __init__(
-        self, database: Database, store: Store, adapters: Adapters, edits: Edits, keys: Keys, knocker: Knocker
+        self,
+        database: Database,
+        store: Store,
+        adapters: Adapters,
+        edits: Edits,
+        merges: CandidateMerges,
+        keys: Keys,
+        knocker: Knocker,
     ) -> None:
         self._database = database
         self._store = store
         self._adapters = adapters
         self._edits = edits
+        self._merges = merges
         self._keys = keys
         self._knocker = knocker
 
@@ -104,15 +113,28 @@ class Resolutions:
             )
         key = EXTERNAL_KEY + item.external_id
         async with self._database.company(company_id) as tx:
+            # Links may have to move, and whoever is to move them locks nothing before this.
+            await self._store.record_merges.alone(tx)
             current = await self._store.conflicts.lock(tx, item.id)
             _require_open(current, item.version)
             await self._store.conflicts.end(tx, item.id, "resolved", by=actor, decision=decision)
+            if item.kind == "possible_duplicate" and item.record_id is not None:
+                return await self._decide_duplicate(tx, item, item.record_id, decision, actor)
             knocks = await self._store.ledger.release_held(
                 tx, item.integration_id, [waiting.review(item.integration_id, item.entity, item.external_id)]
             )
-            if item.kind == "ambiguous_match":
-                request = JobRequest(item.integration_id, RECONCILE, item.entity, key, Direction.INBOUND, MANUAL_RECORD)
-                knocks.extend(await self._store.ledger.enqueue(tx, [request]))
+            request = JobRequest(item.integration_id, RECONCILE, item.entity, key, Direction.INBOUND, MANUAL_RECORD)
+            knocks.extend(await self._store.ledger.enqueue(tx, [request]))
+        return knocks
+
+    async def _decide_duplicate(
+        self, tx: Transaction, item: ConflictItem, record_id: UUID, decision: str, actor: str
+    ) -> list[Knock]:
+        """The same person: the record that was there first takes the newer one in. Else nobody asks again."""
+        if decision == NEW:
+            await self._store.identity_pairs.put(tx, record_id, item.matches, by=actor)
+            return []
+        _, knocks = await self._merges.merge_within(tx, UUID(decision), record_id, {}, actor=actor)
         return knocks
 
     async def _fetch_sides(self, company_id: UUID, item: ConflictItem) -> dict[str, _Fetched]:

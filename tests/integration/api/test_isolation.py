@@ -78,6 +78,8 @@ CASES = {
     "get_job_history": Case("/api/jobs/{job}/history"),
     "create_candidate": Case("/api/candidates", {"email": "{email}"}, frozenset({201})),
     "update_candidate": Case("/api/candidates/{candidate}", {"first_name": "Mine"}),
+    "merge_candidate": Case("/api/candidates/{candidate}/merge", {"other_id": "{application}"}),
+    "unmerge_candidate": Case("/api/candidates/{candidate}/unmerge"),
     "list_applications": empty("/api/applications?candidate_id={candidate}&archived=all"),
     "get_application": Case("/api/applications/{application}"),
     "create_application": Case(
@@ -226,6 +228,11 @@ _ROW: dict[str, dict[str, Any]] = {
         "entity_type": "'candidate'", "entity_id": "gen_random_uuid()", "action": "'created'",
         "direction": "'inbound'", "status": "'success'",
     },
+    "record_merges": {
+        "entity_type": "'candidate'", "survivor_id": "gen_random_uuid()", "merged_id": "gen_random_uuid()",
+        "survivor_sealed": "'x'", "merged_sealed": "'x'", "merged_by": "'x'",
+    },
+    "identity_pairs": {"low": f"'{UUID(int=1)}'", "high": f"'{UUID(int=2)}'", "decided_by": "'x'"},
     "quarantine": {"entity_type": "'job'", "code": "'x'", "reason": "'x'"},
     "record_pins": {
         "record_id": "gen_random_uuid()", "unit": "'phone'", "decision": "'x'", "norm": "1", "key_id": "'x'",
@@ -361,7 +368,8 @@ OPERATORS_READ = {
     "cursors": False, "dead_letters": True, "external_entity_map": True, "heartbeats": True, "runs": True,
     "schedules": True, "sync_logs": True, "sync_queue": True, "records": False, "record_history": False,
     "issues": True, "quarantine": True, "conflicts": False, "person_keys": False, "oauth_tokens": False,
-    "access_tokens": False, "webhook_events": False, "notices": False, "record_pins": False,
+    "access_tokens": False, "webhook_events": False, "record_merges": False, "identity_pairs": False, "notices": False,
+    "record_pins": False,
 }  # fmt: skip
 """Operational tables of all companies are the operators' to read; no record, no credential."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import orjson
 from hypothesis import given
@@ -50,7 +51,7 @@ _stamps = st.builds(
 @st.composite
 def records(draw: st.DrawFn) -> Ours:
     """A record as it may be stored: any fields, stamps of any origin."""
-    values = draw(st.fixed_dictionaries({}, optional=_VALUES))
+    values: Any = draw(st.fixed_dictionaries({}, optional=_VALUES))
     units = [unit.name for unit in UNITS[CANDIDATE].values() if any(member in values for member in unit.members)]
     return Ours(values, {unit: draw(_stamps) for unit in units})
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from pydantic import JsonValue
 
-from shared.merge.joining import Joined, Keep, join, part
+from shared.merge.joining import Joined, Keep, Parted, join, part
 from shared.merge.state import Ours, Stamp
 from shared.model import UNITS
 from tests.unit.merge.lab import CANDIDATE, at
@@ -111,15 +111,14 @@ def test_a_stored_field_of_another_release_is_kept() -> None:
 SIDES = {"one": Keep.SURVIVOR, "two": Keep.OTHER}
 
 
-def parted(mine: Ours, theirs: Ours, **edits: tuple[JsonValue, str]) -> tuple[Ours, Ours, tuple[str, ...]]:
+def parted(mine: Ours, theirs: Ours, **edits: tuple[JsonValue, str]) -> Parted:
     """Join, change fields from a source each, and part."""
     one = joined(mine, theirs)
     now = Ours(
         {**one.values, **{name: value for name, (value, _) in edits.items()}},
         {**one.stamps, **{name: Stamp(at(900), 1, source) for name, (_, source) in edits.items()}},
     )
-    two = part(CANDIDATE, survivor=mine, other=theirs, joined=Ours(one.values, one.stamps), now=now, owners=SIDES)
-    return two.survivor, two.other, two.stayed
+    return part(CANDIDATE, survivor=mine, other=theirs, joined=Ours(one.values, one.stamps), now=now, owners=SIDES)
 
 
 MINE = record({"email": "a@x.org", "current_title": "Dev", "tags": ["a", "b"]}, 1, "one", 1)
@@ -127,24 +126,29 @@ THEIRS = record({"email": "b@x.org", "current_title": "Lead", "tags": ["b", "c"]
 
 
 def test_what_did_not_change_is_restored() -> None:
-    assert parted(MINE, THEIRS) == (MINE, THEIRS, ())
+    two = parted(MINE, THEIRS)
+    assert (two.survivor, two.other) == (MINE, THEIRS)
+    assert (two.changed, two.stayed) == ({Keep.SURVIVOR: (), Keep.OTHER: ()}, ())
 
 
-@pytest.mark.parametrize(("source", "side"), [("one", 0), ("two", 1), ("portal", 0), ("three", 0)])
-def test_a_later_change_goes_to_the_side_whose_system_gave_it(source: str, side: int) -> None:
-    found = parted(MINE, THEIRS, current_title=("Chief", source))
-    assert found[side].values["current_title"] == "Chief"
-    assert found[side].stamps["current_title"] == Stamp(at(900), 1, source)
-    assert found[1 - side] == (THEIRS, MINE)[side]
-    assert found[2] == (() if source in SIDES else ("current_title",))
+@pytest.mark.parametrize(
+    ("source", "side"),
+    [("one", Keep.SURVIVOR), ("two", Keep.OTHER), ("portal", Keep.SURVIVOR), ("three", Keep.SURVIVOR)],
+)
+def test_a_later_change_goes_to_the_side_whose_system_gave_it(source: str, side: Keep) -> None:
+    two = parted(MINE, THEIRS, current_title=("Chief", source))
+    with_it, without = (two.survivor, two.other) if side is Keep.SURVIVOR else (two.other, two.survivor)
+    assert with_it.values["current_title"] == "Chief"
+    assert with_it.stamps["current_title"] == Stamp(at(900), 1, source)
+    assert without == (THEIRS if side is Keep.SURVIVOR else MINE)
+    assert two.stayed == (() if source in SIDES else ("current_title",))
 
 
 def test_of_a_set_the_additions_and_removals_since_are_made_again() -> None:
-    survivor, other, _ = parted(MINE, THEIRS, tags=(["a", "c", "d"], "two"))
-    assert survivor == MINE
-    assert other.values["tags"] == ["c", "d"]
+    two = parted(MINE, THEIRS, tags=(["a", "c", "d"], "two"))
+    assert two.survivor == MINE
+    assert two.other.values["tags"] == ["c", "d"]
 
 
 def test_what_was_cleared_since_is_cleared_on_its_side() -> None:
-    _, other, _ = parted(MINE, THEIRS, current_title=(None, "two"))
-    assert "current_title" not in other.values
+    assert "current_title" not in parted(MINE, THEIRS, current_title=(None, "two")).other.values

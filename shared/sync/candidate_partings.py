@@ -1,0 +1,207 @@
+"""
+Taking a merge of two candidates back (docs/identity.md).
+
+Both become what they were. What changed since goes to the one whose system gave it; what people changed in the portal
+stays with the survivor and is told. Bases stay as they are, so the vendors' next reconciles see restored values as
+edits here and take them over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from shared.errors import Conflict
+from shared.merge.joining import Keep, Parted, part
+from shared.model import Direction, EntityType
+from shared.security.aead import DataUnreadable
+from shared.store.database import Database, Transaction
+from shared.store.ledger import JobRequest, Knock
+from shared.store.queues import Knocker
+from shared.store.record_merges import LinkPlace, RecordMerge
+from shared.store.records import StoredRecord
+from shared.store.store import Store
+from shared.sync.candidate_merges import CANDIDATE, of_candidate, reconciles
+from shared.sync.edits import PORTAL
+from shared.sync.held_values import Vault
+from shared.sync.merge_snapshots import TABLE, Content, Snapshot, read_snapshot
+from shared.sync.merging import ours_of
+from shared.sync.priorities import MANUAL_RECORD, RECONCILE
+from shared.sync.record_changes import RecordChange, write_changes
+from shared.sync.stamps import encode_stamps
+
+PARTED = "parted"
+"""How an open item ends whose sides belong to two records now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parting:
+    """What became of a merge that was taken back."""
+
+    survivor_id: UUID
+    other_id: UUID
+    reapplied: Mapping[str, Sequence[str]]
+    """Fields that changed since the merge, by the record that keeps the change: `survivor` or `other`."""
+    stayed: Sequence[str]
+    """Those of the survivor's that no system of one side alone gave: a person may want them on the other."""
+    applications_stayed: Sequence[UUID]
+    """Made since the merge, and still the survivor's."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Merged:
+    """A merge with both rows locked."""
+
+    merge: RecordMerge
+    survivor: StoredRecord
+    other: StoredRecord
+    mine: Snapshot
+    theirs: Snapshot
+    places: Sequence[LinkPlace]
+
+
+class CandidatePartings:
+    """Takes merges back, the last one first."""
+
+    def __init__(self, database: Database, store: Store, vault: Vault, knocker: Knocker) -> None:
+        self._database = database
+        self._store = store
+        self._vault = vault
+        self._knocker = knocker
+
+    async def part(self, company_id: UUID, candidate_id: UUID, *, actor: str) -> Parting:
+        """
+        Take the last merge back of which *candidate_id* is either side.
+
+        The two count as different people from then on. Raises NotFound, and Conflict when there is no such merge, a
+        later one is in the way, or one of the two was erased since.
+        """
+        async with self._database.company(company_id) as tx:
+            await self._store.record_merges.alone(tx)
+            found = await self._load(tx, candidate_id)
+            parted = self._parted(found)
+            await self._write(tx, found, parted)
+            await self._move_links(tx, found)
+            asked, stayed = await self._part_applications(tx, found)
+            await self._end_items(tx, found, actor)
+            await self._store.record_merges.end(tx, found.merge.id, by=actor)
+            await self._store.identity_pairs.put(tx, found.survivor.id, [found.other.id], by=actor)
+            knocks = await self._ask(tx, found, asked)
+        await self._knocker.send(knocks)
+        return Parting(
+            found.survivor.id,
+            found.other.id,
+            {side.value: units for side, units in parted.changed.items()},
+            parted.stayed,
+            stayed,
+        )
+
+    async def _load(self, tx: Transaction, candidate_id: UUID) -> _Merged:
+        await self._store.records.fetch(tx, CANDIDATE, candidate_id)
+        merge = await self._store.record_merges.last(tx, candidate_id)
+        if merge is None:
+            raise Conflict(f"candidate {candidate_id} is not merged with anybody")
+        last = await self._store.record_merges.last(tx, merge.survivor_id)
+        if last is not None and last.id != merge.id:
+            later = last.merged_id if last.survivor_id == merge.survivor_id else last.survivor_id
+            raise Conflict(
+                f"candidate {merge.survivor_id} was merged with candidate {later} afterwards",
+                remedy=f"take that merge back first: unmerge {last.merged_id}",
+            )
+        ids = [merge.survivor_id, merge.merged_id]
+        records = await self._store.records.lock(tx, CANDIDATE, ids)
+        keys = await self._vault.keys(tx, ids)
+        try:
+            mine, theirs = (
+                read_snapshot(self._vault.open(tx.company, keys[record_id], TABLE, f"{merge.id}/{row}", sealed))
+                for record_id, row, sealed in (
+                    (merge.survivor_id, "survivor", merge.survivor_sealed),
+                    (merge.merged_id, "merged", merge.merged_sealed),
+                )
+            )
+        except DataUnreadable:
+            raise Conflict("one of the two was erased since: nobody can tell any more who was who") from None
+        places = await self._store.record_merges.places(tx, ids)
+        return _Merged(merge, records[merge.survivor_id], records[merge.merged_id], mine, theirs, places)
+
+    def _parted(self, found: _Merged) -> Parted:
+        joined = found.mine.joined or found.mine.content
+        return part(
+            CANDIDATE,
+            survivor=found.mine.content.ours,
+            other=found.theirs.content.ours,
+            joined=joined.ours,
+            now=ours_of(found.survivor),
+            owners=_owners(found),
+        )
+
+    async def _write(self, tx: Transaction, found: _Merged, parted: Parted) -> None:
+        changes = []
+        for side, record, snapshot, ours in (
+            (Keep.SURVIVOR, found.survivor, found.mine, parted.survivor),
+            (Keep.OTHER, found.other, found.theirs, parted.other),
+        ):
+            restored = snapshot.content
+            if parted.changed[side]:
+                restored = Content(dict(ours.values), encode_stamps(ours.stamps))
+            is_archived = snapshot.is_archived if side is Keep.OTHER else record.archived_at is not None
+            changes.append(RecordChange(record, restored.data, restored.stamps, is_archived=is_archived))
+        await write_changes(tx, self._store, self._vault, CANDIDATE, changes, PORTAL)
+
+    async def _move_links(self, tx: Transaction, found: _Merged) -> None:
+        links = found.theirs.links
+        back = [
+            replace(each, internal_id=found.other.id, is_primary=links[each.id])
+            for each in found.places
+            if each.id in links
+        ]
+        await self._store.record_merges.move(tx, back)
+
+    async def _part_applications(self, tx: Transaction, found: _Merged) -> tuple[list[JobRequest], list[UUID]]:
+        """Give back what came with the other; return jobs for what came since from its systems, and what just stays."""
+        entity = EntityType.APPLICATION
+        ids = await self._store.records.applications_of(tx, found.survivor.id)
+        records = await self._store.records.lock(tx, entity, ids)
+        back = [of_candidate(each, found.other.id) for each in records.values() if each.id in found.theirs.applications]
+        await write_changes(tx, self._store, self._vault, entity, back, PORTAL)
+        later = [each.id for each in records.values() if each.created_at > found.merge.merged_at]
+        systems = {each.integration_id for each in found.places if each.id in found.theirs.links}
+        links = await self._store.links.of_records(tx, later)
+        requests, stayed = [], []
+        for record_id in later:
+            asked = [each.integration_id for each in links.get(record_id, ()) if each.integration_id in systems]
+            # Whose such an application is, only the vendor knows: its record names the candidate.
+            requests += [
+                JobRequest(each, RECONCILE, entity, str(record_id), Direction.INBOUND, MANUAL_RECORD) for each in asked
+            ]
+            if not asked:
+                stayed.append(record_id)
+        return requests, stayed
+
+    async def _end_items(self, tx: Transaction, found: _Merged, actor: str) -> None:
+        """Close field items that list a link which has left; reconciles open anew what differs on either record."""
+        left = {str(link) for link in found.theirs.links}
+        for item in await self._store.record_merges.open_items(tx, [found.survivor.id]):
+            if item.kind in ("field", "refused") and not left.isdisjoint(item.inputs):
+                await self._store.conflicts.end(tx, item.id, "closed", by=actor, decision=PARTED)
+
+    async def _ask(self, tx: Transaction, found: _Merged, applications: Sequence[JobRequest]) -> list[Knock]:
+        theirs = [each for each in found.places if each.id in found.theirs.links]
+        mine = [each for each in found.places if each.id not in found.theirs.links]
+        requests = [
+            *await reconciles(tx, self._store, mine, found.survivor.id),
+            *await reconciles(tx, self._store, theirs, found.other.id),
+            *applications,
+        ]
+        return await self._store.ledger.enqueue(tx, requests)
+
+
+def _owners(found: _Merged) -> dict[str, Keep]:
+    """Return by integration whose links alone it holds; one that holds links of both owns nothing for sure."""
+    theirs = {each.integration_id for each in found.places if each.id in found.theirs.links}
+    mine = {each.integration_id for each in found.places if each.id not in found.theirs.links}
+    return {
+        **{str(each): Keep.OTHER for each in theirs - mine},
+        **{str(each): Keep.SURVIVOR for each in mine - theirs},
+    }
