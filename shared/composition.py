@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from shared.sync.poison import PoisonRecorder
     from shared.sync.pull import Puller
     from shared.sync.reconcile import Reconciler
+    from shared.sync.record_changes import RecordChanges
     from shared.sync.reminders import Reminders
     from shared.sync.resolutions import Resolutions
     from shared.sync.run_status import RunStatusBoard
@@ -169,18 +170,27 @@ class Services:
         return Edits(self.database, self.store, self.vault, Pinner(self.store.pins, self.keys), self.knocker)
 
     @cached_property
+    def _record_changes(self) -> RecordChanges:
+        from shared.sync.chronicle import Chronicle
+        from shared.sync.pinning import Pinner
+        from shared.sync.record_changes import RecordChanges
+
+        chronicle = Chronicle(self.store.history, self.vault)
+        return RecordChanges(self.store, chronicle, Pinner(self.store.pins, self.keys))
+
+    @cached_property
     def merges(self) -> CandidateMerges:
         """Makes two candidates one."""
         from shared.sync.candidate_merges import CandidateMerges
 
-        return CandidateMerges(self.database, self.store, self.vault, self.knocker)
+        return CandidateMerges(self.database, self.store, self.vault, self._record_changes, self.knocker)
 
     @cached_property
     def partings(self) -> CandidatePartings:
         """Makes them two again."""
         from shared.sync.candidate_partings import CandidatePartings
 
-        return CandidatePartings(self.database, self.store, self.vault, self.knocker)
+        return CandidatePartings(self.database, self.store, self.vault, self._record_changes, self.knocker)
 
     @cached_property
     def resolutions(self) -> Resolutions:

@@ -199,6 +199,10 @@ def _united(
 def _copy(unit: Unit, origin: Ours, values: JsonObject, stamps: dict[str, Stamp]) -> None:
     for name in unit.members:
         values[name] = origin.values.get(name)
+    _copy_stamp(unit, origin, stamps)
+
+
+def _copy_stamp(unit: Unit, origin: Ours, stamps: dict[str, Stamp]) -> None:
     stamp = origin.stamps.get(unit.name)
     if stamp is not None:
         stamps[unit.name] = stamp
@@ -241,8 +245,7 @@ def _again(entity: EntityType, unit: Unit, target: Ours, joined: Ours, now: Ours
         kept = {key: each for key, each in mine.items() if key in after or key not in before}
         kept |= {key: each for key, each in after.items() if before.get(key) != each}
         values[unit.name] = [element for _, element in kept.values()]
-        if unit.name in now.stamps:
-            stamps[unit.name] = now.stamps[unit.name]
+        _copy_stamp(unit, now, stamps)
     else:
         _copy(unit, now, values, stamps)
     return Ours({name: value for name, value in values.items() if value not in (None, "", [])}, stamps)

@@ -28,7 +28,7 @@ from shared.sync.held_values import Vault
 from shared.sync.merge_snapshots import TABLE, Content, snapshot_of
 from shared.sync.merging import ours_of
 from shared.sync.priorities import MANUAL_RECORD, RECONCILE
-from shared.sync.record_changes import RecordChange, write_changes
+from shared.sync.record_changes import RecordChange, RecordChanges
 from shared.sync.stamps import encode_stamps
 
 CANDIDATE = EntityType.CANDIDATE
@@ -42,6 +42,8 @@ class MergePlan:
 
     survivor: StoredRecord
     other: StoredRecord
+    choices: Mapping[str, Keep]
+    decided: Stamp
     joined: Joined
     places: Sequence[LinkPlace]
     """Links of both, as they are before."""
@@ -54,10 +56,13 @@ class MergePlan:
 class CandidateMerges:
     """Merges candidates."""
 
-    def __init__(self, database: Database, store: Store, vault: Vault, knocker: Knocker) -> None:
+    def __init__(
+        self, database: Database, store: Store, vault: Vault, changes: RecordChanges, knocker: Knocker
+    ) -> None:
         self._database = database
         self._store = store
         self._vault = vault
+        self._changes = changes
         self._knocker = knocker
 
     async def preview(
@@ -113,7 +118,7 @@ class CandidateMerges:
         if await self._store.record_merges.is_being_created(tx, [survivor_id, other_id]):
             raise Conflict("one of the two is being created at a vendor", remedy="try again in a minute")
         await self._remember(tx, plan, actor)
-        await self._write(tx, plan)
+        await self._write(tx, plan, actor)
         knocks = await self._end_items(tx, plan, actor)
         await self._store.identity_pairs.drop(tx, survivor_id, other_id)
         knocks += await self._wake(tx, other_id)
@@ -132,13 +137,15 @@ class CandidateMerges:
         now = (await self._store.links.ticket(tx)).at
         # Never behind what it replaces: the person has looked at it.
         at = max([now, *(stamp.at for side in (mine, theirs) for stamp in side.stamps.values())])
-        joined = join(CANDIDATE, mine, theirs, choices, decided=Stamp(at, 0, PORTAL, f"merge:{actor}"))
+        decided = Stamp(at, 0, PORTAL, f"merge:{actor}")
         applications = await self._applications(tx, other_id)
         own_jobs = {each.data.get("job_id") for each in await self._applications(tx, survivor_id)}
         return MergePlan(
             survivor,
             other,
-            joined,
+            choices,
+            decided,
+            join(CANDIDATE, mine, theirs, choices, decided=decided),
             await self._store.record_merges.places(tx, [survivor_id, other_id]),
             applications,
             [UUID(str(each.data["job_id"])) for each in applications if each.data.get("job_id") in own_jobs],
@@ -178,21 +185,18 @@ class CandidateMerges:
             by=actor,
         )
 
-    async def _write(self, tx: Transaction, plan: MergePlan) -> None:
+    async def _write(self, tx: Transaction, plan: MergePlan, actor: str) -> None:
         survivor, other = plan.survivor, plan.other
-        changes = [
-            RecordChange(survivor, plan.joined.values, encode_stamps(plan.joined.stamps), is_archived=False),
-            RecordChange(other, other.data, other.stamps, is_archived=True),
-        ]
-        await write_changes(tx, self._store, self._vault, CANDIDATE, changes, PORTAL)
-        await write_changes(
-            tx,
-            self._store,
-            self._vault,
-            EntityType.APPLICATION,
-            [of_candidate(each, survivor.id) for each in plan.applications],
-            PORTAL,
-        )
+        joined = RecordChange(survivor, plan.joined.values, encode_stamps(plan.joined.stamps), is_archived=False)
+        archived = RecordChange(other, other.data, other.stamps, is_archived=True)
+        await self._changes.write(tx, CANDIDATE, [joined, archived])
+        moved = [of_candidate(each, survivor.id) for each in plan.applications]
+        await self._changes.write(tx, EntityType.APPLICATION, moved)
+        # A decision of earlier holds for as long as its value stays; what the person chose now is one too.
+        at, by = plan.decided.at, actor
+        values = joined.data
+        await self._changes.pinner.replace(tx, CANDIDATE, survivor.id, survivor.data, values, at=at, by=by)
+        await self._changes.pin(tx, joined, plan.choices, [survivor.data, other.data], at=at, by=by)
         taken = {each.integration_id for each in plan.places if each.internal_id == survivor.id and each.is_primary}
         await self._store.record_merges.move(
             tx,

@@ -23,12 +23,12 @@ from shared.store.record_merges import LinkPlace, RecordMerge
 from shared.store.records import StoredRecord
 from shared.store.store import Store
 from shared.sync.candidate_merges import CANDIDATE, of_candidate, reconciles
-from shared.sync.edits import PORTAL
+from shared.sync.edits import units_touched
 from shared.sync.held_values import Vault
 from shared.sync.merge_snapshots import TABLE, Content, Snapshot, read_snapshot
 from shared.sync.merging import ours_of
 from shared.sync.priorities import MANUAL_RECORD, RECONCILE
-from shared.sync.record_changes import RecordChange, write_changes
+from shared.sync.record_changes import RecordChange, RecordChanges
 from shared.sync.stamps import encode_stamps
 
 PARTED = "parted"
@@ -64,10 +64,13 @@ class _Merged:
 class CandidatePartings:
     """Takes merges back, the last one first."""
 
-    def __init__(self, database: Database, store: Store, vault: Vault, knocker: Knocker) -> None:
+    def __init__(
+        self, database: Database, store: Store, vault: Vault, changes: RecordChanges, knocker: Knocker
+    ) -> None:
         self._database = database
         self._store = store
         self._vault = vault
+        self._changes = changes
         self._knocker = knocker
 
     async def part(self, company_id: UUID, candidate_id: UUID, *, actor: str) -> Parting:
@@ -81,7 +84,7 @@ class CandidatePartings:
             await self._store.record_merges.alone(tx)
             found = await self._load(tx, candidate_id)
             parted = self._parted(found)
-            await self._write(tx, found, parted)
+            await self._write(tx, found, parted, actor)
             await self._move_links(tx, found)
             asked, stayed = await self._part_applications(tx, found)
             await self._end_items(tx, found, actor)
@@ -136,7 +139,8 @@ class CandidatePartings:
             owners=_owners(found),
         )
 
-    async def _write(self, tx: Transaction, found: _Merged, parted: Parted) -> None:
+    async def _write(self, tx: Transaction, found: _Merged, parted: Parted, actor: str) -> None:
+        """Write both; what they get back counts as a person's edit, made while looking at the merged values."""
         changes = []
         for side, record, snapshot, ours in (
             (Keep.SURVIVOR, found.survivor, found.mine, parted.survivor),
@@ -147,7 +151,14 @@ class CandidatePartings:
                 restored = Content(dict(ours.values), encode_stamps(ours.stamps))
             is_archived = snapshot.is_archived if side is Keep.OTHER else record.archived_at is not None
             changes.append(RecordChange(record, restored.data, restored.stamps, is_archived=is_archived))
-        await write_changes(tx, self._store, self._vault, CANDIDATE, changes, PORTAL)
+        await self._changes.write(tx, CANDIDATE, changes)
+        at = (await self._store.links.ticket(tx)).at
+        merged = found.survivor.data
+        for each in changes:
+            differing = {name: each.data.get(name) for name in {*merged, *each.data}}
+            names = {name: value for name, value in differing.items() if value != merged.get(name)}
+            units = units_touched(CANDIDATE, names)
+            await self._changes.pin(tx, each, units, [merged], at=at, by=actor)
 
     async def _move_links(self, tx: Transaction, found: _Merged) -> None:
         links = found.theirs.links
@@ -164,7 +175,7 @@ class CandidatePartings:
         ids = await self._store.records.applications_of(tx, found.survivor.id)
         records = await self._store.records.lock(tx, entity, ids)
         back = [of_candidate(each, found.other.id) for each in records.values() if each.id in found.theirs.applications]
-        await write_changes(tx, self._store, self._vault, entity, back, PORTAL)
+        await self._changes.write(tx, entity, back)
         later = [each.id for each in records.values() if each.created_at > found.merge.merged_at]
         systems = {each.integration_id for each in found.places if each.id in found.theirs.links}
         links = await self._store.links.of_records(tx, later)

@@ -1,18 +1,21 @@
-"""A change of a record by a person beyond a plain edit: written with the history that takes it back."""
+"""A change of a record by a person beyond a plain edit: written with the history that takes it back, and pinned."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from pydantic import JsonValue
 
-from shared.model import UNITS, EntityType
+from shared.model import FIELDS, UNITS, EntityType
+from shared.model.fields import Kind
 from shared.store.database import Transaction
-from shared.store.history import HistoryRow
 from shared.store.records import RecordWrite, StoredRecord
 from shared.store.store import Store
-from shared.sync.held_values import Vault
+from shared.sync.chronicle import Chronicle
+from shared.sync.edits import PORTAL, units_touched
+from shared.sync.pinning import Pinner
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,28 +28,51 @@ class RecordChange:
     is_archived: bool
 
     @property
-    def changed(self) -> list[str]:
-        """Fields whose value becomes another."""
+    def changed(self) -> dict[str, JsonValue]:
+        """Fields whose value becomes another, with the new one."""
         names = sorted({*self.before.data, *self.data})
-        return [name for name in names if self.before.data.get(name) != self.data.get(name)]
+        return {name: self.data.get(name) for name in names if self.before.data.get(name) != self.data.get(name)}
 
 
-async def write_changes(
-    tx: Transaction, store: Store, vault: Vault, entity: EntityType, changes: Sequence[RecordChange], source: str
-) -> None:
-    """Write *changes* and keep in history what they replace, in a fixed number of statements."""
-    if not changes:
-        return
-    keys = await vault.keys(tx, [each.before.id for each in changes])
-    rows, writes = [], []
-    for each in changes:
-        before, changed = each.before, each.changed
-        old: dict[str, JsonValue] = {name: before.data.get(name) for name in changed}
-        sealed = vault.seal_change(tx.company, keys[before.id], before.version, old, before.stamps)
-        units = [unit.name for unit in UNITS[entity].values() if any(name in changed for name in unit.members)]
-        rows.append(HistoryRow(before.id, entity, before.version, units, sealed, source))
-        writes.append(
-            RecordWrite(before.id, entity, each.data, each.stamps, before.version, is_archived=each.is_archived)
+@dataclass(frozen=True, slots=True)
+class RecordChanges:
+    """Writes changes of several records at once."""
+
+    store: Store
+    chronicle: Chronicle
+    pinner: Pinner
+
+    async def write(self, tx: Transaction, entity: EntityType, changes: Sequence[RecordChange]) -> None:
+        """Write *changes* of one entity and keep in history what they replace."""
+        for each in changes:
+            units = units_touched(entity, each.changed)
+            await self.chronicle.after_edit(tx, each.before, list(each.changed), units, source=PORTAL)
+        await self.store.records.update(
+            tx,
+            entity,
+            [
+                RecordWrite(
+                    each.before.id, entity, each.data, each.stamps, each.before.version, is_archived=each.is_archived
+                )
+                for each in changes
+            ],
         )
-    await store.history.append(tx, rows)
-    await store.records.update(tx, entity, writes)
+
+    async def pin(
+        self,
+        tx: Transaction,
+        change: RecordChange,
+        units: Collection[str],
+        shown: Sequence[Mapping[str, JsonValue]],
+        *,
+        at: datetime,
+        by: str,
+    ) -> None:
+        """Pin what *change* says in *units* as the decision of a person who had seen *shown*; sets can't be pinned."""
+        entity = change.before.entity
+        for unit in sorted(units):
+            members = UNITS[entity][unit].members
+            if FIELDS[entity][members[0]].kind is Kind.SET:
+                continue
+            decision, *seen = ({name: each.get(name) for name in members} for each in (change.data, *shown))
+            await self.pinner.decide(tx, entity, change.before.id, unit, decision, seen, at=at, by=by)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Strength(IntEnum):
-    """How a row is locked. An advisory lock is always `FOR_UPDATE`."""
+    """How a row is locked. An advisory lock is `FOR_UPDATE`, a shared one `KEY_SHARE`."""
 
     KEY_SHARE = 1
     NO_KEY_UPDATE = 2

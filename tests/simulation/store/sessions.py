@@ -95,9 +95,9 @@ class Session:
 
     # -- locking ------------------------------------------------------------------------------------------------------
 
-    async def advise(self, name: str) -> None:
-        """Take an advisory lock until the end of the transaction."""
-        await self.memory.advisory(name).acquire(self, Strength.FOR_UPDATE)
+    async def advise(self, name: str, strength: Strength = Strength.FOR_UPDATE) -> None:
+        """Take an advisory lock until the end of the transaction; a shared one is a `KEY_SHARE`."""
+        await self.memory.advisory(name).acquire(self, strength)
 
     async def lock(
         self, slots: Iterable[Slot], strength: Strength, where: Condition = _any, *, skip_locked: bool = False

@@ -78,6 +78,25 @@ def people_tables() -> list[Table]:
             references=COMPANY,
         ),
         Table(
+            "record_merges",
+            {
+                "id": REQUIRED, "company_id": REQUIRED, "entity_type": REQUIRED, "survivor_id": REQUIRED,
+                "merged_id": REQUIRED, "survivor_sealed": REQUIRED, "merged_sealed": REQUIRED, "merged_at": CLOCK,
+                "merged_by": REQUIRED, "ended_at": None, "ended_by": None,
+            },
+            ("id",),
+            unique=(Index("record_merges_merged", ("merged_id",), lambda row: row["ended_at"] is None),),
+            references=COMPANY,
+            checks={"record_merges_check": lambda row: row["merged_id"] != row["survivor_id"]},
+        ),
+        Table(
+            "identity_pairs",
+            {"company_id": REQUIRED, "low": REQUIRED, "high": REQUIRED, "decided_at": CLOCK, "decided_by": REQUIRED},
+            ("low", "high"),
+            references=COMPANY,
+            checks={"identity_pairs_check": lambda row: row["high"] > row["low"]},
+        ),
+        Table(
             "issues",
             {
                 "id": REQUIRED, "company_id": REQUIRED, "integration_id": None, "kind": REQUIRED,
