@@ -14,12 +14,16 @@ from enum import StrEnum
 
 from pydantic import JsonValue
 
-from shared.merge.fingerprints import Listed, listed
+from shared.merge.fingerprints import told_apart
 from shared.merge.first import is_blank
 from shared.merge.normal_forms import canonical_json, normal
-from shared.merge.state import Fingerprint, Ours, Stamp
+from shared.merge.state import Ours, Stamp
 from shared.model import FIELDS, UNITS, EntityType, JsonObject
 from shared.model.fields import Kind, Policy, Unit
+
+
+Elements = dict[str, tuple[str, JsonValue]]
+"""A set: normal form of each element's identity → (form of the rest, the element itself)."""
 
 
 class Keep(StrEnum):
@@ -179,13 +183,8 @@ def _is_set(entity: EntityType, unit: Unit) -> bool:
     return known is not None and known.kind is Kind.SET
 
 
-def _elements(entity: EntityType, name: str, values: Mapping[str, JsonValue]) -> Listed:
-    return listed(FIELDS[entity][name], values.get(name), _plain)
-
-
-def _plain(_name: str, form: str) -> Fingerprint:
-    """Nothing of this is stored, so elements are told apart by their normal form itself."""
-    return Fingerprint(form)
+def _elements(entity: EntityType, name: str, values: Mapping[str, JsonValue]) -> Elements:
+    return told_apart(FIELDS[entity][name], values.get(name))
 
 
 def _united(
@@ -222,7 +221,7 @@ def _keep_further(
     """Put the first address or number that was not kept among the further ones."""
     what = FIELDS[entity][name]
     known = {form for form in [normal(what, values.get(name))] if form is not None}
-    known |= {str(key) for key in _elements(entity, further, values)}
+    known |= set(_elements(entity, further, values))
     present = values.get(further)
     listed_already: list[JsonValue] = list(present) if isinstance(present, list) else []
     for side in sides:
