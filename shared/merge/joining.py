@@ -21,7 +21,6 @@ from shared.merge.state import Ours, Stamp
 from shared.model import FIELDS, UNITS, EntityType, JsonObject
 from shared.model.fields import Kind, Policy, Unit
 
-
 Elements = dict[str, tuple[str, JsonValue]]
 """A set: normal form of each element's identity → (form of the rest, the element itself)."""
 
