@@ -47,6 +47,8 @@ class Memory:
         self._clock = clock
         self._last: datetime | None = None
         self._advisory: dict[str, Lock] = {}
+        self.sessions: dict[Session, None] = {}
+        """Transactions under way, in the order in which they began."""
 
     def clock(self) -> datetime:
         """Return `clock_timestamp()`: never the same twice, and never earlier than before."""
@@ -140,6 +142,7 @@ class MemoryDatabase(Database):
         with translated():
             await self.gate("begin")
             session = Session(self.memory, company_id)
+            self.memory.sessions[session] = None
             try:
                 yield MemoryTransaction(session, self.gate)
                 await self.gate("commit:begin")
@@ -156,6 +159,11 @@ class MemoryDatabase(Database):
         """Return what is committed in *table*, all companies', to look at."""
         place = self.memory.tables[table]
         return [place.fresh(slot.committed) for slot in place.slots if slot.committed is not None]
+
+    @property
+    def waiting(self) -> int:
+        """How many transactions wait for another one's lock."""
+        return sum(session.waits is not None for session in self.memory.sessions)
 
     async def put(self, table: str, row: Row) -> None:
         """Add a committed row past every policy, to arrange a world."""

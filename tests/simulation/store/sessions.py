@@ -268,6 +268,7 @@ class Session:
             lock.release(self, before)
 
     def _over(self) -> None:
+        self.memory.sessions.pop(self, None)
         self._written.clear()
         self._release(0)
         self.end.release(self, None)
