@@ -1,0 +1,429 @@
+"""Jobs: asked for, settled, dead-lettered, redriven, held."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from shared.errors import LeaseLost, NotFound
+from shared.store.database import Transaction
+from shared.store.jobs import Claim, Job
+from tests.contract.store.ground import APPLICATION, CANDIDATE, JOB, Ground, Place
+from tests.simulation.store.tables import INFINITY
+
+SECOND = timedelta(seconds=1)
+
+
+async def postpone(ground: Ground, job: Job, **how: Any) -> None:
+    async with ground.database.company(job.company_id) as tx:
+        await ground.store.ledger.postpone(tx, job, **how)
+
+
+async def fail(ground: Ground, job: Job) -> UUID | None:
+    async with ground.database.company(job.company_id) as tx:
+        return await ground.store.ledger.fail(tx, job, queue="sync-normal", code="rejected", message="no")
+
+
+async def redrive(place: Place, letter_id: UUID) -> UUID | None:
+    async with place.ground.database.company(place.company_id) as tx:
+        knock = await place.ground.store.ledger.redrive(tx, letter_id)
+    return None if knock is None else knock.job_id
+
+
+async def wait_s(place: Place, job_id: UUID) -> float:
+    """In how many seconds it is due."""
+    due: timedelta = (await place.job(job_id))["scheduled_at"] - await place.ground.now()
+    return due.total_seconds()
+
+
+# -- asking -----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_request_makes_a_job_that_is_due(place: Place) -> None:
+    run_id = uuid4()
+    (knock,) = await place.ask_for(place.request(priority=3, payload={"since": "x"}, run_id=run_id))
+    job = await place.job(knock.job_id)
+    assert (knock.company_id, knock.epoch, knock.priority) == (place.company_id, 0, 3)
+    shown = ("status", "priority", "requested_seq", "claimed_seq", "retry_count", "max_retries", "payload", "run_id")
+    assert [job[name] for name in shown] == ["pending", 3, 1, 0, 0, 3, {"since": "x"}, run_id]
+    assert abs(await wait_s(place, knock.job_id)) < 60
+
+
+async def test_only_what_is_due_is_knocked_for(place: Place) -> None:
+    later = await place.ground.now() + timedelta(hours=1)
+    knocks = await place.ask_for(
+        place.request("now"), place.request("later", due_at=later), place.request("held", hold_reason="event")
+    )
+    rows = {row["record_key"]: row for row in await place.ground.rows("sync_queue")}
+    assert [knock.job_id for knock in knocks] == [rows["now"]["id"]]
+    assert rows["later"]["scheduled_at"] == later
+    assert (rows["held"]["scheduled_at"], rows["held"]["hold_reason"]) == (INFINITY, "event")
+
+
+async def test_requests_are_written_in_the_order_of_their_keys(place: Place) -> None:
+    await place.ask_for(*(place.request(key) for key in "cab"))
+    rows = sorted(await place.ground.rows("sync_queue"), key=lambda row: row["scheduled_at"])
+    assert [row["record_key"] for row in rows] == ["a", "b", "c"]
+
+
+async def test_the_max_retries_of_the_integration_hold(ground: Ground) -> None:
+    place = await ground.place(max_retries=5)
+    job_id = await place.ask()
+    assert (await place.job(job_id))["max_retries"] == 5
+    await ground.change("integrations", {"id": place.integration_id}, max_retries=1)
+    await place.ask()
+    assert (await place.job(job_id))["max_retries"] == 1
+
+
+@pytest.mark.parametrize("of", ["nobody", "another company"])
+async def test_a_request_for_somebody_elses_integration_asks_for_nothing(ground: Ground, place: Place, of: str) -> None:
+    other = await ground.place() if of == "another company" else Place(ground, place.company_id, uuid4())
+    with pytest.raises(NotFound):
+        await place.ask_for(place.request(), other.request())
+    assert await ground.rows("sync_queue") == []
+
+
+async def test_a_pending_job_is_asked_again(place: Place) -> None:
+    now, run_id = await place.ground.now(), uuid4()
+    later, sooner = now + timedelta(hours=2), now + timedelta(hours=1)
+    job_id = await place.ask(priority=7, payload={"a": 1, "b": 1}, due_at=later)
+    await place.ground.change("sync_queue", {"id": job_id}, retry_count=2)
+    await place.ask(priority=5, payload={"b": 2}, due_at=sooner, run_id=run_id)
+    await place.ask(priority=6, due_at=later, run_id=uuid4())
+    job = await place.job(job_id)
+    assert (job["requested_seq"], job["priority"], job["retry_count"]) == (3, 5, 0)
+    assert (job["payload"], job["scheduled_at"], job["run_id"]) == ({"a": 1, "b": 2}, sooner, run_id)
+
+
+@pytest.mark.parametrize(("first", "second"), [("full", "incremental"), ("incremental", "full")])
+async def test_a_full_pull_covers_an_incremental_one(place: Place, first: str, second: str) -> None:
+    job_id = await place.ask(payload={"mode": first})
+    await place.ask(payload={"mode": second})
+    assert (await place.job(job_id))["payload"] == {"mode": "full"}
+
+
+async def test_asking_ends_no_wait_for_an_event(place: Place) -> None:
+    job_id = await place.ask(hold_reason="event")
+    await place.ask()
+    job = await place.job(job_id)
+    assert (job["hold_reason"], job["scheduled_at"], job["requested_seq"]) == ("event", INFINITY, 2)
+
+
+async def test_a_running_job_is_asked_again_and_keeps_its_attempts(place: Place) -> None:
+    job_id = await place.ask()
+    await place.ground.change("sync_queue", {"id": job_id}, retry_count=2)
+    await place.ground.claimed(job_id)
+    assert await place.ask_for(place.request()) == []
+    job = await place.job(job_id)
+    assert (job["status"], job["requested_seq"], job["claimed_seq"], job["retry_count"]) == ("processing", 2, 1, 2)
+
+
+async def test_a_job_that_is_over_makes_room_for_another(place: Place) -> None:
+    first = await place.ask()
+    await place.ground.finish(await place.ground.claimed(first))
+    assert await place.ask() != first
+
+
+async def test_keys_differ_by_action_and_entity_and_not_by_direction(place: Place) -> None:
+    await place.ask_for(
+        place.request(),
+        place.request(action="pull"),
+        place.request(entity=JOB),
+    )
+    assert len(await place.ground.rows("sync_queue")) == 3
+
+
+# -- settling ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_job_that_nobody_asked_for_again_is_completed(place: Place) -> None:
+    job_id = await place.ask()
+    await place.ground.change("sync_queue", {"id": job_id}, retry_count=2, error_message="x", error_code="y")
+    assert await place.ground.finish(await place.ground.claimed(job_id)) is None
+    job = await place.job(job_id)
+    shown = ("status", "retry_count", "crashes", "lease_until", "lease_token", "error_message", "error_code")
+    assert [job[name] for name in shown] == ["completed", 0, 0, None, None, None, None]
+    assert job["completed_at"] > job["started_at"]
+
+
+async def test_a_job_that_was_asked_for_meanwhile_is_pending_again(place: Place) -> None:
+    job = await place.ground.claimed(await place.ask())
+    await place.ask()
+    knock = await place.ground.finish(job)
+    assert knock is not None
+    assert knock.job_id == job.id
+    row = await place.job(job.id)
+    assert (row["status"], row["completed_at"], row["lease_token"]) == ("pending", None, None)
+    assert await wait_s(place, job.id) <= 0
+
+
+def _settlings(ground: Ground, tx: Transaction, claim: Claim, job: Job) -> dict[str, Callable[[], Awaitable[object]]]:
+    ledger = ground.store.ledger
+    return {
+        "finish": lambda: ledger.finish(tx, job),
+        "extend": lambda: ledger.extend(tx, job, 60),
+        "guard": lambda: ledger.guard(tx, job),
+        "load": lambda: ledger.load(tx, claim),
+        "postpone": lambda: ledger.postpone(tx, job),
+        "fail": lambda: ledger.fail(tx, job, queue="q", code="c", message="m"),
+    }
+
+
+@pytest.mark.parametrize("call", ["finish", "extend", "guard", "load", "postpone", "fail"])
+async def test_whoever_lost_the_lease_settles_nothing(place: Place, call: str) -> None:
+    ground, job_id = place.ground, await place.ask()
+    claim = await ground.claim(job_id)
+    assert claim is not None
+    async with ground.database.company(place.company_id) as tx:
+        job = await ground.store.ledger.load(tx, claim)
+    await ground.expire(job_id)
+    successor = await ground.claimed(job_id)
+    before = await place.job(job_id)
+    with pytest.raises(LeaseLost):
+        async with ground.database.company(place.company_id) as tx:
+            await _settlings(ground, tx, claim, job)[call]()
+    assert await place.job(job_id) == before
+    assert successor.crashes == 1
+    assert await ground.rows("dead_letters") == []
+
+
+async def test_an_expired_lease_that_nobody_took_may_still_be_used(place: Place) -> None:
+    job = await place.ground.claimed(await place.ask())
+    await place.ground.expire(job.id)
+    async with place.ground.database.company(place.company_id) as tx:
+        await place.ground.store.ledger.guard(tx, job)
+        await place.ground.store.ledger.extend(tx, job, 120)
+    left = (await place.job(job.id))["lease_until"] - await place.ground.now()
+    assert 60 * SECOND < left <= 120 * SECOND
+
+
+async def test_a_job_as_it_is_read(place: Place) -> None:
+    job_id = await place.ask(payload={"a": [1, {"b": None}]}, run_id=None)
+    await place.ground.change("sync_queue", {"id": job_id}, error_message="why", retry_count=1)
+    job = await place.ground.claimed(job_id, ttl_s=90)
+    assert (job.id, job.company_id, job.integration_id) == (job_id, place.company_id, place.integration_id)
+    assert (job.action, job.entity, job.record_key, job.priority) == ("reconcile", CANDIDATE, "k", 5)
+    assert (job.payload, job.retry_count, job.max_retries, job.crashes) == ({"a": [1, {"b": None}]}, 1, 3, 0)
+    assert (job.epoch, job.run_id, job.last_error) == (0, None, "why")
+    assert 30 < job.lease_left_s <= 90
+
+
+async def test_a_retry_waits_and_spends_an_attempt(place: Place) -> None:
+    job = await place.ground.claimed(await place.ask(payload={"a": 1}))
+    await postpone(
+        place.ground, job, wait_s=600, attempts=1, code="unavailable", message="away", payload={"position": "2"}
+    )
+    row = await place.job(job.id)
+    assert (row["status"], row["retry_count"], row["hold_reason"]) == ("pending", 1, None)
+    assert (row["error_code"], row["error_message"]) == ("unavailable", "away")
+    assert row["payload"] == {"a": 1, "position": "2"}
+    assert 500 < await wait_s(place, job.id) <= 600
+
+
+async def test_a_retry_that_was_asked_for_meanwhile_is_due_with_all_attempts(place: Place) -> None:
+    job = await place.ground.claimed(await place.ask())
+    await place.ask()
+    await postpone(place.ground, job, wait_s=600, attempts=1)
+    assert (await place.job(job.id))["retry_count"] == 0
+    assert await wait_s(place, job.id) <= 0
+
+
+async def test_a_wait_that_is_not_its_own_fault_holds_though_asked_meanwhile(place: Place) -> None:
+    job = await place.ground.claimed(await place.ask())
+    await place.ask()
+    await postpone(place.ground, job, wait_s=600)
+    assert 500 < await wait_s(place, job.id) <= 600
+
+
+async def test_a_hold_has_no_date(place: Place) -> None:
+    job = await place.ground.claimed(await place.ask())
+    await postpone(place.ground, job, hold_reason="event")
+    row = await place.job(job.id)
+    assert (row["scheduled_at"], row["hold_reason"]) == (INFINITY, "event")
+
+
+async def test_a_hold_that_was_asked_for_meanwhile_is_none(place: Place) -> None:
+    job = await place.ground.claimed(await place.ask())
+    await place.ask()
+    await postpone(place.ground, job, hold_reason="event")
+    assert (await place.job(job.id))["hold_reason"] is None
+    assert await wait_s(place, job.id) <= 0
+
+
+async def test_what_nobody_foresaw_is_counted_until_another_ending(place: Place) -> None:
+    job_id = await place.ask()
+    for crashes in (1, 2):
+        await postpone(place.ground, await place.ground.claimed(job_id), unforeseen=True)
+        assert (await place.job(job_id))["crashes"] == crashes
+    await postpone(place.ground, await place.ground.claimed(job_id))
+    assert (await place.job(job_id))["crashes"] == 0
+
+
+# -- ends without success ---------------------------------------------------------------------------------------------
+
+
+async def test_a_failed_job_leaves_a_letter(place: Place) -> None:
+    job_id = await place.ask(entity=APPLICATION)
+    await place.ground.change("sync_queue", {"id": job_id}, retry_count=3)
+    letter_id = await fail(place.ground, await place.ground.claimed(job_id))
+    row, letter = await place.job(job_id), await place.ground.row("dead_letters")
+    assert (row["status"], row["error_code"], row["error_message"]) == ("failed", "rejected", "no")
+    assert row["completed_at"] is not None
+    shown = ("id", "job_id", "queue", "action", "entity_type", "code", "cause", "attempts", "state", "ended_at")
+    assert [letter[name] for name in shown] == [
+        letter_id, job_id, "sync-normal", "reconcile", "application", "rejected", "no", 4, "open", None,
+    ]  # fmt: skip
+
+
+async def test_a_failure_of_what_was_asked_for_again_is_none(place: Place) -> None:
+    job_id = await place.ask()
+    await place.ground.change("sync_queue", {"id": job_id}, retry_count=3, crashes=2)
+    job = await place.ground.claimed(job_id)
+    await place.ask()
+    assert await fail(place.ground, job) is None
+    row = await place.job(job_id)
+    assert (row["status"], row["retry_count"], row["crashes"]) == ("pending", 0, 0)
+    assert await wait_s(place, job_id) <= 0
+    assert await place.ground.rows("dead_letters") == []
+
+
+async def bury(place: Place, job_id: UUID, epoch: int = 0) -> UUID | None:
+    async with place.ground.database.company(place.company_id) as tx:
+        return await place.ground.store.ledger.bury(
+            tx, job_id, epoch=epoch, queue="sync-normal", code="poison", message="five times"
+        )
+
+
+@pytest.mark.parametrize("state", ["pending", "held", "worker gone"])
+async def test_a_poisoned_job_is_buried(place: Place, state: str) -> None:
+    job_id = await place.ask()
+    job = await place.ground.claimed(job_id)
+    if state == "worker gone":
+        await place.ground.expire(job_id)
+    else:
+        await postpone(place.ground, job, unforeseen=True, hold_reason="event" if state == "held" else None)
+    letter_id = await bury(place, job_id)
+    row, letter = await place.job(job_id), await place.ground.row("dead_letters")
+    assert (row["status"], row["hold_reason"], row["lease_token"], row["error_code"]) == (
+        "failed",
+        None,
+        None,
+        "poison",
+    )
+    assert (letter["id"], letter["code"], letter["attempts"]) == (letter_id, "poison", 1)
+
+
+@pytest.mark.parametrize("state", ["never tried", "asked again", "leased", "completed", "of another epoch"])
+async def test_what_is_not_poisoned_is_not_buried(place: Place, state: str) -> None:
+    job_id = await place.ask()
+    if state != "never tried":
+        job = await place.ground.claimed(job_id)
+        if state == "asked again":
+            await place.ask()
+        if state == "completed":
+            await place.ground.finish(job)
+        elif state != "leased":
+            await postpone(place.ground, job)
+    before = await place.job(job_id)
+    assert await bury(place, job_id, epoch=1 if state == "of another epoch" else 0) is None
+    assert await place.job(job_id) == before
+
+
+async def test_the_state_of_a_job(place: Place) -> None:
+    job_id = await place.ask()
+
+    async def state() -> Any:
+        async with place.ground.database.company(place.company_id) as tx:
+            return await place.ground.store.ledger.state(tx, job_id)
+
+    pending = {"status": "pending", "epoch": 0, "error_message": None, "is_asked_again": True, "is_leased": False}
+    assert await state() == pending
+    await place.ground.claimed(job_id)
+    assert await state() == {**pending, "status": "processing", "is_asked_again": False, "is_leased": True}
+    await place.ground.expire(job_id)
+    assert (await state())["is_leased"] is False
+
+
+async def test_a_redriven_job_starts_again(place: Place) -> None:
+    job_id = await place.ask()
+    await place.ground.change("sync_queue", {"id": job_id}, retry_count=3, crashes=2)
+    letter_id = await fail(place.ground, await place.ground.claimed(job_id))
+    assert letter_id is not None
+    assert await redrive(place, letter_id) == job_id
+    row = await place.job(job_id)
+    shown = ("status", "epoch", "retry_count", "crashes", "completed_at", "error_code", "error_message")
+    assert [row[name] for name in shown] == ["pending", 1, 0, 0, None, None, None]
+    letter = await place.ground.row("dead_letters")
+    assert letter["state"] == "redriven"
+    assert letter["ended_at"] is not None
+    assert await redrive(place, letter_id) is None
+    assert await redrive(place, uuid4()) is None
+
+
+@pytest.mark.parametrize("status", ["pending", "processing"])
+async def test_a_job_that_was_asked_for_meanwhile_runs_in_its_place(place: Place, status: str) -> None:
+    old_id = await place.ask(priority=3, payload={"a": 1, "b": 1})
+    letter_id = await fail(place.ground, await place.ground.claimed(old_id))
+    assert letter_id is not None
+    new_id = await place.ask(priority=6, payload={"b": 2}, due_at=await place.ground.now() + timedelta(hours=1))
+    await place.ground.change("sync_queue", {"id": new_id}, retry_count=2)
+    if status == "processing":
+        await place.ground.change("sync_queue", {"id": new_id}, scheduled_at=await place.ground.now())
+        await place.ground.claimed(new_id)
+    assert await redrive(place, letter_id) == new_id
+    (row,) = await place.ground.rows("sync_queue")
+    assert (row["id"], row["status"], row["requested_seq"], row["epoch"]) == (new_id, status, 2, 0)
+    assert (row["priority"], row["payload"]) == (3, {"a": 1, "b": 2})
+    assert row["retry_count"] == (0 if status == "pending" else 2)
+
+
+# -- waiting and leaving ----------------------------------------------------------------------------------------------
+
+
+async def test_an_event_wakes_those_that_wait_for_it(place: Place) -> None:
+    job_id = await place.ask("a", hold_reason="event")
+    await place.ask("b", hold_reason="another")
+    async with place.ground.database.company(place.company_id) as tx:
+        assert await place.ground.store.ledger.release_held(tx, place.integration_id, []) == []
+        knocks = await place.ground.store.ledger.release_held(tx, place.integration_id, ["event", "none"])
+    assert [knock.job_id for knock in knocks] == [job_id]
+    assert (await place.job(job_id))["hold_reason"] is None
+    assert await wait_s(place, job_id) <= 0
+
+
+async def test_waits_are_ended_by_one_at_a_time(place: Place) -> None:
+    ground = place.ground
+    other_integration = await ground.integration(place.company_id)
+
+    async def lock(integration_id: UUID) -> None:
+        async with ground.database.company(place.company_id) as tx:
+            await ground.store.ledger.lock_waits(tx, integration_id)
+
+    async with ground.database.company(place.company_id) as tx:
+        await ground.store.ledger.lock_waits(tx, place.integration_id)
+        await lock(other_integration)
+        waiting = await ground.blocked(lock(place.integration_id))
+    await waiting
+
+
+async def test_pending_jobs_are_cancelled(place: Place) -> None:
+    ground, run_id = place.ground, uuid4()
+    running = await place.ask("running")
+    await ground.claimed(running)
+    await place.ask("a", run_id=run_id)
+    await place.ask("b", entity=JOB)
+    await place.ask("c", action="pull")
+    await place.ask("d", hold_reason="event")
+    async with ground.database.company(place.company_id) as tx:
+        gone = await ground.store.ledger.cancel(tx, place.integration_id, ["reconcile"], [CANDIDATE])
+    assert sorted(row["record_key"] for row in gone) == ["a", "d"]
+    first = next(row for row in gone if row["record_key"] == "a")
+    assert set(first) == {"id", "entity_type", "direction", "record_key", "action", "run_id"}
+    assert (first["entity_type"], first["direction"], first["run_id"]) == ("candidate", "inbound", run_id)
+    async with ground.database.company(place.company_id) as tx:
+        assert len(await ground.store.ledger.cancel(tx, place.integration_id, ["reconcile", "pull"])) == 2
+    assert [row["id"] for row in await ground.rows("sync_queue")] == [running]
