@@ -19,6 +19,7 @@ BESIDE_THE_STORE = (
     "shared.store.integrations",
     "shared.store.notices",
     "shared.store.oauth_tokens",
+    "shared.store.run_changes",
     "shared.store.schedules",
     "shared.store.webhook_events",
     "shared.sync.sweep",

@@ -58,14 +58,18 @@ async def running(session: Session, *, integration: UUID, entity: str, direction
     rows = _of(
         session,
         integration,
-        lambda row: (row["entity_type"], row["direction"], row["status"]) == (entity, direction, "running"),
+        lambda row: (
+            (row["entity_type"], row["direction"], row["status"]) == (entity, direction, "running")
+            and row["mode"] != "revert"
+        ),
     )
     return _fresh(session, rows)
 
 
 @imitates(production, "_LATEST")
 async def latest(session: Session, *, integration: UUID, entity: str) -> Result:
-    return _fresh(session, _of(session, integration, lambda row: row["entity_type"] == entity)[-1:])
+    rows = _of(session, integration, lambda row: row["entity_type"] == entity and row["mode"] != "revert")
+    return _fresh(session, rows[-1:])
 
 
 @imitates(production, "_CHILDREN")

@@ -7,7 +7,7 @@ from tests.simulation.store.tables import CLOCK, NOW, REQUIRED, Index, Table
 
 _OPEN_JOB = frozenset({"pending", "processing"})
 _DIRECTIONS = frozenset({"inbound", "outbound"})
-_MODES = frozenset({"incremental", "full"})
+_MODES = frozenset({"incremental", "full", "revert"})
 
 
 def ledger_tables() -> list[Table]:
@@ -20,12 +20,13 @@ def ledger_tables() -> list[Table]:
                 "status": "running", "started_at": CLOCK, "ended_at": None, "pages": 0, "requests": 0,
                 "records_read": 0, "records_created": 0, "records_updated": 0, "records_unchanged": 0,
                 "records_skipped": 0, "records_quarantined": 0, "records_held": 0, "coverage": {}, "evidence": None,
-                "error": None, "expected_records": None, "cancel_requested_at": None,
+                "error": None, "expected_records": None, "cancel_requested_at": None, "reverts": None,
             },
             ("id",),
+            unique=(Index("runs_reverting", ("reverts", "entity_type"), lambda row: row["status"] == "running"),),
             lookups=(Index("integration", ("integration_id",)), Index("parent", ("parent_id",))),
             json=frozenset({"coverage", "evidence"}),
-            references={**HANGS_ON, "parent_id": "runs"},
+            references={**HANGS_ON, "parent_id": "runs", "reverts": "runs"},
             checks={
                 "complete_needs_evidence": lambda row: row["status"] != "complete" or row["evidence"] is not None,
                 "runs_direction_check": lambda row: row["direction"] in _DIRECTIONS,

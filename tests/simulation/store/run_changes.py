@@ -1,0 +1,102 @@
+"""`shared/store/run_changes.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from shared.store import run_changes as production
+from tests.simulation.store.sessions import Session
+from tests.simulation.store.statements import Result, imitates
+from tests.simulation.store.tables import Row
+
+
+@imitates(production, "_CHANGED")
+async def changed(session: Session, *, run: UUID, since: datetime, after: UUID | None, limit: int) -> Result:
+    rows = session.rows(
+        session.memory.tables["record_history"],
+        lambda row: row["run_id"] == run and row["at"] >= since and row["side"] != "lost",
+    )
+    return [{"record_id": record_id} for record_id in _page((row["record_id"] for row in rows), after, limit)]
+
+
+@imitates(production, "_CREATED")
+async def created(
+    session: Session, *, run: UUID, integration: UUID, since: datetime, after: UUID | None, limit: int
+) -> Result:
+    rows = session.rows(
+        session.memory.tables["sync_logs"],
+        lambda row: (
+            (row["run_id"], row["integration_id"], row["action"], row["direction"])
+            == (run, integration, "created", "inbound")
+            and row["synced_at"] >= since
+        ),
+    )
+    return [{"entity_id": record_id} for record_id in _page((row["entity_id"] for row in rows), after, limit)]
+
+
+@imitates(production, "_SINCE")
+async def changes_since(session: Session, *, ids: Sequence[UUID], since: datetime) -> Result:
+    table = session.memory.tables["record_history"]
+    rows = [
+        row
+        for record_id in sorted(set(ids))
+        for row in session.rows_at(
+            table, "record", record_id, lambda row: row["at"] >= since and row["side"] != "lost"
+        )
+    ]
+    return [dict(row) for row in sorted(rows, key=lambda row: (row["record_id"], row["version"], row["at"]))]
+
+
+@imitates(production, "_IN_USE")
+async def in_use(session: Session, *, company: UUID, integration: UUID, ids: Sequence[UUID]) -> Result:
+    wanted = frozenset(ids)
+
+    def is_living(row: Row) -> bool:
+        return (row["company_id"], row["entity_type"], row["archived_at"]) == (company, "application", None)
+
+    living = session.rows(session.memory.tables["records"], is_living)
+    links = session.rows(
+        session.memory.tables["external_entity_map"],
+        lambda link: link["integration_id"] != integration and link["state"] != "tombstone",
+    )
+    used = {row["candidate_id"] for row in living} | {row["job_id"] for row in living}
+    return [{"id": record_id} for record_id in sorted((used | {link["internal_id"] for link in links}) & wanted)]
+
+
+@imitates(production, "_CREATE")
+async def create(
+    session: Session,
+    *,
+    id: UUID,
+    company: UUID,
+    integration: UUID,
+    parent: UUID | None,
+    entity: str | None,
+    direction: str,
+    reverts: UUID,
+) -> Result:
+    row = {
+        "id": id,
+        "company_id": company,
+        "integration_id": integration,
+        "parent_id": parent,
+        "entity_type": entity,
+        "direction": direction,
+        "mode": "revert",
+        "trigger": "manual",
+        "reverts": reverts,
+    }
+    return int(await session.insert_unless(session.memory.tables["runs"], row) is not None)
+
+
+@imitates(production, "_REVERTS")
+async def reverts(session: Session, *, id: UUID) -> Result:
+    table = session.memory.tables["runs"]
+    return [{"reverts": session.seen(slot)["reverts"]} for slot in session.by_key(table, id)]
+
+
+def _page(ids: Iterable[UUID | None], after: UUID | None, limit: int) -> list[UUID]:
+    found = {record_id for record_id in ids if record_id is not None and (after is None or record_id > after)}
+    return sorted(found)[:limit]
