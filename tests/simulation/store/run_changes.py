@@ -42,9 +42,7 @@ async def changes_since(session: Session, *, ids: Sequence[UUID], since: datetim
     rows = [
         row
         for record_id in sorted(set(ids))
-        for row in session.rows_at(
-            table, "record", record_id, lambda row: row["at"] >= since and row["side"] != "lost"
-        )
+        for row in session.rows_at(table, "record", record_id, lambda row: row["at"] >= since and row["side"] != "lost")
     ]
     return [dict(row) for row in sorted(rows, key=lambda row: (row["record_id"], row["version"], row["at"]))]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import ModuleType
@@ -52,6 +52,11 @@ def statement_of(query: str) -> Statement:
     if found is None:
         raise NotImplementedError(f"nothing in tests/simulation/store imitates this statement: {query.strip()}")
     return found
+
+
+def statements() -> Mapping[str, Statement]:
+    """Return every imitation by its SQL."""
+    return _statements
 
 
 def is_imitated(query: str) -> bool:
