@@ -121,6 +121,7 @@ class Services:
             self.sealer,
             windows=self.windows,
             rate_share=self.settings.vendor_rate_share,
+            breaker_table=self.limit_tables,
             allow_loopback=self.settings.outgoing_allow_loopback,
             limiter_off=self.limiter_off,
         )
@@ -272,6 +273,7 @@ class Services:
             lease_s=settings.sync_lease_seconds,
             at_once=settings.sync_batch_size,
             per_integration=settings.sync_max_concurrent,
+            per_company=settings.sync_max_concurrent_company,
             visibility_s=settings.sync_visibility_seconds,
         )
         fault = fault_from(settings.sandbox_fault_file)

@@ -4,6 +4,7 @@ Every error of Liaison, cut by what happens next.
     LiaisonError
     ├── Retryable             try again by itself
     │   ├── RateLimited       wait until the vendor says; no attempt is spent
+    │   │   └── BreakerOpen   it failed too often in a row: left alone until a moment of our choice
     │   ├── Unavailable       1, 2, 4, 8, 16 minutes, then a dead letter
     │   └── OutcomeUnknown    a write was sent and no answer came: search or fetch before repeating
     ├── Permanent             a dead letter at once, with the vendor's words
@@ -62,6 +63,12 @@ class RateLimited(Retryable):
     def __init__(self, message: str = "", *, retry_at: datetime, **details: object) -> None:
         super().__init__(message, **details)  # type: ignore[arg-type]
         self.retry_at = retry_at
+
+
+class BreakerOpen(RateLimited):
+    """The vendor failed too often in a row and is left alone for a while."""
+
+    code = "breaker_open"
 
 
 class Unavailable(Retryable):

@@ -172,6 +172,14 @@ class Settings(BaseModel):
         ge=1,
         le=100,
     )
+    sync_max_concurrent_company: int = _setting(
+        "SYNC_MAX_CONCURRENT_COMPANY",
+        8,
+        "Running jobs of one company, held across all instances; urgent ones start beyond it.",
+        unit="jobs",
+        ge=1,
+        le=500,
+    )
     sync_lease_seconds: int = _setting(
         "SYNC_LEASE_SECONDS",
         60,

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import httpx
 import orjson
 
+from shared.adapters.breaker import Breaker, NoBreaker
 from shared.adapters.errors_of_http import Dialect, raise_for_status, raise_for_transport
 from shared.adapters.limits import Clock, Limiter, WindowHeaders, read_headers, refusal_s
 from shared.adapters.oauth import Grant, InMemoryTokens, TokenAnswer, TokenSource, TokenStore
@@ -32,6 +33,8 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 MAX_TOKEN_BYTES = 64 * 1024
 _LIMITS = httpx.Limits(max_connections=10, max_keepalive_connections=5, keepalive_expiry=30.0)
 _UNAUTHORIZED, _TOO_MANY = 401, 429
+_TROUBLES = frozenset({408, 425})
+"""Statuses below 500 that tell of the vendor's own trouble (`shared.adapters.errors_of_http`)."""
 
 BeforeCall = Callable[[], Awaitable[None]]
 before_call: ContextVar[BeforeCall | None] = ContextVar("before_call", default=None)
@@ -123,7 +126,7 @@ class VendorHttp:
 
     *transport* replaces the network (tests); by default addresses are guarded, loopback only with *allow_loopback*.
     *windows* and *tokens* are shared by all integrations of the process. *rate_share* is the part of the vendor's
-    limit that this integration may use. *limiter_off* is for benchmarks.
+    limit that this integration may use, *breaker* what guards its calls. *limiter_off* is for benchmarks.
     """
 
     def __init__(
@@ -133,6 +136,7 @@ class VendorHttp:
         allow_loopback: bool = False,
         windows: WindowStore | None = None,
         rate_share: float = 1.0,
+        breaker: Breaker | None = None,
         tokens: TokenStore | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         on_call: Callable[[CallRecord], None] | None = None,
@@ -145,6 +149,7 @@ class VendorHttp:
         """Requests sent since the start, token requests among them."""
         self._windows = windows or Windows()
         self._rate_share = rate_share
+        self._breaker = breaker or NoBreaker()
         self._tokens = tokens or InMemoryTokens(self.clock)
         self._on_call = on_call
         self._limiter_off = limiter_off
@@ -185,12 +190,33 @@ class VendorHttp:
         """
         Send *request* and read the whole answer, redirects as they are. Return it, its bytes and when it was sent.
 
-        Raises Unavailable, OutcomeUnknown (a write may have been executed), InvalidPayload (too large), and what
-        the job's hook raises.
+        Raises Unavailable, OutcomeUnknown (a write may have been executed), InvalidPayload (too large), BreakerOpen,
+        and what the job's hook raises.
         """
         hook = before_call.get()
         if hook is not None:
             await hook()
+        probe = await self._breaker.enter()
+        try:
+            response, body, sent_at = await self._exchange(request, is_write=is_write, max_bytes=max_bytes)
+        except (Unavailable, OutcomeUnknown):
+            await self._failed(probe, is_write=is_write)
+            raise
+        if response.status_code in _TROUBLES or response.is_server_error:
+            await self._failed(probe, is_write=is_write)
+        else:
+            await self._breaker.answered(probe)
+        return response, body, sent_at
+
+    async def _failed(self, probe: str, *, is_write: bool) -> None:
+        """Note a failure. A probe that only read is no failure of its job: raises BreakerOpen for it."""
+        await self._breaker.failed(probe)
+        if probe and not is_write:
+            await self._breaker.enter()
+
+    async def _exchange(
+        self, request: httpx.Request, *, is_write: bool, max_bytes: int
+    ) -> tuple[httpx.Response, bytes, float]:
         sent_at, started = self.clock.now(), time.perf_counter()
         self.requests += 1
         response: httpx.Response | None = None

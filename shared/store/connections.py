@@ -54,7 +54,11 @@ FROM integrations WHERE id = %(id)s
 """
 _PLATFORMS: LiteralString = "SELECT id, platform FROM integrations WHERE company_id = %(company)s"
 _BLOCK: LiteralString = """
-UPDATE integrations SET blocked_until = greatest(blocked_until, %(until)s) WHERE id = %(id)s
+UPDATE integrations SET blocked_until = %(until)s, blocked_reason = %(reason)s
+WHERE id = %(id)s AND (blocked_until IS NULL OR blocked_until < %(until)s)
+"""
+_UNBLOCK: LiteralString = """
+UPDATE integrations SET blocked_until = NULL, blocked_reason = NULL WHERE id = %(id)s AND blocked_reason = %(reason)s
 """
 _NEEDS_PEOPLE: LiteralString = """
 UPDATE integrations SET attention = %(code)s, attention_detail = %(detail)s, updated_at = clock_timestamp()
@@ -87,9 +91,15 @@ class Connections:
         """Return the platform of each integration of the company, deleted ones included."""
         return {row["id"]: row["platform"] for row in await tx.rows(_PLATFORMS, company=tx.company)}
 
-    async def block(self, tx: Transaction, integration_id: UUID, until: datetime) -> None:
-        """Let none of the integration's jobs start before *until*."""
-        await tx.run(_BLOCK, id=integration_id, until=until)
+    async def block(
+        self, tx: Transaction, integration_id: UUID, until: datetime, *, reason: str = "rate_limited"
+    ) -> None:
+        """Let none of the integration's jobs start before *until*; a block that lasts longer stays as it is."""
+        await tx.run(_BLOCK, id=integration_id, until=until, reason=reason)
+
+    async def unblock(self, tx: Transaction, integration_id: UUID, *, reason: str) -> None:
+        """Let the jobs start that were held back for *reason*."""
+        await tx.run(_UNBLOCK, id=integration_id, reason=reason)
 
     async def needs_people(
         self, tx: Transaction, integration_id: UUID, *, job_id: UUID, code: str, detail: str

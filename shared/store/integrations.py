@@ -46,6 +46,8 @@ class Integration:
     attention: str | None
     attention_detail: str | None
     blocked_until: datetime | None
+    blocked_reason: str | None
+    """Why nothing runs before then: `rate_limited`, `breaker_open`."""
     clock_skew_ms: int
     webhook_secrets_version: int
     full_compare_wanted_at: datetime | None

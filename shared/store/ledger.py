@@ -48,7 +48,9 @@ ON CONFLICT (integration_id, action, entity_type, record_key) WHERE status IN ('
 RETURNING id, company_id, epoch, priority, status = 'pending' AND scheduled_at <= clock_timestamp() AS is_due
 """
 
-_CLAIM: LiteralString = "SELECT * FROM claim_job(%(job)s, %(low)s, %(high)s, %(ttl)s * interval '1 s', %(cap)s)"
+_CLAIM: LiteralString = """
+SELECT * FROM claim_job(%(job)s, %(low)s, %(high)s, %(ttl)s * interval '1 s', %(cap)s, %(company_cap)s)
+"""
 
 _LOAD: LiteralString = """
 SELECT *, extract(epoch FROM lease_until - clock_timestamp())::double precision AS lease_left_s FROM sync_queue
@@ -201,10 +203,25 @@ class Ledger:
         return [_knock(row) for row in rows if row["is_due"]]
 
     async def claim(
-        self, tx: Transaction, job_id: UUID | None, *, low: int, high: int, ttl_s: float, per_integration: int
+        self,
+        tx: Transaction,
+        job_id: UUID | None,
+        *,
+        low: int,
+        high: int,
+        ttl_s: float,
+        per_integration: int,
+        per_company: int | None = None,
     ) -> Claim | None:
-        """Lease the named job if it is due, else the fairest due one of priorities *low* to *high*; None if none."""
-        row = await tx.row(_CLAIM, job=job_id, low=low, high=high, ttl=ttl_s, cap=per_integration)
+        """
+        Lease the named job if it is due, else the fairest due one of priorities *low* to *high*; None if none.
+
+        At most *per_integration* jobs of one integration run at once, and *per_company* of one company, whose urgent
+        jobs that does not hold up.
+        """
+        row = await tx.row(
+            _CLAIM, job=job_id, low=low, high=high, ttl=ttl_s, cap=per_integration, company_cap=per_company
+        )
         if row is None:
             return None
         return Claim(row["job_id"], row["company"], row["token"], row["job_priority"])

@@ -11,6 +11,7 @@ from uuid import UUID
 import orjson
 
 from shared import adapters as platforms
+from shared.adapters.breaker import Breaker
 from shared.adapters.http import VendorHttp
 from shared.adapters.oauth import InMemoryTokens, Token, TokenStore
 from shared.adapters.protocol import Adapter, Connection
@@ -20,6 +21,9 @@ from shared.security.sealing import Sealer
 from shared.store.connections import IntegrationRow
 from shared.store.database import Database
 from shared.store.oauth_tokens import OAuthTokens, SealedToken
+from shared.store.store import Store
+from shared.sync.breakers import BreakerNotices, SharedBreaker
+from shared.sync.window_table import SharedTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +74,8 @@ class Adapters:
     Opens adapters and keeps them while their integration's settings stay as they are.
 
     *windows* are shared by all workers where they stand in a table; *rate_share* is the part of a vendor's limit that
-    an integration takes unless its `config.rate_share` says otherwise. *allow_loopback* is for the sandbox,
-    *limiter_off* for benchmarks.
+    an integration takes unless its `config.rate_share` says otherwise. *breaker_table* is where breakers are shared.
+    *allow_loopback* is for the sandbox, *limiter_off* for benchmarks.
     """
 
     def __init__(
@@ -81,6 +85,7 @@ class Adapters:
         *,
         windows: WindowStore | None = None,
         rate_share: float = 1.0,
+        breaker_table: SharedTable | None = None,
         allow_loopback: bool = False,
         limiter_off: bool = False,
     ) -> None:
@@ -90,6 +95,9 @@ class Adapters:
         self._limiter_off = limiter_off
         self._rate_share = rate_share
         self._windows = windows or Windows()
+        self._breaker_table = breaker_table
+        self._breaker_notices = BreakerNotices(database, Store())
+        self._breakers: dict[UUID, SharedBreaker] = {}
         self._open: dict[UUID, _Open] = {}
 
     @asynccontextmanager
@@ -147,15 +155,26 @@ class Adapters:
             seal=lambda text: self._sealer.seal(text, integration_id=integration.id),
             open_=lambda text: self._sealer.open(text, integration_id=integration.id),
         )
-        http = self._http(str(integration.id), integration.config, StoredTokens(tokens))
+        http = self._http(str(integration.id), integration.config, StoredTokens(tokens), self._breaker(integration))
         return _Open(integration.version, platforms.get(integration.platform).open(connection, http), http)
 
-    def _http(self, integration_id: str, config: Mapping[str, Any], tokens: TokenStore) -> VendorHttp:
+    def _breaker(self, integration: IntegrationRow) -> SharedBreaker:
+        """Return the integration's breaker; it outlives changes of settings."""
+        found = self._breakers.get(integration.id)
+        if found is None:
+            found = SharedBreaker(integration.company_id, integration.id, self._breaker_table, self._breaker_notices)
+            self._breakers[integration.id] = found
+        return found
+
+    def _http(
+        self, integration_id: str, config: Mapping[str, Any], tokens: TokenStore, breaker: Breaker | None = None
+    ) -> VendorHttp:
         return VendorHttp(
             integration_id=integration_id,
             allow_loopback=self._allow_loopback,
             windows=self._windows,
             rate_share=rate_share(config, self._rate_share),
+            breaker=breaker,
             tokens=tokens,
             limiter_off=self._limiter_off,
         )

@@ -53,6 +53,8 @@ class Limits:
     at_once: int
     """Jobs of all queues together."""
     per_integration: int
+    per_company: int | None = None
+    """Jobs of one company, urgent ones aside; None: as many as its integrations may."""
     visibility_s: float = 30.0
     """host.json `visibilityTimeout`: how long the host waits before it redelivers a message that failed."""
 
@@ -125,6 +127,7 @@ class Runner:
                     high=span.stop - 1,
                     ttl_s=self._limits.lease_s,
                     per_integration=self._limits.per_integration,
+                    per_company=self._limits.per_company,
                 )
         except LiaisonError as why:
             log.warning("claim_not_made", code=why.code, reason="the sweep knocks again")
@@ -217,7 +220,7 @@ class Runner:
                 return "again"
             case steps.Defer():
                 async with self._database.company(job.company_id) as tx:
-                    await self._store.connections.block(tx, job.integration_id, step.until)
+                    await self._store.connections.block(tx, job.integration_id, step.until, reason=step.code)
                     await self._store.ledger.postpone(tx, job, code=step.code, message=message)
                 return "deferred"
             case steps.Pause():

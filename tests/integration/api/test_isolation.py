@@ -197,7 +197,11 @@ async def test_the_victim_itself_is_let_in_by_the_same_calls(
 
 # ------------------------------------------------------------------------------------------------------------ tables
 
-WITHOUT_COMPANY = {"heartbeats": "when our own timers last ran", "schema_migrations": "names of migrations"}
+WITHOUT_COMPANY = {
+    "heartbeats": "when our own timers last ran",
+    "knock_traffic": "how many messages went through our own queues",
+    "schema_migrations": "names of migrations",
+}
 """Tables that hold nothing of any company."""
 
 _ROW: dict[str, dict[str, Any]] = {
@@ -404,4 +408,5 @@ async def test_functions_that_cross_companies_are_these_and_no_others(services: 
         "maintain_partitions",
         "queue_figures",
         "tend_queue",
+        "told_of_vanishing",
     ]

@@ -1,4 +1,4 @@
-"""The claim: `claim_job` and `lease_job` of `shared/store/migrations/0005_dispatch.sql`."""
+"""The claim: `claim_job` and `lease_job` of `shared/store/migrations/0014_standstills.sql`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from shared.store import ledger as production
 from tests.simulation.store.locks import Strength
@@ -17,7 +18,7 @@ from tests.simulation.store.statements import Result, imitates
 from tests.simulation.store.tables import INFINITY, Condition, Row, Slot
 
 LOCK_TIMEOUT_S = 1.0
-"""`lease_job` waits so long for another claim of the integration; by the event loop's time."""
+"""`lease_job` waits so long for another claim of the company; by the event loop's time."""
 
 _EARLY = timedelta(seconds=2)
 
@@ -27,19 +28,51 @@ class _NothingLeased(Exception):
 
 
 @imitates(production, "_CLAIM")
-async def claim(session: Session, *, job: UUID | None, low: int, high: int, ttl: float, cap: int) -> Result:
+async def claim(
+    session: Session, *, job: UUID | None, low: int, high: int, ttl: float, cap: int, company_cap: int | None
+) -> Result:
     moment = session.clock()
+    caps = _Caps(cap, company_cap if low > 3 else None)
     if job is not None:
-        for integration_id in _named(session, job, moment):
-            leased = await _lease(session, integration_id, ttl, cap, job=job)
+        for company_id, integration_id in _named(session, job, moment):
+            leased = await _lease(session, company_id, integration_id, ttl, caps, job=job)
             if leased is not None:
                 return [leased]
     turn = session.memory.numbers.next("turn_urgent" if low <= 3 else "turn_normal" if low <= 7 else "turn_bulk")
-    for choice in _fairest(session, moment, low, high, cap, turn):
-        leased = await _lease(session, choice.integration_id, ttl, cap, priority=choice.priority)
+    for choice in _fairest(session, moment, low, high, caps, turn):
+        leased = await _lease(session, choice.company_id, choice.integration_id, ttl, caps, priority=choice.priority)
         if leased is not None:
             return [leased]
     return []
+
+
+@dataclass(frozen=True, slots=True)
+class _Caps:
+    integration: int
+    company: int | None
+
+    def hold(self, of_integration: int, of_company: int) -> bool:
+        """Whether one more job may run beside so many."""
+        return of_integration < self.integration and (self.company is None or of_company < self.company)
+
+
+def last_priority(integration: Row, high: int, moment: datetime) -> int:
+    """`last_priority`."""
+    if not runs(integration, moment):
+        return 1
+    return 7 if high > 7 and _is_quiet(integration["config"], moment) else high
+
+
+def _is_quiet(config: Row, moment: datetime) -> bool:
+    quiet = config.get("quiet_hours")
+    if quiet is None:
+        return False
+    wall = moment.astimezone(ZoneInfo(quiet["time_zone"])).time()
+    for span in quiet["spans"]:
+        begins, ends = (time.fromisoformat(each) for each in span.split("-"))
+        if begins <= wall < ends if begins < ends else wall >= begins or wall < ends:
+            return True
+    return False
 
 
 def runs(integration: Row, moment: datetime) -> bool:
@@ -60,7 +93,7 @@ def _is_claimable_by_name(job: Row, moment: datetime) -> bool:
     return bool(job["status"] == "processing" and job["lease_until"] < moment)
 
 
-def _named(session: Session, job_id: UUID, moment: datetime) -> list[UUID]:
+def _named(session: Session, job_id: UUID, moment: datetime) -> list[tuple[UUID, UUID]]:
     jobs, integrations = session.memory.tables["sync_queue"], session.memory.tables["integrations"]
     found = []
     for slot in jobs.primary.find(job_id):
@@ -68,8 +101,8 @@ def _named(session: Session, job_id: UUID, moment: datetime) -> list[UUID]:
         if job is None or not _is_claimable_by_name(job, moment):
             continue
         integration = _integration(session, integrations.primary.find(job["integration_id"]))
-        if job["priority"] == 1 or runs(integration, session.clock()):
-            found.append(job["integration_id"])
+        if job["priority"] <= last_priority(integration, 10, session.clock()):
+            found.append((job["company_id"], job["integration_id"]))
     return found
 
 
@@ -95,21 +128,25 @@ class _Choice:
     due_at: datetime
 
 
-def _fairest(session: Session, moment: datetime, low: int, high: int, cap: int, turn: int) -> list[_Choice]:
+def _fairest(session: Session, moment: datetime, low: int, high: int, caps: _Caps, turn: int) -> list[_Choice]:
     """Return what may be claimed, whose turn it is first."""
     running: Counter[UUID] = Counter()
+    """By integration, and by company."""
     alike: Counter[UUID] = Counter()
     expired: list[Row] = []
     for slot in active(session, "processing"):
         job = session.seen(slot)
         if job["lease_until"] >= moment:
             running[job["integration_id"]] += 1
+            running[job["company_id"]] += 1
             alike[job["company_id"]] += low <= job["priority"] <= high
         else:
             expired.append(job)
     pending = [session.seen(slot) for slot in active(session, "pending")]
     claimable = [
-        choice for choice in _due(session, moment, low, high, pending, expired) if running[choice.integration_id] < cap
+        choice
+        for choice in _due(session, moment, low, high, pending, expired)
+        if caps.hold(running[choice.integration_id], running[choice.company_id])
     ]
     companies = sorted({choice.company_id for choice in claimable})
     place = {company_id: number for number, company_id in enumerate(companies, 1)}
@@ -138,7 +175,7 @@ def _due(
         integration = slot.seen_by(session)
         if integration is None:
             continue
-        highest = high if runs(integration, session.clock()) else 1
+        highest = last_priority(integration, high, session.clock())
         for priority in range(low, highest + 1):
             for is_expired in (False, True):
                 found = first.get((integration["id"], priority, is_expired))
@@ -147,28 +184,42 @@ def _due(
 
 
 async def _lease(
-    session: Session, integration_id: UUID, ttl: float, cap: int, *, job: UUID | None = None, priority: int = 0
+    session: Session,
+    company_id: UUID,
+    integration_id: UUID,
+    ttl: float,
+    caps: _Caps,
+    *,
+    job: UUID | None = None,
+    priority: int = 0,
 ) -> dict[str, Any] | None:
     """Lease the named job, or the first of *priority*; None, and no lock, where nothing may be leased."""
     moment = session.clock()
     try:
         async with session.savepoint():
             async with asyncio.timeout(LOCK_TIMEOUT_S):
-                await session.advise(f"claim {integration_id}")
-            return await _leased(session, integration_id, moment, ttl, cap, job, priority)
+                await session.advise(f"claim {company_id}")
+            _require_room(session, company_id, integration_id, moment, caps)
+            return await _leased(session, integration_id, moment, ttl, job, priority)
     except (_NothingLeased, TimeoutError):
         return None
 
 
+def _require_room(session: Session, company_id: UUID, integration_id: UUID, moment: datetime, caps: _Caps) -> None:
+    live = [job for job in map(session.seen, active(session, "processing")) if job["lease_until"] >= moment]
+    of_integration = sum(job["integration_id"] == integration_id for job in live)
+    of_company = sum(job["company_id"] == company_id for job in live)
+    if not caps.hold(of_integration, of_company):
+        raise _NothingLeased
+
+
 async def _leased(
-    session: Session, integration_id: UUID, moment: datetime, ttl: float, cap: int, named: UUID | None, priority: int
+    session: Session, integration_id: UUID, moment: datetime, ttl: float, named: UUID | None, priority: int
 ) -> dict[str, Any]:
     table = session.memory.tables["sync_queue"]
     processing = [
         slot for slot in active(session, "processing") if session.seen(slot)["integration_id"] == integration_id
     ]
-    if cap <= sum(session.seen(slot)["lease_until"] >= moment for slot in processing):
-        raise _NothingLeased
 
     def is_expired(job: Row) -> bool:
         return (job["status"], job["priority"]) == ("processing", priority) and job["lease_until"] < moment

@@ -9,7 +9,7 @@ from uuid import UUID
 from shared.store import companies
 from shared.store import connections as production
 from tests.simulation.store.sessions import Session
-from tests.simulation.store.statements import Result, greatest, imitates, shown
+from tests.simulation.store.statements import Result, imitates, shown
 from tests.simulation.store.tables import Row
 
 
@@ -56,13 +56,31 @@ async def platforms(session: Session, *, company: UUID) -> Result:
 
 
 @imitates(production, "_BLOCK")
-async def block(session: Session, *, id: UUID, until: datetime) -> Result:
+async def block(session: Session, *, id: UUID, until: datetime, reason: str) -> Result:
+    def where(row: Row) -> bool:
+        return row["blocked_until"] is None or row["blocked_until"] < until
+
     table = session.memory.tables["integrations"]
     changed = await session.update(
         table,
-        session.by_key(table, id),
-        lambda _: True,
-        lambda row: {**row, "blocked_until": greatest(row["blocked_until"], until)},
+        session.at(table, table.primary.name, id, where),
+        where,
+        lambda row: {**row, "blocked_until": until, "blocked_reason": reason},
+    )
+    return len(changed)
+
+
+@imitates(production, "_UNBLOCK")
+async def unblock(session: Session, *, id: UUID, reason: str) -> Result:
+    def where(row: Row) -> bool:
+        return bool(row["blocked_reason"] == reason)
+
+    table = session.memory.tables["integrations"]
+    changed = await session.update(
+        table,
+        session.at(table, table.primary.name, id, where),
+        where,
+        lambda row: {**row, "blocked_until": None, "blocked_reason": None},
     )
     return len(changed)
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from shared.store import heartbeats
 from shared.sync import sweep as production
-from tests.simulation.store.claims import active, runs
+from tests.simulation.store.claims import active, last_priority
 from tests.simulation.store.sessions import Session
 from tests.simulation.store.statements import Result, imitates
 from tests.simulation.store.tables import INFINITY, Row
@@ -36,8 +36,7 @@ async def due_jobs(session: Session, *, low: int, high: int, per_integration: in
     due: list[tuple[int, datetime, Row]] = []
 
     def may_run(job: Row) -> bool:
-        highest = high if runs(integrations[job["integration_id"]], moment) else 1
-        return bool(low <= job["priority"] <= highest)
+        return bool(low <= job["priority"] <= last_priority(integrations[job["integration_id"]], high, moment))
 
     for slot in active(session, "processing"):
         job = session.seen(slot)

@@ -25,7 +25,7 @@ def connections_tables() -> list[Table]:
                 "sync_candidates": True, "sync_applications": True, "config": {}, "last_synced_at": None,
                 "created_at": NOW, "updated_at": NOW, "name": "", "account": None, "rank": REQUIRED, "version": 1,
                 "max_retries": 3, "attention": None, "attention_detail": None, "blocked_until": None,
-                "clock_skew_ms": 0, "webhook_secret_sealed": None, "webhook_secrets_version": 1,
+                "blocked_reason": None, "clock_skew_ms": 0, "webhook_secret_sealed": None, "webhook_secrets_version": 1,
                 "full_compare_wanted_at": None, "deleted_at": None,
             },
             ("id",),
