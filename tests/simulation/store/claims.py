@@ -1,4 +1,4 @@
-"""The claim: `claim_job` and `lease_job` of `shared/store/migrations/0014_standstills.sql`."""
+"""The claim: `claim_job` and `lease_job` of `shared/store/migrations/0015_standstills.sql`."""
 
 from __future__ import annotations
 
