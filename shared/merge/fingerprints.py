@@ -11,6 +11,7 @@ import hashlib
 import hmac
 from binascii import b2a_base64
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, cast
 
 from pydantic import JsonValue
@@ -224,7 +225,19 @@ def _details(field: Field, element: JsonValue) -> str:
     if field.identity is None or not isinstance(element, dict):
         return ""
     rest = {name: value for name, value in element.items() if name != field.identity and value not in (None, "")}
-    return canonical_json(rest).decode("utf-8", "surrogatepass") if rest else ""
+    if not rest:
+        return ""
+    if len(rest) == 1:
+        ((name, value),) = rest.items()
+        if type(value) is str:
+            return _one_detail(name, value)
+    return canonical_json(rest).decode("utf-8", "surrogatepass")
+
+
+@lru_cache(maxsize=1024)
+def _one_detail(name: str, value: str) -> str:
+    # Mostly a vendor's word for a type, of which there are few.
+    return canonical_json({name: value}).decode("utf-8", "surrogatepass")
 
 
 def joined(parts: list[str]) -> Fingerprint:

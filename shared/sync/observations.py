@@ -68,7 +68,7 @@ def _observation(record: Record, ticket: Ticket, context: bytes, *, is_fresh_fet
     content = orjson.dumps([values, references, record.anonymized], option=orjson.OPT_SORT_KEYS)
     return Observation(
         # Only whole-list writes need the vendor's payload, and they fetch first.
-        record=record if is_fresh_fetch else record.model_copy(update={"raw": {}}),
+        record=record if is_fresh_fetch else record.without_raw(),
         values=values,
         digest=hashlib.blake2b(content, digest_size=DIGEST_BYTES, person=context).digest(),
         version=record.vendor_version or _as_version(record.updated_at),

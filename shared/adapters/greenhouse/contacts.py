@@ -37,7 +37,7 @@ def entries(payload: Mapping[str, Any], key: str) -> list[Contact]:
     for index, entry in enumerate(wire.items(payload, key)):
         if entry is None:
             continue
-        if not isinstance(entry, Mapping):
+        if type(entry) is not dict and not isinstance(entry, Mapping):
             raise InvalidPayload(f"{key}[{index}]: is not an object")
         try:
             value = wire.text(entry, "value")
