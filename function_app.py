@@ -11,6 +11,7 @@ from functions import (
     integrations,
     operations,
     past,
+    previews,
     records,
     schedules,
     sync_jobs,
@@ -19,6 +20,18 @@ from functions import (
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
-MODULES = (health, integrations, operations, records, past, candidate_merges, conflicts, webhooks, sync_jobs, schedules)
+MODULES = (
+    health,
+    integrations,
+    previews,
+    operations,
+    records,
+    past,
+    candidate_merges,
+    conflicts,
+    webhooks,
+    sync_jobs,
+    schedules,
+)
 for module in MODULES:
     app.register_functions(module.bp)

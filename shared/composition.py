@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from shared.sync.edits import Edits
     from shared.sync.held_values import Vault
     from shared.sync.poison import PoisonRecorder
+    from shared.sync.preview import Previews
     from shared.sync.pull import Puller
     from shared.sync.reconcile import Reconciler
     from shared.sync.record_changes import RecordChanges
@@ -154,6 +155,13 @@ class Services:
         from shared.sync.applying import Applier
 
         return Applier(self.store, self.keys, self.vault)
+
+    @cached_property
+    def previews(self) -> Previews:
+        """Rehearses first syncs."""
+        from shared.sync.preview import Previews
+
+        return Previews(self.database, self.store, self.adapters, self.applier)
 
     @cached_property
     def syncs(self) -> Syncs:

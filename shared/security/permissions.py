@@ -28,6 +28,7 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = MappingProxyType(
         "delete_integration": ADMINISTERS,
         "test_integration": OPERATES,
         "sync_integration": SYNCS,
+        "preview_integration": DECIDES,
         "list_integration_logs": EVERYONE,
         "get_integration_stats": EVERYONE,
         "list_integration_runs": EVERYONE,

@@ -95,7 +95,7 @@ class Applier:
             merged=merged,
             knocks=knocks,
             is_stale=bool(found.stale),
-            waits_for=tuple(reasons(work, found).values()),
+            waits=reasons(work, found),
         )
 
     async def foresee(self, work: Work, observations: Sequence[Observation], book: RuleBook) -> dict[str, Merged]:

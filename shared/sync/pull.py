@@ -191,10 +191,10 @@ class Puller:
 
     async def _wake(self, pull: _Pull, applied: Applied) -> list[Knock]:
         """Look once more after those who wait: what they wait for may have come in while the page was written."""
-        if not applied.waits_for:
+        if not applied.waits:
             return []
         async with self._database.company(pull.job.company_id) as tx:
-            return await wake_what_is_over(tx, self._store, pull.work.integration.id, applied.waits_for)
+            return await wake_what_is_over(tx, self._store, pull.work.integration.id, list(applied.waits.values()))
 
     async def _take_in(self, pull: _Pull, read: _Read) -> tuple[Applied, bool]:
         for attempt in range(1, TRIES_PER_PAGE + 1):

@@ -142,8 +142,8 @@ class Reconciler:
         async with self._database.company(job.company_id) as tx:
             await self._store.ledger.guard(tx, job)
             applied = await self._applier.apply(tx, work, [observation], book, is_forced=True, with_pushes=with_pushes)
-        if applied.waits_for:
-            hold = Hold(applied.waits_for[0], "waits for another record or a person", applied.knocks)
+        if applied.waits:
+            hold = Hold(next(iter(applied.waits.values())), "waits for another record or a person", applied.knocks)
             return (), applied.knocks, hold
         if applied.is_stale or any(each.wants_fetch for each in applied.merged):
             return (), applied.knocks, Continue(STALE_WAIT_S, applied.knocks)

@@ -47,8 +47,8 @@ class Applied:
     knocks: list[Knock] = field(default_factory=list)
     is_stale: bool = False
     """Something newer is known of a record than what was shown of it."""
-    waits_for: tuple[str, ...] = ()
-    """The events (see `shared.sync.waiting`) that records which could not come in wait for."""
+    waits: Mapping[str, str] = field(default_factory=dict)
+    """By external id of a record that could not come in: the event (see `shared.sync.waiting`) that it waits for."""
 
 
 @dataclass(slots=True)

@@ -58,6 +58,7 @@ CASES = {
     "delete_integration": Case("/api/integrations/{integration}?records=archive"),
     "test_integration": Case("/api/integrations/{integration}/test"),
     "sync_integration": Case("/api/integrations/{integration}/sync", {"direction": "inbound"}),
+    "preview_integration": Case("/api/integrations/{integration}/preview", {}),
     "list_integration_logs": Case("/api/integrations/{integration}/logs"),
     "list_integration_runs": Case("/api/integrations/{integration}/runs"),
     "list_integration_issues": Case("/api/integrations/{integration}/issues?status=all"),

@@ -1,0 +1,74 @@
+"""What a first sync would do, before it does anything."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Annotated, Any
+
+import azure.functions as func
+from pydantic import BaseModel, ConfigDict, Field
+
+from functions.edge import Answer, Call, endpoint
+from shared.sync.preview import EntityPreview, Preview, PreviewRow
+
+bp = func.Blueprint()
+
+SAMPLES = 20
+"""Rows of each entity and action that are shown."""
+
+
+class PreviewRequest(BaseModel):
+    """`POST /integrations/{id}/preview`."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    records: Annotated[int, Field(ge=1, le=20_000)] = 2_000
+
+
+@endpoint(bp, "preview_integration", "POST", "api/integrations/{id}/preview")
+async def preview_integration(call: Call) -> Answer:
+    """Show what a full sync would create, link, change and hold. Nothing is written on either side."""
+    wanted, integration_id = call.body(PreviewRequest), call.path_id()
+    preview = await call.services.previews.of(call.company_id, integration_id, most=wanted.records)
+    return Answer({"integration_id": integration_id, **preview_view(preview)})
+
+
+def preview_view(preview: Preview) -> dict[str, Any]:
+    """Return a preview as it is shown."""
+    meetings = sum((each.first_meetings for each in preview.entities), Counter[str]())
+    return {
+        "is_whole": all(each.is_whole for each in preview.entities),
+        "entities": {each.entity.value: _entity(each) for each in preview.entities},
+        "calls": preview.requests,
+        "writes_at_vendor": preview.writes,
+        "seconds": preview.seconds,
+        # Each of them would wait for a person, or be decided by a time that nobody can rely on.
+        "offer": {"config": {"first_link": ["portal", "integration"]}} if meetings else None,
+    }
+
+
+def _entity(found: EntityPreview) -> dict[str, Any]:
+    fields = Counter(diff.what for row in found.rows for diff in row.fields)
+    samples: dict[str, list[dict[str, Any]]] = {}
+    for row in found.rows:
+        shown = samples.setdefault(row.action.value, [])
+        if len(shown) < SAMPLES and row.action.value != "unchanged":
+            shown.append(_row(row))
+    return {
+        "read": len(found.rows),
+        "is_whole": found.is_whole,
+        "records": dict(Counter(row.action.value for row in found.rows)),
+        "fields": dict(fields),
+        "first_meetings": dict(found.first_meetings),
+        "samples": {action: rows for action, rows in samples.items() if rows},
+    }
+
+
+def _row(row: PreviewRow) -> dict[str, Any]:
+    return {
+        "external_id": row.external_id,
+        "record_id": row.record_id,
+        "fields": [
+            {"field": each.field, "ours": each.ours, "theirs": each.theirs, "what": each.what} for each in row.fields
+        ],
+    }
