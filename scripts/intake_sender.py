@@ -2,7 +2,8 @@
 The vendor's side of the load on the intake: sends the plan's requests at a constant rate and writes down each answer.
 
 Open loop: a request starts at its moment whether or not the ones before were answered, and its latency counts from that
-moment, so that a stall shows in every request that it held up. Imports nothing of what it tests.
+moment, so that a stall shows in every request that it held up. How late it came to its own timers is written down, too:
+that tells of the machine, and of nothing that is tested. Imports nothing of what it tests.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import string
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +47,14 @@ class Target:
 class Report:
     """What was answered."""
 
-    latencies_s: list[float]
-    answers: Counter[str]
-    wrong: Counter[str]
-    arriving: list[str]
+    prefix: str
+    """Of the ids of all events, so that two reports never name the same."""
+    latencies_s: list[float] = field(default_factory=list)
+    late_s: list[float] = field(default_factory=list)
+    """How long after its moment each request was begun: a machine with time to spare is on time."""
+    answers: Counter[str] = field(default_factory=Counter)
+    wrong: Counter[str] = field(default_factory=Counter)
+    arriving: list[str] = field(default_factory=list)
     """Event ids that were answered as accepted and so must not get lost."""
 
 
@@ -60,9 +65,9 @@ def body_of(number: int, dice: random.Random) -> bytes:
     return json.dumps({"action": "update_candidate", "payload": {"candidate": candidate}}).encode()
 
 
-async def send_all(base: str, targets: list[Target], rate: float, duration_s: float) -> Report:
+async def send_all(base: str, targets: list[Target], rate: float, duration_s: float, prefix: str) -> Report:
     """Send `rate * duration_s` requests, one each `1 / rate` seconds."""
-    report = Report([], Counter(), Counter(), [])
+    report = Report(prefix)
     dice = random.Random(20261122)  # noqa: S311
     shares = [target.share for target in targets]
     bodies = [body_of(number, dice) for number in range(2_000)]
@@ -74,6 +79,7 @@ async def send_all(base: str, targets: list[Target], rate: float, duration_s: fl
         for number in range(int(rate * duration_s)):
             starts_at = began + number / rate
             await asyncio.sleep(max(0.0, starts_at - time.perf_counter()))
+            report.late_s.append(time.perf_counter() - starts_at)
             target = dice.choices(targets, shares)[0]
             task = asyncio.create_task(_send(session, target, number, bodies[number % len(bodies)], starts_at, report))
             tasks.add(task)
@@ -85,7 +91,7 @@ async def send_all(base: str, targets: list[Target], rate: float, duration_s: fl
 async def _send(
     session: aiohttp.ClientSession, target: Target, number: int, body: bytes, starts_at: float, report: Report
 ) -> None:
-    event_id = f"load-{target.kind}-{number}"
+    event_id = f"{report.prefix}-{target.kind}-{number}"
     digest = hmac.new(target.secret.encode(), body, hashlib.sha256).hexdigest()
     headers = {
         "Content-Type": "application/json",
@@ -111,9 +117,10 @@ def main() -> int:
     plan_file = Path(sys.argv[1])
     plan: dict[str, Any] = json.loads(plan_file.read_text(encoding="utf-8"))
     targets = [Target(**target) for target in plan["targets"]]
-    report = asyncio.run(send_all(plan["base"], targets, plan["rate"], plan["duration_s"]))
+    report = asyncio.run(send_all(plan["base"], targets, plan["rate"], plan["duration_s"], plan["prefix"]))
     answer = {
         "latencies_s": sorted(report.latencies_s),
+        "late_s": sorted(report.late_s),
         "answers": report.answers,
         "wrong": report.wrong,
         "arriving": report.arriving,

@@ -68,7 +68,7 @@ STAGES = (
     Stage("unit", 3, folders=("unit", "property")),
     # These wait for services more than they compute, so three share two cores well.
     Stage("integration", 3, folders=("integration",), workers=3),
-    Stage("acceptance", 5, folders=("acceptance",)),
+    Stage("acceptance", 8, folders=("acceptance",)),
     Stage("conformance", 2, folders=("contract", "conformance")),
     Stage("simulation", 1, folders=("simulation",), awaited=True),
     Stage("browser", 1, folders=("browser",), awaited=True),

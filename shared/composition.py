@@ -7,12 +7,13 @@ No import builds anything. Pools and clients open inside the loop that uses them
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from shared import telemetry
+from shared.draining import Draining
 from shared.security.keys import Keys
 from shared.security.sealing import Sealer
 from shared.settings import Settings, load_settings
@@ -60,6 +61,7 @@ class Services:
 
     settings: Settings
     limiter_off: bool = False
+    draining: Draining = field(default_factory=Draining)
 
     @cached_property
     def keys(self) -> Keys:
@@ -219,6 +221,7 @@ class Services:
             self.adapters,
             self.applier,
             time_budget_s=self.settings.sync_time_budget_seconds,
+            is_ending=self.draining.is_asked,
         )
 
     @cached_property
@@ -285,7 +288,15 @@ class Services:
             visibility_s=settings.sync_visibility_seconds,
         )
         fault = fault_from(settings.sandbox_fault_file)
-        return Runner(self.database, self.store, self.knocker, self.handlers, limits, fault=fault)
+        return Runner(
+            self.database,
+            self.store,
+            self.knocker,
+            self.handlers,
+            limits,
+            fault=fault,
+            is_ending=self.draining.is_asked,
+        )
 
     @cached_property
     def poison(self) -> PoisonRecorder:
@@ -347,4 +358,5 @@ def services() -> Services:
         settings = load_settings()
         telemetry.configure(settings)
         _current = (loop, Services(settings))
+        _current[1].draining.watch()
     return _current[1]

@@ -2,8 +2,9 @@
 Pulls: every page of one entity, or of what changed since the last complete pull.
 
 The next page is fetched while this one is merged and written. A page and its cursor commit together, so that a pull cut
-short repeats one page at most; one that nears its time budget goes on as the same job. The next pull starts from the
-*start* of this one, less the adapter's overlap: what changes meanwhile is seen again, never missed.
+short repeats one page at most; one that nears its time budget, or whose process ends soon, goes on as the same job. The
+next pull starts from the *start* of this one, less the adapter's overlap: what changes meanwhile is seen again, never
+missed.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from uuid import UUID
@@ -75,13 +76,22 @@ class Puller:
     """Handler of `pull` jobs."""
 
     def __init__(
-        self, database: Database, store: Store, adapters: Adapters, applier: Applier, *, time_budget_s: float
+        self,
+        database: Database,
+        store: Store,
+        adapters: Adapters,
+        applier: Applier,
+        *,
+        time_budget_s: float,
+        is_ending: Callable[[], bool],
     ) -> None:
+        """*is_ending* tells that this process ends soon: a pull then goes on elsewhere from its next page."""
         self._database = database
         self._store = store
         self._adapters = adapters
         self._applier = applier
         self._time_budget_s = time_budget_s
+        self._is_ending = is_ending
 
     async def __call__(self, job: Job) -> Ending:
         """Pull until the vendor says that there is no more, or the time budget ends."""
@@ -129,7 +139,7 @@ class Puller:
                 if is_cancelled:
                     return await self._end(pull.job, pull.run, RunStatus.CANCELLED, knocks=knocks)
                 last_page = read.page.following is None
-                if not last_page and time.monotonic() > deadline:
+                if not last_page and (time.monotonic() > deadline or self._is_ending()):
                     return Continue(knocks=knocks)
         if not last_page:
             return Continue(knocks=knocks)

@@ -75,13 +75,16 @@ class Runner:
         limits: Limits,
         *,
         fault: Callable[[Job], None] | None = None,
+        is_ending: Callable[[], bool] = lambda: False,
     ) -> None:
+        """*is_ending* tells that this process ends soon: from then on no job is claimed."""
         self._database = database
         self._store = store
         self._knocker = knocker
         self._handlers = handlers
         self._limits = limits
         self._fault = fault
+        self._is_ending = is_ending
         self._slots = asyncio.Semaphore(limits.at_once)
         # Urgent work must not sit behind bulk: bulk takes half of the slots at the most.
         self._bulk_slots = asyncio.Semaphore(max(1, limits.at_once // 2))
@@ -100,7 +103,7 @@ class Runner:
         ran = 0
         with telemetry.continued(_traceparent(body)):
             async with self._room(queue):
-                while ran == 0 or time.monotonic() < deadline:
+                while (ran == 0 or time.monotonic() < deadline) and not self._is_ending():
                     claim = await self._claim(job_id, span)
                     if claim is None:
                         return ran
