@@ -2,8 +2,7 @@
 The vendor's side of the load on the intake: sends the plan's requests at a constant rate and writes down each answer.
 
 Open loop: a request starts at its moment whether or not the ones before were answered, and its latency counts from that
-moment, so that a stall shows in every request that it held up. How late it came to its own timers is written down, too:
-that tells of the machine, and of nothing that is tested. Imports nothing of what it tests.
+moment, so that a stall shows in every request that it held up. Imports nothing of what it tests.
 """
 
 from __future__ import annotations
@@ -50,8 +49,6 @@ class Report:
     prefix: str
     """Of the ids of all events, so that two reports never name the same."""
     latencies_s: list[float] = field(default_factory=list)
-    late_s: list[float] = field(default_factory=list)
-    """How long after its moment each request was begun: a machine with time to spare is on time."""
     answers: Counter[str] = field(default_factory=Counter)
     wrong: Counter[str] = field(default_factory=Counter)
     arriving: list[str] = field(default_factory=list)
@@ -79,7 +76,6 @@ async def send_all(base: str, targets: list[Target], rate: float, duration_s: fl
         for number in range(int(rate * duration_s)):
             starts_at = began + number / rate
             await asyncio.sleep(max(0.0, starts_at - time.perf_counter()))
-            report.late_s.append(time.perf_counter() - starts_at)
             target = dice.choices(targets, shares)[0]
             task = asyncio.create_task(_send(session, target, number, bodies[number % len(bodies)], starts_at, report))
             tasks.add(task)
@@ -120,7 +116,6 @@ def main() -> int:
     report = asyncio.run(send_all(plan["base"], targets, plan["rate"], plan["duration_s"], plan["prefix"]))
     answer = {
         "latencies_s": sorted(report.latencies_s),
-        "late_s": sorted(report.late_s),
         "answers": report.answers,
         "wrong": report.wrong,
         "arriving": report.arriving,

@@ -65,16 +65,16 @@ STAGES = (
             *(("python", "-m", f"scripts.{each}", "--check") for each in generators()),
         ),
     ),
-    Stage("unit", 3, folders=("unit", "property")),
+    Stage("unit", 2, folders=("unit", "property")),
     # These wait for services more than they compute, so three share two cores well.
     Stage("integration", 3, folders=("integration",), workers=3),
-    Stage("acceptance", 8, folders=("acceptance",)),
+    Stage("acceptance", 7, folders=("acceptance",)),
     Stage("conformance", 2, folders=("contract", "conformance")),
     Stage("simulation", 1, folders=("simulation",), awaited=True),
     Stage("browser", 1, folders=("browser",), awaited=True),
     Stage("bench", 1, folders=("bench",), awaited=True),
 )
-SET_UP_MINUTES = 3.0
+SET_UP_MINUTES = 2.0
 NO_TESTS = {"fixtures"}  # folders of tests/ that hold none
 
 

@@ -36,6 +36,8 @@ from shared.store.webhook_events import EventRow, Receiver, WebhookEvents
 from shared.sync.priorities import RECONCILE, WEBHOOK_SIGNAL
 
 MOST_COMPANIES = 10_000
+MOST_KNOCKS = 5
+"""For the jobs of one integration and batch: so many run at a time by default, and each knock works on job after job."""
 MOST_KNOCKS_WAITING = MOST_SEEN
 log = telemetry.get_logger(__name__)
 
@@ -198,7 +200,7 @@ class Processor:
             except Unavailable:
                 return
             knocks = knocks[: max(0, MOST_KNOCKS_WAITING - waiting)]
-        await self._knocker.send(knocks, traceparent=traceparent)
+        await self._knocker.send(knocks, traceparent=traceparent, most=MOST_KNOCKS)
 
     def _decide(self, receiver: Receiver, company_id: UUID, notice: Notice, settling: _Settling) -> None:
         """Open, verify and read an event; add to *settling* what follows from it."""
