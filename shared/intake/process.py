@@ -37,7 +37,7 @@ from shared.sync.priorities import RECONCILE, WEBHOOK_SIGNAL
 
 MOST_COMPANIES = 10_000
 MOST_KNOCKS = 5
-"""For the jobs of one integration and batch: so many run at a time by default, and each knock works on job after job."""
+"""For jobs of one integration and batch: so many run at a time by default, and each knock works on job after job."""
 MOST_KNOCKS_WAITING = MOST_SEEN
 log = telemetry.get_logger(__name__)
 
