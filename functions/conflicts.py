@@ -12,12 +12,13 @@ from uuid import UUID
 import azure.functions as func
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from functions.candidate_request import CandidateRequest
 from functions.edge import Answer, Call, endpoint
 from functions.integrations import query_entity
 from functions.paging import page_of
 from shared.errors import InvalidInput
 from shared.model import UNITS, EntityType
-from shared.model.records import ApplicationFields, CandidateFields, JobFields
+from shared.model.records import ApplicationFields, JobFields
 from shared.security.aead import DataUnreadable
 from shared.store.conflict_listing import ConflictFilter, ConflictListing
 from shared.store.database import Transaction
@@ -30,7 +31,7 @@ from shared.sync.held_values import Vault
 bp = func.Blueprint()
 
 _FIELDS: Mapping[EntityType, type[BaseModel]] = {
-    EntityType.CANDIDATE: CandidateFields,
+    EntityType.CANDIDATE: CandidateRequest,
     EntityType.APPLICATION: ApplicationFields,
     EntityType.JOB: JobFields,
 }

@@ -9,12 +9,12 @@ from uuid import UUID
 import azure.functions as func
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from functions.candidate_request import CandidateRequest
 from functions.edge import Answer, Call, endpoint, versioned
 from functions.paging import page_of
 from functions.record_views import changed_fields, freshness, position, record_view, shown
 from shared.errors import InvalidInput
 from shared.model import EntityType
-from shared.model.records import CandidateFields
 from shared.store.database import Transaction
 from shared.store.reading import Reading, RecordFilter
 
@@ -23,12 +23,6 @@ bp = func.Blueprint()
 _REQUEST = ConfigDict(extra="forbid", hide_input_in_errors=True)
 _ARCHIVED = {"true": True, "false": False, "all": None}
 Text = Annotated[str, Field(max_length=2000)]
-
-
-class CandidateRequest(CandidateFields):
-    """`POST /candidates` and `PATCH /candidates/{id}`: null empties a field, absent leaves it."""
-
-    model_config = _REQUEST
 
 
 class ApplicationSubmission(BaseModel):

@@ -16,8 +16,9 @@ from typing import Any, cast
 
 from pydantic import JsonValue
 
-from shared.merge.normal_forms import VERSIONS, canonical_json, normal
-from shared.merge.state import EMPTY, NEVER, Elements, Fingerprint, Hasher, Print, Rules
+from shared.merge.elements import elements_of, listed
+from shared.merge.normal_forms import canonical_json, normal, version_of
+from shared.merge.state import EMPTY, NEVER, Fingerprint, Hasher, Print, Rules
 from shared.model.fields import FIELDS, Field, Kind, Unit
 
 _DIGEST_BYTES, _SIGNS = 12, 16
@@ -27,9 +28,6 @@ _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 HIDDEN = "?"
 """In a group's print: a member that was not visible."""
 _BETWEEN = "."
-
-Listed = dict[Fingerprint, tuple[Fingerprint, JsonValue]]
-"""A set as one side shows it: identity → (whole element, the element itself), in that side's order."""
 
 
 class LinkHasher:
@@ -75,7 +73,8 @@ def digest_of(payload: Mapping[str, Any], volatile: Collection[str] = ()) -> str
 
 def norm_of(rules: Rules, unit: Unit) -> int:
     """Return the version of *unit*'s normal form. All members of a group have one form."""
-    return VERSIONS[FIELDS[rules.entity][unit.members[0]].normal]
+    field = FIELDS[rules.entity][unit.members[0]]
+    return rules.forms.get(field.normal) or version_of(field)
 
 
 def is_set(rules: Rules, unit: Unit) -> bool:
@@ -103,6 +102,7 @@ def print_of(
     use = hasher or rules.hasher
     if len(unit.members) == 1:
         field = fields[unit.name]
+        version = version or rules.forms.get(field.normal)
         if field.kind is Kind.SET:
             return elements_of(listed(field, values.get(unit.name), use, version))
         return _scalar(field, values.get(unit.name), use, version)
@@ -111,55 +111,6 @@ def print_of(
         for member in unit.members
     ]
     return joined(parts)
-
-
-def listed(field: Field, value: JsonValue, hasher: Hasher, version: int | None = None) -> Listed:
-    """Return the elements of the list *value* by identity, as `told_apart` tells them apart."""
-    found: Listed = {}
-    for form, (whole, element) in told_apart(field, value, version).items():
-        identity = hasher(field.name, form)
-        print_ = hasher(whole_name(field.name), whole_form(form, whole)) if whole else identity
-        found[identity] = (print_, element)
-    return found
-
-
-def told_apart(field: Field, value: JsonValue, version: int | None = None) -> dict[str, tuple[str, JsonValue]]:
-    """
-    Return the elements of the list *value*: normal form of the identity → (form of the rest, the element itself).
-
-    Empty ones are left out. Of two elements with one identity the one with the smaller form is kept, wherever in the
-    list it stands.
-    """
-    found: dict[str, tuple[str, JsonValue]] = {}
-    for element in value if isinstance(value, list) else ():
-        key = element.get(field.identity) if field.identity and isinstance(element, dict) else element
-        form = normal(field, key, version=version)
-        if form is None:
-            continue
-        whole = _details(field, element)
-        if form not in found or whole < found[form][0]:
-            found[form] = (whole, element)
-    return found
-
-
-def whole_name(name: str) -> str:
-    """Return the name under which the print of a whole element is made."""
-    return name + "*"
-
-
-def whole_form(form: str, whole: str) -> str:
-    """Return what the print of a whole element is made of."""
-    return f"{form}\0{whole}"
-
-
-def elements_of(shown: Listed) -> Elements:
-    """Return what a base keeps of a set."""
-    return {identity: whole for identity, (whole, _) in shown.items()}
-
-
-def has_details(field: Field, element: JsonValue) -> bool:
-    """Tell whether *element* says anything beyond its identity."""
-    return bool(_details(field, element))
 
 
 def is_empty(value: Print) -> bool:
@@ -218,26 +169,6 @@ def alike(one: Print, other: Print | None, unit: Unit) -> bool:
 def _scalar(field: Field, value: JsonValue, hasher: Hasher, version: int | None) -> Fingerprint:
     form = normal(field, value, version=version)
     return EMPTY if form is None else hasher(field.name, form)
-
-
-def _details(field: Field, element: JsonValue) -> str:
-    """Return the normal form of the members beside the identity; "" when there are none."""
-    if field.identity is None or not isinstance(element, dict):
-        return ""
-    rest = {name: value for name, value in element.items() if name != field.identity and value not in (None, "")}
-    if not rest:
-        return ""
-    if len(rest) == 1:
-        ((name, value),) = rest.items()
-        if type(value) is str:
-            return _one_detail(name, value)
-    return canonical_json(rest).decode("utf-8", "surrogatepass")
-
-
-@lru_cache(maxsize=1024)
-def _one_detail(name: str, value: str) -> str:
-    # Mostly a vendor's word for a type, of which there are few.
-    return canonical_json({name: value}).decode("utf-8", "surrogatepass")
 
 
 def joined(parts: list[str]) -> Fingerprint:

@@ -14,21 +14,10 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from shared.merge.base_codec import BETWEEN, decode_base, decode_print, encode_unit, encoded
+from shared.merge.base_codec import BETWEEN, decode_base, decode_print, encode_print, encode_unit, encoded
 from shared.merge.draft import Draft, expected_print
-from shared.merge.fingerprints import (
-    HIDDEN,
-    elements_of,
-    is_empty,
-    is_set,
-    joined,
-    listed,
-    norm_of,
-    print_of,
-    told_apart,
-    whole_form,
-    whole_name,
-)
+from shared.merge.elements import elements_of, listed, told_apart, whole_form, whole_name
+from shared.merge.fingerprints import HIDDEN, is_empty, is_set, joined, norm_of, print_of
 from shared.merge.normal_forms import VERSIONS, normal
 from shared.merge.rows import Row
 from shared.merge.state import EMPTY, Decision, Outcome, Print, Rules, Theirs, UnitBase
@@ -135,7 +124,10 @@ class _Notes:
     def set(self, unit: Unit, field: Field, value: JsonValue) -> list[str]:
         """Note a set."""
         name, texts, has_more = unit.name, list[str](), list[bool]()
-        elements = told_apart(field, value) if value else None
+        if field.members:
+            self._objects(unit, field, value)
+            return texts
+        elements = told_apart(field, value, self.rules.forms.get(field.normal)) if value else None
         if not elements:
             self.units[name] = []
             return texts
@@ -145,14 +137,24 @@ class _Notes:
             if whole:
                 texts.append(f"{whole_name(name)}\0{whole_form(form, whole)}")
         self.sets.append((name, has_more))
-        if self.rules.policy_of(unit) in SET_POLICIES:
-            self.take[name] = [element for _, element in elements.values()]
-            self.unions.append(name)
-        else:
-            self.take[name] = value
-            self.firsts.append(name)
-            self._expect(unit, {name: value})
+        self._take(unit, value, [element for _, element in elements.values()])
         return texts
+
+    def _objects(self, unit: Unit, field: Field, value: JsonValue) -> None:
+        """Note a set of objects whose members are merged one by one."""
+        elements = listed(field, value, self.rules.hasher)
+        self.units[unit.name] = encode_print(elements_of(elements))
+        if elements:
+            self._take(unit, value, [element for _, element in elements.values()])
+
+    def _take(self, unit: Unit, value: JsonValue, elements: list[JsonValue]) -> None:
+        if self.rules.policy_of(unit) in SET_POLICIES:
+            self.take[unit.name] = elements
+            self.unions.append(unit.name)
+        else:
+            self.take[unit.name] = value
+            self.firsts.append(unit.name)
+            self._expect(unit, {unit.name: value})
 
     def _expect(self, unit: Unit, taken: Mapping[str, JsonValue]) -> None:
         expects = expected_print(self.rules, unit, taken)
@@ -190,14 +192,14 @@ def introduce(theirs: Theirs, rules: Rules) -> Newcomer:
 
     `fill` for all units, unrolled, since nearly every unit is a single value.
     """
-    values, expected = theirs.values, rules.expected
+    values, expected, forms = theirs.values, rules.expected, rules.forms
     notes = _Notes(values, rules)
     take, units, firsts, singles, texts = notes.take, notes.units, notes.firsts, notes.singles, notes.texts
     of_groups, of_sets = list[str](), list[str]()
     for name, unit, field, is_single in _PLANS[rules.entity]:
         if is_single:
             value = values.get(name)
-            form = None if value is None else normal(field, value)
+            form = None if value is None else normal(field, value, version=forms.get(field.normal) if forms else None)
             if form is not None:
                 texts.append(f"{name}\0{form}")
                 singles.append(name)
@@ -213,7 +215,7 @@ def introduce(theirs: Theirs, rules: Rules) -> Newcomer:
         elif name in values:
             of_sets += notes.set(unit, field, values[name])
     notes.encode(iter(rules.hasher.many(texts + of_groups + of_sets)))
-    if notes.expects or set(VERSIONS.values()) != {1}:
+    if notes.expects or forms or set(VERSIONS.values()) != {1}:
         _encode_unlike(notes, theirs.observed_at)
     taken = _taken(theirs, firsts, notes.unions)
     return Newcomer(theirs, rules, take, taken, encoded(units, theirs.observed_at, rules.key_id))
@@ -265,7 +267,8 @@ def _shown_of(
         # Half of all fields; nothing of them needs a normal form.
         return {} if is_set(rules, unit) else EMPTY, {}
     if is_union:
-        elements = listed(FIELDS[rules.entity][unit.name], values[unit.name], rules.hasher)
+        field = FIELDS[rules.entity][unit.name]
+        elements = listed(field, values[unit.name], rules.hasher, rules.forms.get(field.normal))
         taken: dict[str, JsonValue] = {unit.name: [element for _, element in elements.values()]} if elements else {}
         return elements_of(elements), taken
     t = print_of(rules, unit, values, shown)

@@ -13,7 +13,8 @@ import re
 import unicodedata
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
+from decimal import Decimal, InvalidOperation
+from functools import cache, lru_cache
 
 import orjson
 from pydantic import JsonValue
@@ -33,6 +34,8 @@ _PLAIN_PHONE = re.compile(
 """A North American number of full length, or one of a country without a prefix that could begin with another digit than
 0, is its own E.164 form."""
 _PHONE_SIGNS = str.maketrans("", "", " ().-")
+_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_THOUSANDS = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?", re.ASCII)
 _PATH = re.compile(r"[/?#]")
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
@@ -41,8 +44,8 @@ def normal(field: Field, value: JsonValue, *, version: int | None = None) -> str
     """
     Return the form in which *value* of *field* is compared; None = empty.
 
-    None, "", white space and [] are empty; False and 0 are values. *version* is that of a stored print; None = the
-    current one. Raises LookupError when this release no longer has that version.
+    None, "", white space, [] and an object of nothing else are empty; False and 0 are values. *version* is that of a
+    stored print; None = the current one. Raises LookupError when this release no longer has that version.
     """
     if isinstance(value, str):
         if not value or value.isspace():
@@ -50,7 +53,31 @@ def normal(field: Field, value: JsonValue, *, version: int | None = None) -> str
         return (_FORMS[field.normal] if version is None else form_of(field.normal, version))(value)
     if value is True:
         return "true"
-    return None if value is None or value == [] else _canonical_text(value)
+    if value is None or value == []:
+        return None
+    if field.members and isinstance(value, dict):
+        forms = member_forms(field, value, version=version)
+        return _canonical_text(forms) if forms else None
+    return _amount(_canonical_text(value)) if field.normal is NormalForm.AMOUNT else _canonical_text(value)
+
+
+def member_forms(field: Field, value: JsonValue, *, version: int | None = None) -> dict[str, str]:
+    """
+    Return the forms of the members of the object *value*, less the empty ones.
+
+    Their versions are one with the field's (`version_of`). Raises LookupError when *version* is another.
+    """
+    if version is not None and version != version_of(field):
+        raise LookupError(field.name, version)
+    if not isinstance(value, dict):
+        return {}
+    forms = {name: normal(_as_field(field.name, form), value.get(name)) for name, form in field.members.items()}
+    return {name: form for name, form in forms.items() if form is not None}
+
+
+def version_of(field: Field) -> int:
+    """Return the version of *field*'s normal form; it rises with that of any of its members."""
+    return VERSIONS[field.normal] + sum(VERSIONS[form] - 1 for form in field.members.values())
 
 
 def form_of(name: NormalForm, version: int | None = None) -> Form:
@@ -68,6 +95,11 @@ def canonical_json(value: object) -> bytes:
         # Half a surrogate pair or an integer beyond 64 bits, which orjson refuses and vendors do send.
         text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return text.encode("utf-8", "surrogatepass")
+
+
+@cache
+def _as_field(name: str, form: NormalForm) -> Field:
+    return Field(name, normal=form)
 
 
 def _canonical_text(value: object) -> str:
@@ -157,6 +189,22 @@ def _moment_day(text: str) -> str:
         return _text(text)
 
 
+def _month(value: str) -> str:
+    day = _date(value)
+    return day[:7] if _ISO_DATE.fullmatch(day) else day
+
+
+def _amount(value: str) -> str:
+    """`50,000.00` → `50000`. A comma before other than three digits may mean a fraction, and is left alone."""
+    text = _text(value)
+    bare = text.replace(",", "") if _THOUSANDS.fullmatch(text) else text
+    try:
+        number = Decimal(bare)
+    except InvalidOperation:
+        return text
+    return f"{number.normalize():f}" if number.is_finite() else text
+
+
 def _exact(value: str) -> str:
     # As it is; the quote tells a text from the number or truth value that reads alike.
     return '"' + value
@@ -171,6 +219,8 @@ _FORMS: dict[NormalForm, Form] = {
     NormalForm.WORD: _folded,
     NormalForm.MOMENT: _moment,
     NormalForm.DATE: _date,
+    NormalForm.MONTH: _month,
+    NormalForm.AMOUNT: _amount,
     NormalForm.EXACT: _exact,
 }
 

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from shared.merge.draft import Draft
-from shared.merge.fingerprints import alike, is_set, listed, mark_of, norm_of, print_of
+from shared.merge.elements import crowds, listed
+from shared.merge.fingerprints import alike, is_set, mark_of, norm_of, print_of
 from shared.merge.state import EMPTY, NEVER, Fingerprint, Hasher, Print, UnitBase
 from shared.model.fields import FIELDS, Unit
 
@@ -54,7 +55,7 @@ def restamped(draft: Draft, unit: Unit, shown: tuple[str, ...], base: UnitBase) 
         return base
     hasher = rules.hasher if base.key_id == rules.key_id else rules.retired.get(base.key_id)
     try:
-        renewal = None if hasher is None else _renewal(draft, unit, shown, base.norm, hasher)
+        renewal = None if hasher is None else _renewal(draft, unit, shown, base, hasher)
     except LookupError:
         renewal = None
     if renewal is None:
@@ -78,17 +79,21 @@ def restamped(draft: Draft, unit: Unit, shown: tuple[str, ...], base: UnitBase) 
     return draft.base[unit.name]
 
 
-def _renewal(draft: Draft, unit: Unit, shown: tuple[str, ...], version: int, hasher: Hasher) -> _Renewal:
-    """Raises LookupError when *version* of the form is gone."""
-    rules, sides = draft.rules, (draft.ours.values, draft.theirs.values)
+def _renewal(draft: Draft, unit: Unit, shown: tuple[str, ...], base: UnitBase, hasher: Hasher) -> _Renewal:
+    """Raises LookupError when the base's version of the form is gone."""
+    rules, sides, version = draft.rules, (draft.ours.values, draft.theirs.values), base.norm
     then = [print_of(rules, unit, values, shown, version=version, hasher=hasher) for values in sides]
     now = [print_of(rules, unit, values, shown) for values in sides]
     elements: dict[Fingerprint, Fingerprint] = {}
     wholes: dict[Fingerprint, Fingerprint] = {}
     if is_set(rules, unit):
         what = FIELDS[rules.entity][unit.name]
+        crowded = crowds(*(half for half in (base.ours, base.theirs, *then) if not isinstance(half, str)))
         for values in sides:
-            for identity, (whole, element) in listed(what, values.get(unit.name), hasher, version).items():
-                for new, (new_whole, _) in listed(what, [element], rules.hasher).items():
-                    elements[identity], wholes[whole] = new, new_whole
+            value = values.get(unit.name)
+            renewed = listed(what, value, rules.hasher, rules.forms.get(what.normal))
+            places = {id(element): (identity, whole) for identity, (whole, element) in renewed.items()}
+            for identity, (whole, element) in listed(what, value, hasher, version, crowded=crowded).items():
+                if id(element) in places:
+                    elements[identity], wholes[whole] = places[id(element)]
     return _Renewal(unit, list(zip(then, now, strict=True)), elements, wholes)

@@ -10,16 +10,16 @@ cuts at 40 signs), `UnitBase.aliases` translates what it shows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from pydantic import JsonValue
-
+from shared.merge.details import Element, landed_details, merge_details
 from shared.merge.draft import Draft
-from shared.merge.fingerprints import Listed, elements_of, has_details, listed, norm_of
+from shared.merge.elements import Listed, crowds, elements_of, is_pending, listed, spread_base
+from shared.merge.fingerprints import norm_of
 from shared.merge.rows import Row
-from shared.merge.state import NEVER, Elements, Fingerprint, Rules, UnitBase
-from shared.merge.times import ours_is_later, theirs_at
+from shared.merge.state import Elements, Fingerprint, Rules, UnitBase
+from shared.merge.times import theirs_at
 from shared.model.fields import FIELDS, Field, Policy, Unit
 
 Aliases = Mapping[Fingerprint, Fingerprint]
@@ -38,16 +38,15 @@ class _Sides:
 
 
 def merge_set(draft: Draft, unit: Unit, base: UnitBase | None) -> None:
-    """Decide *unit*, a visible set whose policy is `union`."""
+    """Decide *unit*, a visible set that is decided element by element."""
     rules, what = draft.rules, FIELDS[draft.rules.entity][unit.name]
-    ours = listed(what, draft.ours.values.get(unit.name), rules.hasher)
-    aliases = aliases_of(rules, what, ours, base)
-    theirs = translated(listed(what, draft.theirs.values[unit.name], rules.hasher), aliases)
-    if base is not None and draft.theirs.observed_at < base.seen_at and elements_of(theirs) != base.theirs:
+    sides, aliases, intent = _sides_of(draft, unit, what, base)
+    theirs_now = elements_of(sides.theirs)
+    if base is not None and draft.theirs.observed_at < base.seen_at and theirs_now != sides.base_theirs:
         draft.decided(unit, Row.OUTDATED)
         return
-    base_ours, base_theirs = _answered(draft, unit, base, elements_of(theirs))
-    sides = _Sides(ours, theirs, base_ours, base_theirs)
+    if intent is not None:
+        _answered(draft, unit, what, sides, intent)
     _unite(draft, unit, sides)
     new_ours, new_theirs = _agreed(draft, unit, sides)
     _merge_details(draft, unit, what, sides, new_ours, new_theirs)
@@ -63,19 +62,37 @@ def merge_set(draft: Draft, unit: Unit, base: UnitBase | None) -> None:
         key_id=rules.key_id,
         intent=None,
         intent_expects=None,
-        aliases={theirs_: ours_ for theirs_, ours_ in aliases.items() if ours_ in new_ours or ours_ in ours} or None,
+        aliases={theirs_: ours_ for theirs_, ours_ in aliases.items() if ours_ in new_ours or ours_ in sides.ours}
+        or None,
     )
     draft.settled.append(unit.name)
 
 
-def aliases_of(rules: Rules, what: Field, ours: Listed, base: UnitBase | None) -> Aliases:
+def _sides_of(draft: Draft, unit: Unit, what: Field, base: UnitBase | None) -> tuple[_Sides, Aliases, Elements | None]:
+    """Return the set as it stands, and the open intent, all with the same elements told apart."""
+    rules, version = draft.rules, draft.rules.forms.get(what.normal)
+    values = (draft.ours.values.get(unit.name), draft.theirs.values[unit.name])
+    ours, theirs = (listed(what, value, rules.hasher, version) for value in values)
+    halves = () if base is None else (base.ours, base.theirs, base.intent or "")
+    crowded = crowds(ours, theirs, *(half for half in halves if not isinstance(half, str)))
+    if crowded:
+        ours, theirs = (listed(what, value, rules.hasher, version, crowded=crowded) for value in values)
+    aliases = aliases_of(rules, what, ours, base, crowded)
+    base_ours, base_theirs, intent = ({}, {}, None) if base is None else spread_base(base, crowded)
+    return _Sides(ours, translated(theirs, aliases), base_ours, base_theirs), aliases, intent
+
+
+def aliases_of(
+    rules: Rules, what: Field, ours: Listed, base: UnitBase | None, crowded: Collection[Fingerprint] = ()
+) -> Aliases:
     """Return which of our elements the vendor is known to show under another identity: theirs → ours."""
     aliases = dict(base.aliases or {}) if base is not None else {}
+    version = rules.forms.get(what.normal)
     for identity, (_, element) in ours.items():
         made = rules.expected(what.name, [element])
         if made == [element]:
             continue
-        for shown in listed(what, made, rules.hasher):
+        for shown in listed(what, made, rules.hasher, version, crowded=crowded):
             if shown != identity and shown not in ours:
                 aliases[shown] = identity
     return aliases
@@ -91,29 +108,24 @@ def translated(shown: Listed, aliases: Aliases) -> Listed:
     }
 
 
-def _answered(draft: Draft, unit: Unit, base: UnitBase | None, theirs: Elements) -> tuple[Elements, Elements]:
+def _answered(draft: Draft, unit: Unit, what: Field, sides: _Sides, intent: Elements) -> None:
     """Row 2, element by element: what of a write whose answer was lost has landed counts as agreed."""
-    if base is None or isinstance(base.ours, str) or isinstance(base.theirs, str):
-        return {}, {}  # never met, or met as one value under another policy
-    ours_then, theirs_then, intent = dict(base.ours), dict(base.theirs), base.intent
-    if intent is None or isinstance(intent, str):
-        return ours_then, theirs_then
-    added = {each: whole for each, whole in intent.items() if each in theirs and each not in theirs_then}
-    detailed = {
-        each: whole for each, whole in intent.items() if ours_then.get(each) == NEVER and theirs.get(each) == whole
-    }
-    removed = {each for each in theirs_then if each not in intent and each not in theirs}
-    if added or removed or detailed:
+    ours_then, theirs_then, theirs = dict(sides.base_ours), dict(sides.base_theirs), elements_of(sides.theirs)
+    landed = False
+    for each, whole in intent.items():
+        if each not in theirs:
+            continue
+        if each not in theirs_then:
+            ours_then[each], theirs_then[each], landed = whole, theirs[each], True
+        elif is_pending(ours_then.get(each)):
+            pending = ours_then[each], theirs_then[each]
+            ours_then[each], theirs_then[each] = landed_details(what, each, pending, whole, theirs[each])
+            landed = landed or pending != (ours_then[each], theirs_then[each])
+    removed = {each for each in sides.base_theirs if each not in intent and each not in theirs}
+    if landed or removed:
         draft.decided(unit, Row.OWN_WRITE)
-    landed = added | detailed
-    return (
-        {each: whole for each, whole in {**ours_then, **landed}.items() if each not in removed},
-        {
-            each: whole
-            for each, whole in {**theirs_then, **{each: theirs[each] for each in landed}}.items()
-            if each not in removed
-        },
-    )
+    sides.base_ours = {each: whole for each, whole in ours_then.items() if each not in removed}
+    sides.base_theirs = {each: whole for each, whole in theirs_then.items() if each not in removed}
 
 
 def _unite(draft: Draft, unit: Unit, sides: _Sides) -> None:
@@ -181,42 +193,13 @@ def _merge_details(
 ) -> None:
     """Merge the elements that both sides hold under one identity and with unlike details."""
     for each in sides.ours.keys() & sides.theirs.keys() & sides.next_ours.keys() & sides.next_theirs.keys():
-        o, t = sides.ours[each][0], sides.theirs[each][0]
-        our_change, their_change = sides.base_ours.get(each) != o, sides.base_theirs.get(each) != t
-        if not (our_change or their_change):
+        (o, ours), (t, theirs) = sides.ours[each], sides.theirs[each]
+        then = sides.base_ours.get(each), sides.base_theirs.get(each)
+        if then == (o, t):
             continue
-        if o == t or _is_expected(draft.rules, what, sides.ours[each][1], t):
-            new_ours[each], new_theirs[each] = o, t
-        elif their_change and not (our_change and _ours_stays(draft, unit, what, sides, each)):
-            if draft.rules.inbound:
-                sides.next_ours[each] = sides.theirs[each]
-                new_ours[each] = new_theirs[each] = t
-            else:
-                new_theirs[each] = sides.base_theirs.get(each, NEVER)
-        elif not draft.rules.outbound:
-            new_ours[each] = sides.base_ours.get(each, NEVER)
-        elif draft.writable(unit).value:
-            sides.next_theirs[each] = sides.ours[each]
-            # Until the vendor has answered, ours stays a change: a crash before the call must find one.
-            new_ours[each], new_theirs[each] = NEVER, t
-        else:
-            new_ours[each], new_theirs[each] = o, t
-
-
-def _ours_stays(draft: Draft, unit: Unit, what: Field, sides: _Sides, each: Fingerprint) -> bool:
-    """Decide between two unlike details: at a first meeting those that say something, else the later ones."""
-    if each not in sides.base_ours and each not in sides.base_theirs:
-        ours_says, theirs_says = (has_details(what, side[each][1]) for side in (sides.ours, sides.theirs))
-        if ours_says != theirs_says:
-            return ours_says
-    at = theirs_at(unit.name, draft.theirs, draft.base.get(unit.name))
-    return ours_is_later(draft.ours.stamps.get(unit.name), at, draft.theirs)
-
-
-def _is_expected(rules: Rules, what: Field, element: JsonValue, t: Fingerprint) -> bool:
-    """Tell whether *t* is what the vendor is known to make of *element*."""
-    made = rules.expected(what.name, [element])
-    return made != [element] and any(whole == t for whole, _ in listed(what, made, rules.hasher).values())
+        merged = merge_details(draft, unit, what, Element(each, ours, theirs, o, t, *then))
+        new_ours[each], new_theirs[each] = merged.base_ours, merged.base_theirs
+        sides.next_ours[each], sides.next_theirs[each] = merged.ours, merged.theirs
 
 
 def _write(draft: Draft, unit: Unit, sides: _Sides, new_theirs: Elements) -> None:

@@ -13,12 +13,12 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
+from shared.merge.details import settled_details
 from shared.merge.draft import expected_print
+from shared.merge.elements import Listed, crowds, is_pending, listed, spread, spread_base
 from shared.merge.fingerprints import (
     alike,
-    elements_of,
     is_set,
-    listed,
     mark_of,
     narrowed,
     norm_of,
@@ -26,8 +26,8 @@ from shared.merge.fingerprints import (
     print_of,
 )
 from shared.merge.sets import aliases_of, translated
-from shared.merge.state import EMPTY, NEVER, Base, Elements, Print, Rules, State, StoredBase, Theirs, UnitBase
-from shared.model.fields import FIELDS, UNITS, Unit
+from shared.merge.state import EMPTY, Base, Elements, Fingerprint, Print, Rules, State, StoredBase, Theirs, UnitBase
+from shared.model.fields import FIELDS, UNITS, Field, Unit
 
 
 def open_intents(base: Base) -> frozenset[str]:
@@ -133,14 +133,20 @@ def _settled_set(
 ) -> UnitBase:
     """Base of theirs := (T | A) & T'. An element that was sent and is absent from A was refused: no second try."""
     what = FIELDS[rules.entity][unit.name]
-    aliases = aliases_of(rules, what, listed(what, values.get(unit.name), rules.hasher), base)
-    shown = elements_of(translated(listed(what, answer.values[unit.name], rules.hasher), aliases))
-    ours: Elements = base.ours if isinstance(base.ours, Mapping) else {}
-    then: Elements = base.theirs if isinstance(base.theirs, Mapping) else {}
-    theirs = {each: then[each] for each in sent if each in then and ours.get(each) != NEVER}
-    theirs |= {each: shown[each] for each in sent if each in shown and each not in theirs}
-    # Details that were sent and that the answer does not show (or hides with the element) stay as last seen.
-    theirs |= {each: then[each] for each in sent if each in then and each not in theirs}
+    mine, shown, crowded = _answered_elements(rules, what, sent, values, answer, base)
+    aliases = aliases_of(rules, what, mine, base, crowded)
+    shown = translated(shown, aliases)
+    ours, then, _ = spread_base(base, crowded)
+    sent = spread(sent, crowded)
+    theirs: dict[Fingerprint, Fingerprint] = {}
+    for each in sent:
+        if each in then and each in shown and is_pending(ours.get(each)):
+            theirs[each] = settled_details(what, each, ours[each], then[each], shown[each][0])
+        elif each in then:
+            # Details that were sent and that the answer hides with the element stay as last seen.
+            theirs[each] = then[each]
+        elif each in shown:
+            theirs[each] = shown[each][0]
     return replace(
         base,
         ours=_ours_after(ours, then, sent),
@@ -153,11 +159,30 @@ def _settled_set(
     )
 
 
+def _answered_elements(
+    rules: Rules,
+    what: Field,
+    sent: Elements,
+    values: Mapping[str, JsonValue],
+    answer: Theirs,
+    base: UnitBase,
+) -> tuple[Listed, Listed, frozenset[Fingerprint]]:
+    """Return what was sent and what is shown, and the identities of which either or the base has several elements."""
+    version = rules.forms.get(what.normal)
+    both = values.get(what.name), answer.values[what.name]
+    lists = [listed(what, value, rules.hasher, version) for value in both]
+    halves = (half for half in (base.ours, base.theirs) if not isinstance(half, str))
+    crowded = crowds(sent, *lists, *halves)
+    if crowded:
+        lists = [listed(what, value, rules.hasher, version, crowded=crowded) for value in both]
+    return lists[0], lists[1], crowded
+
+
 def _ours_after(ours: Elements, theirs: Elements, sent: Elements) -> Elements:
     """Return our half of a set's base once *sent* has been tried: with all that was added, without what was removed."""
     removed = {each for each in ours if each in theirs and each not in sent}
     # Of an element that both hold only a pending change of details was sent; the rest is none of this call's.
-    tried = {each: whole for each, whole in sent.items() if each not in theirs or ours.get(each) == NEVER}
+    tried = {each: whole for each, whole in sent.items() if each not in theirs or is_pending(ours.get(each))}
     return {each: whole for each, whole in {**ours, **tried}.items() if each not in removed}
 
 

@@ -16,7 +16,7 @@ from typing import NamedTuple, NewType, Protocol
 from pydantic import JsonValue
 
 from shared.model.enums import EntityType
-from shared.model.fields import Party, Policy, Unit
+from shared.model.fields import NormalForm, Party, Policy, Unit
 
 Fingerprint = NewType("Fingerprint", str)
 """Of a value; `EMPTY` where the field is visible and holds nothing."""
@@ -205,6 +205,8 @@ class Rules:
     """Values may go out."""
     key_id: int = 1
     """Of the key behind *hasher*; stored with each print."""
+    forms: Mapping[NormalForm, int] = field(default_factory=dict)
+    """Versions of the forms that depend on the company (`normal_forms.phone_version`); the others have their own."""
     retired: Mapping[int, Hasher] = field(default_factory=dict)
     """Hashers of earlier keys by id, to compare prints that they made before these are made anew."""
 

@@ -8,7 +8,7 @@ the defaults; an integration may override them per unit.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from shared.model.enums import EntityType
@@ -35,6 +35,9 @@ class NormalForm(StrEnum):
     WORD = "word"
     MOMENT = "moment"
     DATE = "date"
+    MONTH = "month"
+    """A date as far as careers know it: to the month."""
+    AMOUNT = "amount"
     EXACT = "exact"
 
 
@@ -72,8 +75,13 @@ class Field:
     name: str
     kind: Kind = Kind.SCALAR
     normal: NormalForm = NormalForm.TEXT
-    identity: str | None = None
-    """For sets of objects: the member that tells elements apart (`value`). None for sets of plain values."""
+    identity: tuple[str, ...] = ()
+    """For sets of objects: the members that tell elements apart (`value`). None for sets of plain values."""
+    members: Mapping[str, NormalForm] = field(default_factory=dict, hash=False)
+    """
+    Of objects whose members have forms of their own. In a set those beside the identity are merged one by one; an
+    object that is no element is one value. None: what stands beside the identity is compared as it is.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +96,31 @@ class Unit:
 _F = Field
 _N = NormalForm
 
+_WORK = {
+    "employer": _N.WORD,
+    "start": _N.MONTH,
+    "title": _N.TEXT,
+    "end": _N.MONTH,
+    "current": _N.EXACT,
+    "description": _N.TEXT,
+}
+_EDUCATION = {
+    "institution": _N.WORD,
+    "start": _N.MONTH,
+    "degree": _N.TEXT,
+    "field": _N.TEXT,
+    "year": _N.AMOUNT,
+    "end": _N.MONTH,
+}
+_QUALIFICATION = {
+    "name": _N.WORD,
+    "issuer": _N.WORD,
+    "number": _N.TEXT,
+    "issue_date": _N.DATE,
+    "expiry_date": _N.DATE,
+}
+_SALARY = {"amount_min": _N.AMOUNT, "amount_max": _N.AMOUNT, "currency": _N.WORD, "period": _N.WORD}
+
 FIELDS: Mapping[EntityType, Mapping[str, Field]] = {
     entity: {field.name: field for field in fields}
     for entity, fields in {
@@ -96,14 +129,29 @@ FIELDS: Mapping[EntityType, Mapping[str, Field]] = {
             _F("last_name", normal=_N.NAME),
             _F("preferred_name", normal=_N.NAME),
             _F("email", normal=_N.EMAIL),
-            _F("further_emails", Kind.SET, _N.EMAIL, identity="value"),
+            _F("further_emails", Kind.SET, _N.EMAIL, identity=("value",)),
             _F("phone", normal=_N.PHONE),
-            _F("further_phones", Kind.SET, _N.PHONE, identity="value"),
-            _F("addresses", Kind.SET, _N.TEXT, identity="value"),
+            _F("further_phones", Kind.SET, _N.PHONE, identity=("value",)),
+            _F("addresses", Kind.SET, _N.TEXT, identity=("value",)),
             _F("linkedin_url", normal=_N.URL),
-            _F("links", Kind.SET, _N.URL, identity="value"),
+            _F("links", Kind.SET, _N.URL, identity=("value",)),
             _F("current_company"),
             _F("current_title"),
+            _F("experience_years", normal=_N.AMOUNT),
+            _F("work_history", Kind.SET, identity=("employer", "start"), members=_WORK),
+            _F("education", Kind.SET, identity=("institution", "start"), members=_EDUCATION),
+            _F("skills", Kind.SET, _N.WORD),
+            _F("qualifications", Kind.SET, identity=("name", "issuer"), members=_QUALIFICATION),
+            _F("languages", Kind.SET, identity=("language",), members={"language": _N.WORD, "level": _N.WORD}),
+            _F("desired_roles", Kind.SET, _N.WORD),
+            _F("desired_locations", Kind.SET, _N.WORD),
+            _F("work_mode", normal=_N.WORD),
+            _F("employment_types", Kind.SET, _N.WORD),
+            _F("salary_expectation", members=_SALARY),
+            _F("notice_period"),
+            _F("earliest_start", normal=_N.DATE),
+            _F("relocation", normal=_N.EXACT),
+            _F("work_authorisation"),
             _F("tags", Kind.SET, _N.TEXT),
             _F("time_zone"),
             _F("restricted", normal=_N.EXACT),

@@ -37,6 +37,64 @@ class Contact(TypedDict):
     type: NotRequired[str | None]
 
 
+class Employment(TypedDict):
+    """One post of a person's work history. *start* and *end* are `2018`, `2018-09` or `2018-09-01`."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+
+    employer: NotRequired[str | None]
+    title: NotRequired[str | None]
+    start: NotRequired[str | None]
+    end: NotRequired[str | None]
+    current: NotRequired[bool | None]
+    description: NotRequired[str | None]
+
+
+class Education(TypedDict):
+    """One course of study. *year* is the one of its end, where no more is known."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+
+    institution: NotRequired[str | None]
+    degree: NotRequired[str | None]
+    field: NotRequired[str | None]
+    year: NotRequired[int | None]
+    start: NotRequired[str | None]
+    end: NotRequired[str | None]
+
+
+class Qualification(TypedDict):
+    """A certificate or a licence. Dates are ISO 8601."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+
+    name: NotRequired[str | None]
+    issuer: NotRequired[str | None]
+    number: NotRequired[str | None]
+    issue_date: NotRequired[str | None]
+    expiry_date: NotRequired[str | None]
+
+
+class Language(TypedDict):
+    """A language that a person speaks, and how well, in the source's own word (`C1`, `native`)."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+
+    language: NotRequired[str | None]
+    level: NotRequired[str | None]
+
+
+class Salary(TypedDict):
+    """What a person wants to earn: ISO 4217 *currency*, for each *period* (`year`, `month`, `hour`)."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+
+    amount_min: NotRequired[int | float | None]
+    amount_max: NotRequired[int | float | None]
+    currency: NotRequired[str | None]
+    period: NotRequired[str | None]
+
+
 class PipelineStage(TypedDict):
     """A stage of a job's pipeline. *id* is the vendor's."""
 
@@ -114,6 +172,21 @@ class CandidateFields(BaseModel):
     links: list[Contact] | None = None
     current_company: str | None = None
     current_title: str | None = None
+    experience_years: int | float | None = None
+    work_history: list[Employment] | None = None
+    education: list[Education] | None = None
+    skills: list[str] | None = None
+    qualifications: list[Qualification] | None = None
+    languages: list[Language] | None = None
+    desired_roles: list[str] | None = None
+    desired_locations: list[str] | None = None
+    work_mode: str | None = None
+    employment_types: list[str] | None = None
+    salary_expectation: Salary | None = None
+    notice_period: str | None = None
+    earliest_start: date | None = None
+    relocation: bool | None = None
+    work_authorisation: str | None = None
     tags: list[str] | None = None
     time_zone: str | None = None
     restricted: bool | None = None

@@ -232,7 +232,7 @@ def _decision(
             if not named:
                 raise InvalidInput("this integration is not a side of the conflict", field="integration_id")
             return named[0]
-        case "value" if len(members) == 1 and not isinstance(value, dict):
+        case "value" if len(members) == 1 and not (isinstance(value, dict) and value.keys() <= set(members)):
             return {members[0]: value}
         case "value" if isinstance(value, dict):
             return value

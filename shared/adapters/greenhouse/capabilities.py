@@ -19,6 +19,10 @@ def _read(note: str) -> FieldCapability:
     return FieldCapability(writable=False, note=note)
 
 
+_NOT_ITS = FieldCapability(readable=False, note="Greenhouse has no such field; a company may keep it in a custom field")
+_BESIDE = FieldCapability(
+    readable=False, note="a resource of its own that can't be changed, only deleted and made anew: not read yet"
+)
 _V3 = "not shown by Harvest v1 (10.4)"
 _OURS = "requisitions belong to Greenhouse: Liaison only reads them"
 _POST = "where a Job Board is connected and a post of the job is live, the post's"
@@ -38,6 +42,21 @@ CANDIDATE = EntityCapability(
         "links": _SET,
         "current_company": _BOTH,
         "current_title": _BOTH,
+        "experience_years": _NOT_ITS,
+        "work_history": _BESIDE,
+        "education": _BESIDE,
+        "skills": _NOT_ITS,
+        "qualifications": _NOT_ITS,
+        "languages": _NOT_ITS,
+        "desired_roles": _NOT_ITS,
+        "desired_locations": _NOT_ITS,
+        "work_mode": _NOT_ITS,
+        "employment_types": _NOT_ITS,
+        "salary_expectation": _NOT_ITS,
+        "notice_period": _NOT_ITS,
+        "earliest_start": _NOT_ITS,
+        "relocation": _NOT_ITS,
+        "work_authorisation": _NOT_ITS,
         "tags": _SET,
         "time_zone": _both(f"a Rails zone name; {_V3}"),
         "restricted": _both("read as private, written as is_private (6.2)"),

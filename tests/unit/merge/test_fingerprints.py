@@ -9,12 +9,10 @@ from base64 import urlsafe_b64encode
 
 import pytest
 
+from shared.merge.elements import elements_of, listed
 from shared.merge.fingerprints import (
     digest_of,
-    elements_of,
-    has_details,
     link_hasher,
-    listed,
     mark_of,
     norm_of,
     print_of,
@@ -94,15 +92,6 @@ def test_of_two_elements_with_one_identity_the_same_is_kept_in_any_order() -> No
     assert one == other
     assert [element for _, element in one.values()] == [home]
     assert [element for _, element in listed(PHONES, [home, dict(home, value="1 ")], HASHER).values()] == [home]
-
-
-def test_details_are_what_stands_beside_the_identity() -> None:
-    assert has_details(PHONES, {"value": "1", "type": "home"})
-    assert not has_details(PHONES, {"value": "1", "type": None})
-    assert not has_details(PHONES, {"value": "1", "type": ""})
-    assert has_details(PHONES, {"value": "1", "primary": False})
-    assert not has_details(PHONES, "1")
-    assert not has_details(FIELDS[CANDIDATE][TAGS], "a")
 
 
 def test_a_mark_is_one_text_for_any_print() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from pydantic import JsonValue
 
-from shared.merge.fingerprints import listed
+from shared.merge.elements import listed
 from shared.merge.merge import merge
 from shared.merge.settle import open_intents, refuse, settle, with_intents
 from shared.merge.state import NEVER, Ours, State, UnitBase, Writable
