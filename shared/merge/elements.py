@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 from binascii import b2a_base64
 from collections.abc import Collection, Mapping, Sequence
+from typing import cast
 
 from pydantic import JsonValue
 
@@ -150,9 +151,8 @@ def is_pending(whole: Fingerprint | None) -> bool:
 
 def with_details(element: JsonValue, other: JsonValue, names: Collection[str]) -> JsonValue:
     """Return the object *element* with the members *names* as the object *other* has them."""
-    if not isinstance(element, dict) or not isinstance(other, dict):
-        raise TypeError("only objects have details")
-    return {**element, **{name: other.get(name) for name in names}}
+    mine, theirs = (cast("Mapping[str, JsonValue]", each) for each in (element, other))
+    return {**mine, **{name: theirs.get(name) for name in names}}
 
 
 def _objects(

@@ -45,7 +45,14 @@ BOOK = RuleBook(GreenhouseAdapter, integration(), EntityType.CANDIDATE, Keys(b"k
 
 def values_of(field: Field) -> st.SearchStrategy[Any]:
     """Anything that a vendor may show of *field*, well-formed or not."""
-    return st.one_of(st.none(), st.lists(ELEMENTS, max_size=5)) if field.kind is Kind.SET else ANYTHING
+    elements = st.one_of(ELEMENTS, objects_of(field)) if field.members else ELEMENTS
+    values = st.lists(elements, max_size=5) if field.kind is Kind.SET else st.one_of(ANYTHING, objects_of(field))
+    return st.one_of(st.none(), values)
+
+
+def objects_of(field: Field) -> st.SearchStrategy[Any]:
+    """Objects with some of the field's members."""
+    return st.fixed_dictionaries({}, optional=dict.fromkeys(field.members, TEXTS))
 
 
 def shown_of(entity: EntityType) -> st.SearchStrategy[dict[str, JsonValue]]:
@@ -73,7 +80,9 @@ def trimmed(_name: str, value: JsonValue) -> JsonValue:
     return value.strip() or None if isinstance(value, str) else [*value][:1] if isinstance(value, list) else value
 
 
-policies = st.dictionaries(st.sampled_from(["tags", "further_phones", "links", "email"]), st.sampled_from(Policy))
+policies = st.dictionaries(
+    st.sampled_from(["tags", "further_phones", "links", "work_history", "email"]), st.sampled_from(Policy)
+)
 times = st.dictionaries(st.sampled_from(["name", "email", "tags", "status"]), st.integers(0, 90).map(at))
 
 

@@ -8,7 +8,8 @@ from shared.model import FIELDS, EntityType
 from shared.model.records import record_type
 
 NAMES = {
-    EntityType.CANDIDATE: "first_name last_name email phone linkedin_url current_company current_title",
+    EntityType.CANDIDATE: "first_name last_name email phone linkedin_url current_company current_title skills"
+    " experience_years education",
     EntityType.APPLICATION: "candidate_id job_id stage status rejection_reason source applied_at",
     EntityType.JOB: "requisition_id title department status location description created_date stages",
 }

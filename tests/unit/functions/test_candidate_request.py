@@ -1,0 +1,57 @@
+"""What the portal may send of a candidate."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import JsonValue, ValidationError
+
+from functions.candidate_request import MOST, CandidateRequest
+
+WHOLE: dict[str, JsonValue] = {
+    "experience_years": 6.5,
+    "work_history": [{"employer": "Acme", "title": "Baker", "start": "2018-09", "end": None, "current": True}],
+    "education": [{"institution": "IIT Delhi", "degree": "B.Tech", "field": "Computer Science", "year": 2018}],
+    "skills": ["Python", "Django"],
+    "qualifications": [{"name": "First aid", "issuer": "Red Cross", "number": "7", "issue_date": "2024-05-04"}],
+    "languages": [{"language": "German", "level": "C1"}],
+    "desired_roles": ["Engineer"],
+    "desired_locations": ["Berlin", "remote"],
+    "work_mode": "hybrid",
+    "employment_types": ["full_time"],
+    "salary_expectation": {"amount_min": 50000, "amount_max": 60000.5, "currency": "EUR", "period": "year"},
+    "notice_period": "3 months",
+    "earliest_start": "2026-09-01",
+    "relocation": False,
+    "work_authorisation": "EU citizen",
+}
+
+
+def test_careers_and_wishes_are_taken_as_they_are() -> None:
+    assert CandidateRequest.model_validate(WHOLE).model_dump(mode="json", exclude_unset=True) == WHOLE
+
+
+def test_every_field_can_be_emptied() -> None:
+    emptied: dict[str, JsonValue] = dict.fromkeys(WHOLE)
+    assert CandidateRequest.model_validate(emptied).model_dump(mode="json", exclude_unset=True) == emptied
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "fault"),
+    [
+        ("work_history", [{"title": "Baker"}], "0: needs employer"),
+        ("work_history", [{"employer": "Acme"}, {"employer": " "}], "1: needs employer"),
+        ("work_history", [{"employer": "Acme", "start": "09/2018"}], "0.start: must be a date"),
+        ("work_history", [{"employer": "Acme", "salary": 1}], "Extra inputs"),
+        ("education", [{"degree": "B.Tech"}], "0: needs institution"),
+        ("qualifications", [{"name": "First aid", "expiry_date": "2024-05"}], "0.expiry_date: must be a date"),
+        ("languages", [{"level": "C1"}], "0: needs language"),
+        ("skills", ["x"] * (MOST + 1), f"more than {MOST}"),
+        ("salary_expectation", {"amount_min": -1}, "must not be negative"),
+        ("salary_expectation", {"amount_min": 2, "amount_max": 1}, "must not be above"),
+        ("salary_expectation", {"currency": "Euro"}, "three letters"),
+        ("earliest_start", "soon", "valid date"),
+    ],
+)
+def test_what_nobody_could_tell_apart_or_compare_is_refused(field: str, value: JsonValue, fault: str) -> None:
+    with pytest.raises(ValidationError, match=fault):
+        CandidateRequest.model_validate({field: value})
