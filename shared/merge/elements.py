@@ -59,11 +59,14 @@ def told_apart(field: Field, value: JsonValue, version: int | None = None) -> di
     """
     Return the elements of the list *value*: normal form of the identity → (form of the rest, the element itself).
 
-    Not for objects whose members are merged one by one. Empty elements are left out; of two with one identity the one
-    with the smaller form is kept, wherever in the list it stands.
+    Empty elements are left out. Of two with one identity the one with the smaller form is kept, wherever in the list
+    it stands; of objects whose members have forms of their own both are, by all that they say.
     """
     found: dict[str, tuple[str, JsonValue]] = {}
-    for element in value if isinstance(value, list) else ():
+    elements = value if isinstance(value, list) else ()
+    if field.members:
+        return _objects_by_form(field, elements, version)
+    for element in elements:
         key = element.get(field.identity[0]) if field.identity and isinstance(element, dict) else element
         form = normal(field, key, version=version)
         if form is None:
@@ -72,6 +75,22 @@ def told_apart(field: Field, value: JsonValue, version: int | None = None) -> di
         if form not in found or whole < found[form][0]:
             found[form] = (whole, element)
     return found
+
+
+def _objects_by_form(
+    field: Field, elements: Sequence[JsonValue], version: int | None
+) -> dict[str, tuple[str, JsonValue]]:
+    groups: dict[str, dict[str, JsonValue]] = {}
+    for element in elements:
+        forms = member_forms(field, element, version=version)
+        if forms:
+            key = "\0".join(forms.pop(name, "") for name in field.identity)
+            groups.setdefault(key, {}).setdefault(canonical_json(forms).decode() if forms else "", element)
+    return {
+        f"{key}\0{rest}" if len(group) > 1 else key: (rest, element)
+        for key, group in groups.items()
+        for rest, element in group.items()
+    }
 
 
 def whole_name(name: str) -> str:

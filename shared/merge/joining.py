@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from pydantic import JsonValue
 
-from shared.merge.fingerprints import told_apart
+from shared.merge.elements import told_apart
 from shared.merge.first import is_blank
 from shared.merge.normal_forms import canonical_json, normal
 from shared.merge.state import Ours, Stamp

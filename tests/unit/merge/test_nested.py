@@ -9,7 +9,7 @@ import pytest
 from pydantic import JsonValue
 
 from shared.merge.base_codec import decode_base, encode_base
-from shared.merge.elements import elements_of, listed, spread_base
+from shared.merge.elements import elements_of, listed, spread_base, told_apart
 from shared.merge.merge import merge
 from shared.merge.normal_forms import normal
 from shared.merge.settle import settle, with_intents
@@ -100,6 +100,18 @@ def test_what_says_nothing_is_no_element() -> None:
     field = FIELDS[CANDIDATE][WORK]
     assert listed(field, [{}, {"employer": " "}, None, "Acme"], HASHER) == {}
     assert len(listed(field, [{"title": "Baker"}, {"title": "Chef"}, {"title": " Baker"}], HASHER)) == 2
+
+
+def test_objects_are_told_apart_by_form_where_no_link_is_at_hand() -> None:
+    field = FIELDS[CANDIDATE][WORK]
+    first, second = namesakes("Baker", "Chef")
+    found = told_apart(field, [first, {"employer": "ACME ", "title": "Chef"}, second, {}, post(), {"employer": "Bolt"}])
+    assert {key: rest for key, (rest, _) in found.items()} == {
+        'acme\0\0{"title":"Baker"}': '{"title":"Baker"}',
+        'acme\0\0{"title":"Chef"}': '{"title":"Chef"}',
+        "acme\x002018-09": '{"description":"Bread","end":"2020-01","title":"Baker"}',
+        "bolt\0": "",
+    }
 
 
 def test_a_base_keeps_eight_signs_for_each_member_and_none_of_its_values() -> None:
