@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 from binascii import b2a_base64
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import cast
 
 from pydantic import JsonValue

@@ -11,7 +11,6 @@ import hashlib
 import hmac
 from binascii import b2a_base64
 from collections.abc import Collection, Mapping, Sequence
-from functools import lru_cache
 from typing import Any, cast
 
 from pydantic import JsonValue
