@@ -17,6 +17,8 @@ from functions.edge import Answer, Call, endpoint
 from functions.integrations import query_entity
 from functions.paging import page_of
 from shared.errors import InvalidInput
+from shared.integrations.lifecycle import Integrations as Connections
+from shared.integrations.preferences import prefer_always
 from shared.model import UNITS, EntityType
 from shared.model.records import ApplicationFields, JobFields
 from shared.security.aead import DataUnreadable
@@ -45,7 +47,8 @@ class Resolution(BaseModel):
     `POST /conflicts/{id}/resolve`: ours (`portal`), one system's (`integration`), or a typed value.
 
     *value*: the field's value, or an object of its members where several belong together (`name`).
-    *version*: the item's, in place of If-Match.
+    *version*: the item's, in place of If-Match. *always*: the side that is chosen has the last word on this field from
+    now on, wherever it is held.
     """
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
@@ -54,6 +57,7 @@ class Resolution(BaseModel):
     integration_id: UUID | None = None
     value: JsonValue = None
     version: int | None = None
+    always: bool = False
 
 
 class BulkResolution(BaseModel):
@@ -108,6 +112,9 @@ async def resolve_conflict(call: Call) -> Answer:
     listing = _listing(call)
     async with call.services.database.company(call.company_id) as tx:
         item = await listing.one(tx, conflict_id)
+        sides = await listing.sides(tx, conflict_id)
+    if decision.always:
+        _require_field(item, decision)
     value = typed_value(item, decision) if decision.choice == "value" else decision.value
     await call.services.resolutions.resolve(
         call.company_id,
@@ -118,9 +125,22 @@ async def resolve_conflict(call: Call) -> Answer:
         expected_version=expected,
         actor=call.principal.subject,
     )
+    policies = {}
+    if decision.always:
+        policies = await prefer_always(
+            Connections.of(call.services),
+            call.company_id,
+            EntityType(item["entity"]),
+            item["unit"],
+            sides=sides,
+            winner=decision.integration_id if decision.choice == "integration" else None,
+        )
     async with call.services.database.company(call.company_id) as tx:
         row = await listing.one(tx, conflict_id)
-    return Answer(conflict_view(row, None), version=row["version"])
+    view = conflict_view(row, None)
+    if decision.always:
+        view["policies"] = {str(integration_id): party.value for integration_id, party in policies.items()}
+    return Answer(view, version=row["version"])
 
 
 @endpoint(bp, "resolve_conflicts", "POST", "api/conflicts/resolve", permission="resolve_conflict")
@@ -154,6 +174,13 @@ async def list_notices(call: Call) -> Answer:
 
 def _listing(call: Call) -> ConflictListing:
     return ConflictListing(timedelta(hours=call.services.settings.conflict_due_h))
+
+
+def _require_field(item: Mapping[str, Any], decision: Resolution) -> None:
+    if item["kind"] != "field" or decision.choice not in ("portal", "integration"):
+        raise InvalidInput(
+            "always: only a side of a field can be preferred", field="always", remedy="choose portal or integration"
+        )
 
 
 def _require_side(choice: str, integration_id: UUID | None) -> None:

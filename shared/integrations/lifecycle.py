@@ -24,6 +24,7 @@ from shared.integrations.cadence import default_cadences
 from shared.integrations.change import Change, new_webhook_secret, plan_change
 from shared.integrations.connection_test import Connector, report_view, require_ok, skew_ms, try_kept, try_new
 from shared.integrations.drafting import default_directions, draft_of
+from shared.integrations.rejudging import look_again
 from shared.integrations.requests import CreateIntegration, PatchIntegration, platform_name
 from shared.integrations.switching import Canceller
 from shared.integrations.view import integration_view
@@ -295,6 +296,8 @@ class Integrations:
                 words=f"cancelled: {names} switched off",
             )
             knocks += cancelled.knocks
+        if "config" in change.columns:
+            knocks += await look_again(tx, self._parts.ledger, before.id, before.config, after.config)
         if change.concerns_intake:
             knocks += await self._publish(tx, before.id)
         return after, knocks

@@ -71,14 +71,16 @@ class ConflictListing:
             raise NotFound(f"there is no conflict {conflict_id}")
         return row
 
-    async def open_fields(
-        self, tx: Transaction, integration_id: UUID, entity: EntityType, unit: str, *, limit: int
-    ) -> Sequence[UUID]:
-        """Return records in which *unit* is held against a link of the integration."""
+    async def open_fields(self, tx: Transaction, integration_id: UUID, entity: EntityType, unit: str) -> Sequence[UUID]:
+        """Return the records in which *unit* is held against a link of the integration."""
         rows = await tx.rows(
-            _OPEN_FIELDS, integration=integration_id, entity=entity.value, unit=unit, company=tx.company, limit=limit
+            _OPEN_FIELDS, integration=integration_id, entity=entity.value, unit=unit, company=tx.company
         )
         return [row["record_id"] for row in rows]
+
+    async def sides(self, tx: Transaction, conflict_id: UUID) -> list[UUID]:
+        """Return the integrations whose links are sides of a field's item, in the order of their creation."""
+        return [row["integration_id"] for row in await tx.rows(_SIDES, id=conflict_id)]
 
 
 _COLUMNS: LiteralString = """c.id, c.kind, c.entity_type AS entity, c.record_id, c.unit, c.integration_id,
@@ -104,5 +106,11 @@ _OPEN_FIELDS: LiteralString = f"""
 SELECT c.record_id FROM conflicts c
 WHERE c.company_id = %(company)s AND c.status = 'open' AND c.kind = 'field' AND c.entity_type = %(entity)s
     AND c.unit = %(unit)s AND {_OF_INTEGRATION}
-ORDER BY c.record_id LIMIT %(limit)s
+ORDER BY c.record_id
+"""
+_SIDES: LiteralString = """
+SELECT DISTINCT i.rank, l.integration_id FROM conflicts c
+JOIN external_entity_map l ON l.internal_id = c.record_id AND c.inputs ? l.id::text
+JOIN integrations i ON i.id = l.integration_id
+WHERE c.id = %(id)s ORDER BY i.rank
 """

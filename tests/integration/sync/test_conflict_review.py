@@ -6,7 +6,9 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from shared.model import EntityType
+from shared.integrations.lifecycle import Integrations
+from shared.integrations.preferences import prefer_always
+from shared.model import EntityType, Party
 from shared.store.conflict_listing import ConflictFilter, ConflictListing
 from shared.store.notices import Notices
 from shared.sync.bulk_resolution import resolve_many
@@ -23,12 +25,12 @@ async def with_emails(world: World, count: int) -> list[dict[str, Any]]:
     return found[:count]
 
 
-async def edit_both(world: World, people: list[dict[str, Any]]) -> None:
+async def edit_both(world: World, people: list[dict[str, Any]], tag: str = "") -> None:
     """Change the e-mail of each of *people* on both sides, and let the jobs run."""
     for number, person in enumerate(people):
         record = await world.record_of(EntityType.CANDIDATE, person["id"])
-        await world.edit_here(EntityType.CANDIDATE, record["id"], email=f"portal{number}@example.org")
-        address = {"value": f"vendor{number}@example.org", "type": "personal"}
+        await world.edit_here(EntityType.CANDIDATE, record["id"], email=f"portal{number}{tag}@example.org")
+        address = {"value": f"vendor{number}{tag}@example.org", "type": "personal"}
         await world.edit_at_vendor("candidates", person["id"], {"email_addresses": [address]})
     await world.drain()
 
@@ -123,3 +125,27 @@ async def test_many_are_decided_alike_and_one_that_moved_stays_open(world: World
     emails = [(await world.record_of(EntityType.CANDIDATE, person["id"]))["data"]["email"] for person in people[:2]]
     assert emails == ["vendor0@example.org", "vendor1@example.org"]
     assert [row["record_id"] for row in await items(world, status="open", kind="field")] == [moved]
+
+
+async def test_what_is_always_preferred_decides_the_open_ones_too_and_those_to_come(world: World) -> None:
+    await world.pull()
+    people = await with_emails(world, 3)
+    await edit_both(world, people)
+    first, *_ = await items(world, status="open", kind="field")
+    integrations = Integrations.of(world.services)
+    chosen = await prefer_always(
+        integrations, world.company_id, EntityType.CANDIDATE, "email", sides=[world.integration_id], winner=None
+    )
+    assert chosen == {world.integration_id: Party.PORTAL}
+    await world.drain()
+    assert await items(world, status="open", kind="field") == []
+    closed = await items(world, status="closed", kind="field")
+    assert {row["decision"] for row in closed} == {"agreed"}
+    assert first["id"] in {row["id"] for row in closed}
+    await edit_both(world, people, "again")
+    shown = {each["id"]: each["email_addresses"] for each in (await world.vendor_state())["candidates"]}
+    for number, person in enumerate(people):
+        record = await world.record_of(EntityType.CANDIDATE, person["id"])
+        assert record["data"]["email"] == f"portal{number}again@example.org"
+        assert [each["value"] for each in shown[person["id"]]] == [f"portal{number}again@example.org"]
+    assert await items(world, status="open", kind="field") == []

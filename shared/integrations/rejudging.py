@@ -1,0 +1,57 @@
+"""What follows from another policy: what was held under the old one is looked at again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from uuid import UUID
+
+from pydantic import JsonValue
+
+from shared.merge.policies import Overrides, overrides_of
+from shared.model import Direction, EntityType
+from shared.store.conflict_listing import ConflictListing
+from shared.store.database import Transaction
+from shared.store.ledger import JobRequest, Knock, Ledger
+from shared.sync.priorities import OTHER_EDIT, RECONCILE
+
+_NONE = Overrides()
+
+
+def moved_units(before: Mapping[str, JsonValue], after: Mapping[str, JsonValue]) -> list[tuple[EntityType, str]]:
+    """Return the units that *after* (an integration's config) merges by another policy than *before*."""
+    old, new = overrides_of(before), overrides_of(after)
+    return sorted(
+        (entity, unit) for entity in {*old, *new} for unit in _units(old.get(entity, _NONE), new.get(entity, _NONE))
+    )
+
+
+async def look_again(
+    tx: Transaction,
+    ledger: Ledger,
+    integration_id: UUID,
+    before: Mapping[str, JsonValue],
+    after: Mapping[str, JsonValue],
+) -> list[Knock]:
+    """Ask for a reconcile of every record in which a unit is held that is now merged by another policy."""
+    listing = ConflictListing(timedelta(0))
+    knocks: list[Knock] = []
+    for entity, unit in moved_units(before, after):
+        records = await listing.open_fields(tx, integration_id, entity, unit)
+        knocks += await ledger.enqueue(
+            tx,
+            [
+                JobRequest(integration_id, RECONCILE, entity, str(each), Direction.INBOUND, OTHER_EDIT)
+                for each in records
+            ],
+        )
+    return knocks
+
+
+def _units(old: Overrides, new: Overrides) -> list[str]:
+    named = {*old.policies, *new.policies}
+    return [
+        unit
+        for unit in named
+        if (old.policies.get(unit), old.authorities.get(unit)) != (new.policies.get(unit), new.authorities.get(unit))
+    ]
