@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from psycopg.errors import DeadlockDetected
@@ -44,14 +46,25 @@ class Waiter:
 
 @dataclass(eq=False)
 class Lock:
-    """One lock: who holds it how strongly, and who waits."""
+    """
+    One lock: who holds it how strongly, and who waits.
 
+    One that *is_fair* lets nobody pass a waiter with whom he clashes, as advisory locks do; rows let pass.
+    """
+
+    is_fair: bool = False
     holders: dict[Session, Strength] = field(default_factory=dict)
     queue: deque[Waiter] = field(default_factory=deque)
 
     def is_free_for(self, session: Session, strength: Strength) -> bool:
         """Whether *session* would get it at once."""
-        return all(held is session or not _clash(how, strength) for held, how in self.holders.items())
+        if any(holder is not session and _clash(how, strength) for holder, how in self.holders.items()):
+            return False
+        return session in self.holders or not self._ahead(strength, self.queue)
+
+    def _ahead(self, strength: Strength, queue: Iterable[Waiter]) -> list[Session]:
+        """Return who waits before one of *strength* may pass."""
+        return [waiter.session for waiter in queue if self.is_fair and _clash(waiter.strength, strength)]
 
     def take(self, session: Session, strength: Strength) -> None:
         """Give it to *session*, which remembers what it held before."""
@@ -89,16 +102,20 @@ class Lock:
 
     def grant(self) -> None:
         """Let in, in order of arrival, whoever clashes with nobody."""
-        for waiter in list(self.queue):
+        waiting, self.queue = self.queue, deque()
+        for waiter in waiting:
             if self.is_free_for(waiter.session, waiter.strength):
-                self.queue.remove(waiter)
                 self.take(waiter.session, waiter.strength)
                 if not waiter.granted.done():
                     waiter.granted.set_result(None)
+            else:
+                self.queue.append(waiter)
 
     def blockers(self, waiter: Waiter) -> list[Session]:
         """Return whom *waiter* waits for."""
-        return [s for s, how in self.holders.items() if s is not waiter.session and _clash(how, waiter.strength)]
+        before = takewhile(lambda each: each is not waiter, self.queue)
+        hold = [s for s, how in self.holders.items() if s is not waiter.session and _clash(how, waiter.strength)]
+        return [*hold, *self._ahead(waiter.strength, before)]
 
 
 def _is_circle(start: Session) -> bool:

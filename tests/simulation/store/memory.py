@@ -60,7 +60,7 @@ class Memory:
 
     def advisory(self, name: str) -> Lock:
         """Return the advisory lock of *name*."""
-        return self._advisory.setdefault(name, Lock())
+        return self._advisory.setdefault(name, Lock(is_fair=True))
 
 
 @dataclass(frozen=True, slots=True, init=False)

@@ -1,0 +1,179 @@
+"""Records and the searches that identities need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+
+from shared.errors import Conflict, NotFound
+from shared.model import EntityType
+from shared.store.links import LinkWrite
+from shared.store.records import RecordWrite, StoredRecord
+from tests.contract.store.ground import APPLICATION, CANDIDATE, JOB, Place
+
+
+async def insert(place: Place, entity: EntityType, data: Mapping[str, Any], **how: Any) -> UUID:
+    record_id = uuid4()
+    async with place.ground.database.company(place.company_id) as tx:
+        await place.ground.store.records.insert(tx, entity, [RecordWrite(record_id, entity, data, {}, **how)])
+    return record_id
+
+
+async def fetch(place: Place, entity: EntityType, record_id: UUID) -> StoredRecord:
+    async with place.ground.database.company(place.company_id) as tx:
+        return await place.ground.store.records.fetch(tx, entity, record_id)
+
+
+async def update(place: Place, *writes: RecordWrite) -> None:
+    async with place.ground.database.company(place.company_id) as tx:
+        await place.ground.store.records.update(tx, writes[0].entity, writes)
+
+
+async def link(place: Place, entity: EntityType, record_id: UUID, external_id: str, state: str = "live") -> None:
+    write = LinkWrite(uuid4(), record_id, external_id, None, {})
+    async with place.ground.database.company(place.company_id) as tx:
+        await place.ground.store.links.insert(tx, place.integration_id, entity, [write])
+    await place.ground.change("external_entity_map", {"id": write.id}, state=state)
+
+
+async def test_a_record_as_it_is_read(place: Place) -> None:
+    data = {"name": "Zoë", "tags": ["a", {"b": None}], "n": 1.5}
+    record_id = await insert(place, CANDIDATE, data)
+    record = await fetch(place, CANDIDATE, record_id)
+    assert (record.id, record.entity, record.data, record.stamps, record.version) == (record_id, CANDIDATE, data, {}, 1)
+    assert (record.archived_at, record.submission) == (None, None)
+    assert record.created_at == record.updated_at
+
+
+async def test_what_was_read_is_the_readers(place: Place) -> None:
+    record_id = await insert(place, CANDIDATE, {"tags": ["a"]})
+    found = (await fetch(place, CANDIDATE, record_id)).data["tags"]
+    assert isinstance(found, list)
+    found.append("b")
+    assert (await fetch(place, CANDIDATE, record_id)).data == {"tags": ["a"]}
+
+
+async def test_entities_are_kept_apart(place: Place) -> None:
+    record_id = await insert(place, CANDIDATE, {})
+    with pytest.raises(NotFound):
+        await fetch(place, JOB, record_id)
+
+
+async def test_the_same_id_twice(place: Place) -> None:
+    record_id = await insert(place, CANDIDATE, {})
+    async with place.ground.database.company(place.company_id) as tx:
+        await place.ground.store.records.insert(tx, JOB, [RecordWrite(record_id, JOB, {}, {})])
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            await place.ground.store.records.insert(tx, CANDIDATE, [RecordWrite(record_id, CANDIDATE, {}, {})])
+
+
+async def test_generated_columns(place: Place) -> None:
+    candidate_id, job_id = uuid4(), uuid4()
+    await insert(
+        place,
+        CANDIDATE,
+        {"email": " A@B.Example ", "phone": "+49 (30) 12-3", "first_name": " Zoë ", "last_name": "O'NEIL "},
+    )
+    names = ("email_key", "phone_key", "name_key", "first_name_key", "candidate_id", "job_id", "status", "stage")
+    row = await place.ground.row("records")
+    assert [row[name] for name in names] == ["a@b.example", "4930123", "o'neil   zoë", "zoë", *[None] * 4]
+    await update(place, RecordWrite(row["id"], CANDIDATE, {"phone": "none", "last_name": " "}, {}, 1))
+    row = await place.ground.row("records")
+    assert [row[name] for name in names[:4]] == [None] * 4
+    data = {"candidate_id": str(candidate_id), "job_id": str(job_id), "status": "active", "stage": None}
+    application_id = await insert(place, APPLICATION, data)
+    row = await place.ground.row("records", id=application_id)
+    assert [row[name] for name in names[4:]] == [candidate_id, job_id, "active", None]
+
+
+async def test_an_update_moves_version_and_time(place: Place) -> None:
+    record_id = await insert(place, CANDIDATE, {"a": 1})
+    before = await fetch(place, CANDIDATE, record_id)
+    await update(place, RecordWrite(record_id, CANDIDATE, {"a": 2}, {"a": {"by": "portal"}}, 1))
+    after = await fetch(place, CANDIDATE, record_id)
+    assert (after.version, after.data, after.stamps) == (2, {"a": 2}, {"a": {"by": "portal"}})
+    assert after.created_at == before.created_at
+    assert after.updated_at > before.updated_at
+
+
+async def test_an_update_of_another_version_writes_nothing(place: Place) -> None:
+    first, second = await insert(place, CANDIDATE, {"a": 1}), await insert(place, CANDIDATE, {"a": 1})
+    with pytest.raises(Conflict):
+        await update(
+            place,
+            RecordWrite(first, CANDIDATE, {"a": 2}, {}, 1),
+            RecordWrite(second, CANDIDATE, {"a": 2}, {}, 2),
+        )
+    assert (await fetch(place, CANDIDATE, first)).version == 1
+
+
+async def test_archiving_keeps_its_first_time(place: Place) -> None:
+    record_id = await insert(place, CANDIDATE, {}, is_archived=True)
+    archived = (await fetch(place, CANDIDATE, record_id)).archived_at
+    assert archived is not None
+    await update(place, RecordWrite(record_id, CANDIDATE, {}, {}, 1, is_archived=True))
+    assert (await fetch(place, CANDIDATE, record_id)).archived_at == archived
+    await update(place, RecordWrite(record_id, CANDIDATE, {}, {}, 2))
+    assert (await fetch(place, CANDIDATE, record_id)).archived_at is None
+
+
+async def test_a_submission_stays_until_it_is_given(place: Place) -> None:
+    record_id = await insert(place, APPLICATION, {}, submission={"state": "pending", "error": "x"})
+    await update(place, RecordWrite(record_id, APPLICATION, {}, {}, 1))
+    async with place.ground.database.company(place.company_id) as tx:
+        await place.ground.store.records.mark_submission(tx, record_id, {"state": "created", "error": None})
+    record = await fetch(place, APPLICATION, record_id)
+    assert (record.submission, record.version) == ({"state": "created", "error": None}, 2)
+    other = await insert(place, APPLICATION, {})
+    async with place.ground.database.company(place.company_id) as tx:
+        await place.ground.store.records.mark_submission(tx, other, {"state": "created"})
+    assert (await fetch(place, APPLICATION, other)).submission == {"state": "created"}
+
+
+async def test_locked_records_come_in_the_order_of_their_ids(place: Place) -> None:
+    ids = [await insert(place, CANDIDATE, {}) for _ in range(4)]
+    async with place.ground.database.company(place.company_id) as tx:
+        found = await place.ground.store.records.lock(tx, CANDIDATE, [*ids, ids[0], uuid4()])
+    assert list(found) == sorted(ids)
+
+
+async def test_who_holds_an_email(place: Place) -> None:
+    older = await insert(place, CANDIDATE, {"email": "A@b.example", "first_name": "Zoe"})
+    newer = await insert(place, CANDIDATE, {"email": "a@b.example", "last_name": "Zeta"})
+    await insert(place, CANDIDATE, {"email": "a@b.example"}, is_archived=True)
+    await insert(place, JOB, {"email": "a@b.example"})
+    await link(place, CANDIDATE, older, "1")
+    await link(place, CANDIDATE, newer, "2", state="gone")
+    async with place.ground.database.company(place.company_id) as tx:
+        found = await place.ground.store.records.find_by_email(tx, place.integration_id, ["a@b.example", "none"])
+        elsewhere = await place.ground.store.records.find_by_email(tx, uuid4(), ["a@b.example"])
+    assert list(found) == ["a@b.example"]
+    shown = [(each.id, each.first_name, each.last_name, each.linked_external_id) for each in found["a@b.example"]]
+    assert shown == [(older, "Zoe", None, "1"), (newer, None, "Zeta", None)]
+    assert [each.linked_external_id for each in elsewhere["a@b.example"]] == [None, None]
+
+
+async def test_applications(place: Place) -> None:
+    candidate_id, job_id = uuid4(), uuid4()
+    data = {"candidate_id": str(candidate_id), "job_id": str(job_id)}
+    pair = f"{candidate_id} {job_id}"
+    records = place.ground.store.records
+    async with place.ground.database.company(place.company_id) as tx:
+        assert await records.application_of(tx, candidate_id, job_id) is None
+        assert await records.unlinked_applications(tx, place.integration_id, [pair]) == {}
+    archived = await insert(place, APPLICATION, data, is_archived=True)
+    first, second = await insert(place, APPLICATION, data), await insert(place, APPLICATION, data)
+    async with place.ground.database.company(place.company_id) as tx:
+        assert await records.application_of(tx, candidate_id, job_id) in (first, second)
+        assert await records.application_of(tx, candidate_id, uuid4()) is None
+        assert await records.unlinked_applications(tx, place.integration_id, [pair, pair]) == {pair: first}
+        assert sorted(await records.applications_of(tx, candidate_id)) == sorted([archived, first, second])
+    await link(place, APPLICATION, first, "1", state="gone")
+    await link(place, APPLICATION, second, "2", state="tombstone")
+    async with place.ground.database.company(place.company_id) as tx:
+        assert await records.unlinked_applications(tx, place.integration_id, [pair]) == {pair: second}
+        assert await records.unlinked_applications(tx, uuid4(), [pair]) == {pair: first}
