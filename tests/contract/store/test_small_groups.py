@@ -1,0 +1,316 @@
+"""History, logs, create intents, webhook events, identity pairs and merges of records."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+
+from shared.model import Direction, LogAction, LogStatus
+from shared.store.history import HistoryRow, HistorySide
+from shared.store.links import LinkWrite
+from shared.store.logs import LogRow
+from shared.store.webhook_events import EventRow, WebhookEvents
+from tests.contract.store.ground import CANDIDATE, JOB, Place
+from tests.contract.store.test_people import end, held, match, put, put_matches
+
+HOUR = timedelta(hours=1)
+
+
+# -- history ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_record_keeps_its_first_key(place: Place) -> None:
+    ground, history, one, two = place.ground, place.ground.store.history, uuid4(), uuid4()
+    async with ground.database.company(place.company_id) as tx:
+        assert await history.ensure_keys(tx, [], "k") == {}
+        first = await history.ensure_keys(tx, [one], "k1")
+        both = await history.ensure_keys(tx, [two, one, two], "k2")
+    assert (set(both), both[one], both[two].kid, len(both[two].salt)) == ({one, two}, first[one], "k2", 32)
+    async with ground.database.company(place.company_id) as tx:
+        await history.forget(tx, [one, uuid4()])
+        assert (await history.ensure_keys(tx, [one], "k3"))[one].salt != first[one].salt
+
+
+async def test_two_who_need_a_key_at_once_get_one(place: Place) -> None:
+    ground, history, record_id = place.ground, place.ground.store.history, uuid4()
+
+    async def key() -> bytes:
+        async with ground.database.company(place.company_id) as tx:
+            return (await history.ensure_keys(tx, [record_id], "k"))[record_id].salt
+
+    async with ground.database.company(place.company_id) as tx:
+        mine = (await history.ensure_keys(tx, [record_id], "k"))[record_id].salt
+        theirs = await ground.blocked(key())
+    assert await theirs == mine
+
+
+async def test_history_newest_first(place: Place) -> None:
+    ground, history, record_id, other = place.ground, place.ground.store.history, uuid4(), uuid4()
+    job_id, run_id = uuid4(), uuid4()
+
+    def row(version: int, *units: str, **how: Any) -> HistoryRow:
+        return HistoryRow(how.pop("of", record_id), CANDIDATE, version, units, b"s", how.pop("source", "portal"), **how)
+
+    async with ground.database.company(place.company_id) as tx:
+        await history.append(tx, [row(1, "a"), row(2, "a", "b", job_id=job_id, run_id=run_id, source="x")])
+        await history.append(tx, [row(2, "a", side=HistorySide.LOST), row(1, "b", of=other), row(3)])
+        found = await history.of(tx, record_id, limit=3)
+        assert [(each.version, list(each.units), each.side) for each in found] == [
+            (3, [], HistorySide.OURS),
+            (2, ["a"], HistorySide.LOST),
+            (2, ["a", "b"], HistorySide.OURS),
+        ]
+        assert (found[2].source, found[2].job_id, found[2].run_id, found[2].sealed) == ("x", job_id, run_id, b"s")
+        assert found[0].at <= await ground.now()
+        units = await history.of_units(tx, [record_id, other, uuid4()], ["a"])
+        assert {key: [each.version for each in rows] for key, rows in units.items()} == {record_id: [2, 1]}
+        units = await history.of_units(tx, [record_id, other], ["a", "b"], limit=1)
+        assert {key: [each.version for each in rows] for key, rows in units.items()} == {record_id: [2], other: [1]}
+
+
+async def test_log_rows(place: Place) -> None:
+    ground = place.ground
+    row = LogRow(
+        place.integration_id, CANDIDATE, LogAction.UPDATED, Direction.INBOUND, LogStatus.SUCCESS, entity_id=uuid4(),
+        external_id="1", error_message="x" * 2000, retry_count=2, duration_ms=5, request_id="r", run_id=uuid4(),
+        job_id=uuid4(), details={"fields": ["a"]},
+    )  # fmt: skip
+    async with ground.database.company(place.company_id) as tx:
+        await ground.store.logs.write(tx, [row, replace(row, status=LogStatus.FAILED, run_id=None, job_id=None)])
+    first = await ground.row("sync_logs", status="success")
+    shown = ("entity_type", "entity_id", "external_id", "action", "direction", "retry_count", "duration_ms", "run_id")
+    assert [first[name] for name in shown] == [
+        "candidate", row.entity_id, "1", "updated", "inbound", 2, 5, row.run_id,
+    ]  # fmt: skip
+    assert (len(first["error_message"]), first["details"], first["company_id"]) == (
+        1000,
+        {"fields": ["a"]},
+        place.company_id,
+    )
+    assert (await ground.row("sync_logs", status="failed"))["job_id"] is None
+
+
+# -- create intents ---------------------------------------------------------------------------------------------------
+
+
+async def test_an_intent_is_taken_over_and_ends(place: Place) -> None:
+    ground, intents, record_id = place.ground, place.ground.store.create_intents, uuid4()
+
+    async def open_it(key: str | None, token: int) -> Any:
+        async with ground.database.company(place.company_id) as tx:
+            return await intents.open(
+                tx, place.integration_id, CANDIDATE, record_id, identity_key=key, lease_token=token
+            )
+
+    async def known() -> tuple[UUID | None, bool, set[str]]:
+        async with ground.database.company(place.company_id) as tx:
+            return (
+                await intents.find(tx, place.integration_id, CANDIDATE, record_id),
+                await intents.any_open(tx, place.integration_id, CANDIDATE),
+                await intents.open_identities(tx, place.integration_id, ["key", "other"]),
+            )
+
+    assert await known() == (None, False, set())
+    first = await open_it("key", 1)
+    assert (first.sent_at, first.age_s) == (None, 0)
+    assert await known() == (first.id, True, set())
+    async with ground.database.company(place.company_id) as tx:
+        await intents.mark_sent(tx, first.id)
+        assert not await intents.any_open(tx, place.integration_id, JOB)
+    assert await known() == (first.id, True, {"key"})
+    await ground.pass_time(100)
+    second = await open_it(None, 2)
+    assert second.id == first.id
+    assert second.sent_at is not None
+    assert 99 < second.age_s < 160
+    row = await ground.row("create_intents")
+    assert (row["lease_token"], row["identity_key"]) == (2, "key")
+    async with ground.database.company(place.company_id) as tx:
+        await intents.end(tx, first.id, "linked")
+        await intents.end(tx, first.id, "review")
+        await intents.mark_sent(tx, first.id)
+    after = await ground.row("create_intents")
+    assert (after["state"], after["sent_at"]) == ("linked", row["sent_at"])
+    assert await known() == (None, False, set())
+    assert (await open_it("key", 3)).id != first.id
+
+
+# -- webhook events ---------------------------------------------------------------------------------------------------
+
+
+async def test_receivers(place: Place) -> None:
+    ground, events = place.ground, WebhookEvents()
+    other = await ground.integration(place.company_id, sync_enabled=False, sync_roles=False)
+    forgotten = await ground.integration(place.company_id, deleted_at=await ground.now() - 31 * 24 * HOUR)
+    deleted = await ground.integration(place.company_id, deleted_at=await ground.now() - 29 * 24 * HOUR)
+    async with ground.database.company(place.company_id) as tx:
+        found = await events.receivers(tx)
+        assert set(found) == {place.integration_id, other, deleted}
+        assert (found[other].is_paused, JOB in found[other].entities) == (True, False)
+        assert found[deleted].is_deleted
+        assert set(await events.receivers(tx, other)) == {other}
+        assert await events.receivers(tx, forgotten) == {}
+    async with ground.database.dispatch() as tx:
+        assert forgotten not in (await events.all_integrations(tx))[place.company_id]
+
+
+async def test_kept_events(place: Place) -> None:
+    ground, events, now = place.ground, WebhookEvents(), await place.ground.now()
+
+    def kept(number: int, **how: Any) -> EventRow:
+        given: dict[str, Any] = {"size_bytes": 10, "headers_sealed": "h", "body_sealed": f"b{number}", **how}
+        return EventRow(UUID(int=number), f"e{number}", "kept", now + number * timedelta(seconds=1), **given)
+
+    async with ground.database.company(place.company_id) as tx:
+        await events.record(tx, place.integration_id, [kept(2), kept(1), kept(3), kept(3)])
+        assert await events.kept_size(tx, place.integration_id) == (3, 30)
+        assert await events.kept_size(tx, uuid4()) == (0, 0)
+
+        async def page(after: tuple[Any, UUID], limit: int = 9, budget: int = 1000) -> list[int]:
+            found = await events.kept(tx, place.integration_id, after=after, limit=limit, budget_bytes=budget)
+            assert all(each.body_sealed == f"b{each.id.int}" for each in found)
+            return [each.id.int for each in found]
+
+        assert await page((now, UUID(int=0))) == [1, 2, 3]
+        assert await page((now + timedelta(seconds=1), UUID(int=1))) == [2, 3]
+        assert await page((now, UUID(int=0)), limit=2) == [1, 2]
+        assert await page((now, UUID(int=0)), budget=11) == [1, 2]
+        assert await page((now, UUID(int=0)), budget=1) == [1]
+        await events.settle(tx, UUID(int=1), "processed", records=2)
+        await events.settle(tx, UUID(int=1), "refused", records=0)
+        again = replace(kept(2), state="processed", headers_sealed=None, body_sealed=None, records=4)
+        await events.record(tx, place.integration_id, [again])
+    rows = {row["id"].int: row for row in await ground.rows("webhook_events")}
+    shown = ("state", "times", "records", "body_sealed")
+    assert [rows[1][name] for name in shown] == ["processed", 1, 2, None]
+    assert [rows[2][name] for name in shown] == ["processed", 2, 4, None]
+    assert [rows[3][name] for name in shown] == ["kept", 2, 0, "b3"]
+    assert rows[3]["processed_at"] is None
+    assert rows[1]["processed_at"] is not None
+    await ground.pass_time(5 * 86_400)
+    async with ground.database.company(place.company_id) as tx:
+        assert await events.purge(tx, days=6) == 0
+        assert await events.purge(tx, days=4) == 3
+
+
+async def test_the_same_event_under_another_id_is_refused(place: Place) -> None:
+    ground, now = place.ground, await place.ground.now()
+    rows = [EventRow(uuid4(), "e", "processed", now) for _ in range(3)]
+    async with ground.database.company(place.company_id) as tx:
+        await WebhookEvents().record(tx, place.integration_id, rows[:1])
+        await WebhookEvents().record(tx, place.integration_id, [replace(rows[1], event_id=None)])
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            await WebhookEvents().record(tx, place.integration_id, rows[2:])
+
+
+async def test_keeping_is_counted_by_one_at_a_time(place: Place) -> None:
+    ground, events = place.ground, WebhookEvents()
+
+    async def count() -> tuple[int, int]:
+        async with ground.database.company(place.company_id) as tx:
+            return await events.kept_size(tx, place.integration_id)
+
+    async with ground.database.company(place.company_id) as tx:
+        await events.kept_size(tx, place.integration_id)
+        other = await ground.blocked(count())
+        kept = EventRow(uuid4(), None, "kept", await ground.now(), size_bytes=7, headers_sealed="h", body_sealed="b")
+        await events.record(tx, place.integration_id, [kept])
+    assert await other == (1, 7)
+
+
+# -- identities -------------------------------------------------------------------------------------------------------
+
+
+async def test_pairs_that_are_two_people(place: Place) -> None:
+    ground, pairs = place.ground, place.ground.store.identity_pairs
+    one, two, three = sorted(uuid4() for _ in range(3))
+    async with ground.database.company(place.company_id) as tx:
+        await pairs.put(tx, two, [one, three, two], by="ann")
+        await pairs.put(tx, one, [two], by="bob")
+        links = [LinkWrite(uuid4(), two, "1", None, {}), LinkWrite(uuid4(), three, "2", None, {})]
+        await ground.store.links.insert(tx, place.integration_id, CANDIDATE, links)
+        assert await pairs.are_apart(tx, three, two)
+        assert not await pairs.are_apart(tx, one, three)
+    await put_matches(place, match(place, "1", three), match(place, "3", one))
+    for external_id, decision in (("1", "new"), ("3", str(one))):
+        item = await ground.row("conflicts", external_id=external_id)
+        await end(place, item["id"], "resolved", decision=decision)
+    async with ground.database.company(place.company_id) as tx:
+        found = await pairs.apart_from(tx, place.integration_id, CANDIDATE, ["1", "2", "3"])
+        assert found == {"1": {one, three}, "2": {two}}
+        await pairs.drop(tx, two, one)
+        assert not await pairs.are_apart(tx, one, two)
+    assert len(await ground.rows("identity_pairs")) == 1
+
+
+async def test_merges_and_their_chains(place: Place) -> None:
+    ground, merges = place.ground, place.ground.store.record_merges
+    people = [uuid4() for _ in range(4)]
+    ids = [uuid4() for _ in range(3)]
+    for number, merge_id in enumerate(ids):  # 0 into 1, 1 into 2, 2 into 3
+        async with ground.database.company(place.company_id) as tx:
+            await merges.put(
+                tx, CANDIDATE, merge_id, survivor=(people[number + 1], b"s"), merged=(people[number], b"m"), by="ann"
+            )
+    async with ground.database.company(place.company_id) as tx:
+        assert await merges.survivors(tx, [*people, uuid4()]) == dict.fromkeys(people[:3], people[3])
+        assert await merges.merged_into(tx, [people[2], people[0]]) == {people[2]: people[:2]}
+        last = await merges.last(tx, people[1])
+        assert last is not None
+        assert (last.id, last.survivor_id, last.merged_id) == (ids[1], people[2], people[1])
+        assert (last.survivor_sealed, last.merged_sealed) == (b"s", b"m")
+        await merges.end(tx, ids[1], by="bob")
+        assert await merges.survivors(tx, people) == {people[0]: people[1], people[2]: people[3]}
+        last = await merges.last(tx, people[1])
+        assert last is not None
+        assert last.id == ids[0]
+
+
+async def test_what_moves_with_a_merge(place: Place) -> None:
+    ground, merges = place.ground, place.ground.store.record_merges
+    one, two = uuid4(), uuid4()
+    write = LinkWrite(uuid4(), one, "1", b"d", {"a": 1})
+    async with ground.database.company(place.company_id) as tx:
+        await ground.store.links.insert(tx, place.integration_id, CANDIDATE, [write])
+        (link,) = await merges.places(tx, [one, two])
+        assert (link.id, link.internal_id, link.is_primary, link.state) == (write.id, one, True, "live")
+        await merges.move(tx, [replace(link, internal_id=two, is_primary=False)])
+        assert not await merges.is_being_created(tx, [one, two])
+        await ground.store.create_intents.open(
+            tx, place.integration_id, CANDIDATE, two, identity_key=None, lease_token=1
+        )
+        assert await merges.is_being_created(tx, [one, two])
+    row = await ground.row("external_entity_map")
+    assert (row["internal_id"], row["is_primary"], row["sync_version"], row["digest"]) == (two, False, 2, b"d")
+    await place.ask("a", hold_reason=f"link:x:candidate:{one}")
+    await place.ask("b", hold_reason=f"link:x:job:{one}")
+    item = held(one)
+    await put(place, item, held(uuid4()))
+    await put_matches(place, match(place, "1", two))
+    async with ground.database.company(place.company_id) as tx:
+        assert await merges.waiting_for(tx, CANDIDATE, one) == [(place.integration_id, f"link:x:candidate:{one}")]
+        assert {each.kind for each in await merges.open_items(tx, [one, two])} == {"field", "ambiguous_match"}
+        await merges.rename(tx, item.id, two, [one])
+    row = await ground.row("conflicts", id=item.id)
+    assert (row["record_id"], row["matches"], row["version"]) == (two, [one], 2)
+
+
+async def test_links_hold_still_for_many_or_move_for_one(place: Place) -> None:
+    ground, merges = place.ground, place.ground.store.record_merges
+
+    async def hold(*, alone: bool) -> None:
+        async with ground.database.company(place.company_id) as tx:
+            await (merges.alone(tx) if alone else merges.hold_still(tx))
+
+    async with ground.database.company(place.company_id) as tx:
+        await merges.hold_still(tx)
+        await hold(alone=False)
+        waits = await ground.blocked(hold(alone=True))
+        behind = await ground.blocked(hold(alone=False), others=1)
+    await waits
+    await behind
