@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from shared.sync.candidate_partings import CandidatePartings
     from shared.sync.edits import Edits
     from shared.sync.held_values import Vault
+    from shared.sync.id_map import IdMapImport
     from shared.sync.poison import PoisonRecorder
     from shared.sync.preview import Previews
     from shared.sync.pull import Puller
@@ -157,6 +158,13 @@ class Services:
         from shared.sync.applying import Applier
 
         return Applier(self.store, self.keys, self.vault)
+
+    @cached_property
+    def id_maps(self) -> IdMapImport:
+        """Imports tables of ids."""
+        from shared.sync.id_map import IdMapImport
+
+        return IdMapImport(self.database, self.store, self.adapters, self.knocker)
 
     @cached_property
     def previews(self) -> Previews:

@@ -58,6 +58,12 @@ def _past(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     explain.add_argument("--company", type=UUID, required=True)
     explain.add_argument("--entity", choices=ENTITIES, default="candidate")
     explain.set_defaults(run="shared.cli.past:explain")
+    mapped = commands.add_parser("import-id-map", help="link records by a CSV: entity,internal_id,external_id")
+    mapped.add_argument("file", help="the CSV; - for standard input")
+    mapped.add_argument("--company", type=UUID, required=True)
+    mapped.add_argument("--integration", type=UUID, required=True)
+    mapped.add_argument("--dry-run", action="store_true", help="judge the rows, write nothing")
+    mapped.set_defaults(run="shared.cli.id_maps:import_id_map")
 
 
 def _integration(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
