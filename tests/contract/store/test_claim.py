@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -318,3 +319,60 @@ async def test_tending_wakes_what_waits_an_hour_and_removes_what_was_done_a_day_
     await ground.pass_time(86_400)
     assert await tend(ground) == (0, 1)
     assert [row["record_key"] for row in await ground.rows("sync_queue")] == ["held"]
+
+
+# -- standing still ---------------------------------------------------------------------------------------------------
+
+
+async def capped(ground: Ground, company_cap: int, *, low: int = 4, high: int = 10) -> str | None:
+    async with ground.database.dispatch() as tx:
+        claim = await ground.store.ledger.claim(
+            tx, None, low=low, high=high, ttl_s=60, per_integration=5, per_company=company_cap
+        )
+    return None if claim is None else (await ground.row("sync_queue", id=claim.job_id))["record_key"]
+
+
+async def test_no_more_than_the_cap_of_one_company_but_for_urgent_jobs(ground: Ground, place: Place) -> None:
+    another = Place(ground, place.company_id, await ground.integration(place.company_id))
+    elsewhere = await ground.place()
+    for key in "ab":
+        await place.ask(key)
+        await another.ask(f"other {key}")
+    await place.ask("urgent", priority=2)
+    assert [await capped(ground, 2), await capped(ground, 2), await capped(ground, 2)] == ["a", "other a", None]
+    await elsewhere.ask("elsewhere")
+    assert await capped(ground, 2) == "elsewhere"
+    assert await capped(ground, 2, low=1, high=3) == "urgent"
+    assert await capped(ground, 4) in ("b", "other b")
+
+
+@pytest.mark.parametrize(
+    ("spans", "zone", "bulk_runs"),
+    [
+        (["00:00-12:00", "12:00-00:00"], "UTC", False),
+        ([], "UTC", True),
+        (["00:00-12:00", "12:00-00:00"], "Nowhere/None", True),
+    ],
+    ids=["always", "never", "unknown zone"],
+)
+async def test_quiet_hours_hold_bulk_back(ground: Ground, spans: list[str], zone: str, bulk_runs: bool) -> None:
+    place = await ground.place(config={"quiet_hours": {"time_zone": zone, "spans": spans}})
+    bulk = await place.ask("bulk", priority=8)
+    assert await due(ground) == (["bulk"] if bulk_runs else [])
+    assert (await ground.claim(bulk) is not None) is bulk_runs
+    await place.ask("normal", priority=7)
+    assert await ground.claim() is not None
+
+
+async def test_quiet_hours_by_the_wall_clock_of_their_zone(ground: Ground) -> None:
+    """A span of an hour around now, in a zone that is hours away; and the hour after it."""
+    zone = ZoneInfo("Asia/Tokyo")
+    now = (await ground.now()).astimezone(zone)
+    quiet = f"{now - HOUR / 2:%H:%M}-{now + HOUR / 2:%H:%M}"
+    later = f"{now + HOUR / 2:%H:%M}-{now + 3 * HOUR / 2:%H:%M}"
+    place = await ground.place()
+    await place.ask("bulk", priority=8)
+    for span, expected in ((quiet, []), (later, ["bulk"])):
+        config = {"quiet_hours": {"time_zone": "Asia/Tokyo", "spans": [span]}}
+        await ground.change("integrations", {"id": place.integration_id}, config=config)
+        assert await due(ground) == expected

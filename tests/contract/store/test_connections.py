@@ -55,6 +55,11 @@ async def test_a_block_is_never_shortened(place: Place) -> None:
         async with place.ground.database.company(place.company_id) as tx:
             await place.ground.store.connections.block(tx, place.integration_id, now + hours * HOUR)
         assert (await place.ground.row("integrations"))["blocked_until"] == now + expected * HOUR
+    for reason, ends in (("breaker_open", False), ("rate_limited", True)):
+        async with place.ground.database.company(place.company_id) as tx:
+            await place.ground.store.connections.unblock(tx, place.integration_id, reason=reason)
+        row = await place.ground.row("integrations")
+        assert (row["blocked_until"] is None, row["blocked_reason"] is None) == (ends, ends)
 
 
 async def test_people_are_needed_once_and_not_for_settings_that_changed_since(place: Place) -> None:

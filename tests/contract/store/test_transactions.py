@@ -9,7 +9,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from shared.errors import Conflict, LeaseLost
+from shared.errors import Conflict, LeaseLost, Unavailable
 from shared.store.companies import Companies
 from shared.store.database import Transaction
 from shared.store.links import LinkWrite
@@ -296,6 +296,27 @@ async def test_an_update_waits_for_a_settling_and_finds_the_lease_gone(place: Pl
     with pytest.raises(LeaseLost):
         await other
     assert (await place.job(job_id))["status"] == "completed"
+
+
+async def test_nothing_stays_of_a_rehearsal(place: Place) -> None:
+    ground, record = place.ground, await person(place, name="before")
+    async with ground.database.rehearsal(place.company_id) as tx:
+        await ground.store.records.update(tx, CANDIDATE, [write(record, name="after")])
+        assert (await ground.store.records.fetch(tx, CANDIDATE, record.id)).data == {"name": "after"}
+    assert (await ground.row("records"))["data"] == {"name": "before"}
+
+
+async def test_a_rehearsal_gives_up_on_a_lock(place: Place) -> None:
+    ground, record = place.ground, await person(place)
+
+    async def rehearse() -> None:
+        async with ground.database.rehearsal(place.company_id) as tx:
+            await ground.store.records.lock(tx, CANDIDATE, [record.id])
+
+    async with ground.database.company(place.company_id) as tx:
+        await ground.store.records.lock(tx, CANDIDATE, [record.id])
+        with pytest.raises(Unavailable):
+            await rehearse()
 
 
 async def test_a_company_is_made_once(ground: Ground) -> None:

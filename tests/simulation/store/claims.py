@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from psycopg.errors import LockNotAvailable
 
 from shared.store import ledger as production
 from tests.simulation.store.locks import Strength
@@ -67,7 +68,10 @@ def _is_quiet(config: Row, moment: datetime) -> bool:
     quiet = config.get("quiet_hours")
     if quiet is None:
         return False
-    wall = moment.astimezone(ZoneInfo(quiet["time_zone"])).time()
+    try:
+        wall = moment.astimezone(ZoneInfo(quiet["time_zone"])).time()
+    except ZoneInfoNotFoundError:
+        return False
     for span in quiet["spans"]:
         begins, ends = (time.fromisoformat(each) for each in span.split("-"))
         if begins <= wall < ends if begins < ends else wall >= begins or wall < ends:
@@ -196,12 +200,12 @@ async def _lease(
     """Lease the named job, or the first of *priority*; None, and no lock, where nothing may be leased."""
     moment = session.clock()
     try:
-        async with session.savepoint():
-            async with asyncio.timeout(LOCK_TIMEOUT_S):
+        with session.patient(LOCK_TIMEOUT_S):
+            async with session.savepoint():
                 await session.advise(f"claim {company_id}")
-            _require_room(session, company_id, integration_id, moment, caps)
-            return await _leased(session, integration_id, moment, ttl, job, priority)
-    except (_NothingLeased, TimeoutError):
+                _require_room(session, company_id, integration_id, moment, caps)
+                return await _leased(session, integration_id, moment, ttl, job, priority)
+    except (_NothingLeased, LockNotAvailable):
         return None
 
 

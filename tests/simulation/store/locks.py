@@ -14,7 +14,7 @@ from enum import IntEnum
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from psycopg.errors import DeadlockDetected
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 if TYPE_CHECKING:
     from tests.simulation.store.sessions import Session
@@ -74,7 +74,7 @@ class Lock:
             session.locks.append((self, before))
 
     async def acquire(self, session: Session, strength: Strength) -> bool:
-        """Wait until *session* has it; return whether it had to wait. Raises DeadlockDetected."""
+        """Wait until *session* has it; return whether it had to wait. Raises DeadlockDetected and LockNotAvailable."""
         if self.is_free_for(session, strength):
             self.take(session, strength)
             return False
@@ -84,7 +84,10 @@ class Lock:
         try:
             if _is_circle(session):
                 raise DeadlockDetected("deadlock detected")
-            await waiter.granted
+            async with asyncio.timeout(session.patience_s):
+                await waiter.granted
+        except TimeoutError:
+            raise LockNotAvailable("canceling statement due to lock timeout") from None
         finally:
             session.waits = None
             if waiter in self.queue:

@@ -9,7 +9,7 @@ is written twice, and a statement that nobody has imitated is an error that name
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, LiteralString
@@ -31,11 +31,17 @@ from tests.simulation.store.tables import Row, Table
 Clock = Callable[[], datetime]
 Gate = Callable[[str], Awaitable[None]]
 
+REHEARSAL_PATIENCE_S = 0.5
+
 _TICK = timedelta(microseconds=1)
 
 
 async def open_gate(_: str) -> None:
     """Let everybody through at once."""
+
+
+class _Over(Exception):
+    """A rehearsal has come to its end, and is undone."""
 
 
 class Memory:
@@ -130,6 +136,15 @@ class MemoryDatabase(Database):
         """Begin a transaction that sees *company_id* alone; commit at the end, roll back on an error."""
         async with self._transaction(company_id) as tx:
             yield tx
+
+    @asynccontextmanager
+    async def rehearsal(self, company_id: UUID) -> AsyncIterator[Transaction]:
+        """Begin a transaction of *company_id* of which nothing stays, and that gives up on a lock soon."""
+        with translated(), suppress(_Over):
+            async with self._transaction(company_id) as tx:
+                with tx.session.patient(REHEARSAL_PATIENCE_S):
+                    yield tx
+                raise _Over
 
     @asynccontextmanager
     async def dispatch(self) -> AsyncIterator[Transaction]:

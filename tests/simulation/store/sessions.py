@@ -7,8 +7,8 @@ once more, as PostgreSQL does; rows that appeared meanwhile are not seen.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Hashable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -36,6 +36,8 @@ class Session:
         self.company_id = company_id
         self.began_at = memory.clock()
         self.is_failed = False
+        self.patience_s: float | None = None
+        """`lock_timeout`, by the event loop's time."""
         self.locks: list[tuple[Lock, Strength | None]] = []
         self.waits: tuple[Lock, Waiter] | None = None
         self.end = Lock()
@@ -92,6 +94,15 @@ class Session:
     def rows_at(self, table: Table, index: str, key: Hashable, where: Condition = _any) -> list[Row]:
         """Return versions at *key* of an index; not to be written to."""
         return [self.seen(slot) for slot in self.at(table, index, key, where)]
+
+    @contextmanager
+    def patient(self, seconds: float) -> Iterator[None]:
+        """Wait no longer than *seconds* for each lock in the block; then it is not available."""
+        before, self.patience_s = self.patience_s, seconds
+        try:
+            yield
+        finally:
+            self.patience_s = before
 
     # -- locking ------------------------------------------------------------------------------------------------------
 

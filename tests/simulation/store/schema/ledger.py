@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+
 from tests.simulation.store.schema.references import HANGS_ON
-from tests.simulation.store.tables import CLOCK, NOW, REQUIRED, Index, Table
+from tests.simulation.store.tables import CLOCK, NOW, REQUIRED, Index, Row, Table
 
 _OPEN_JOB = frozenset({"pending", "processing"})
 _DIRECTIONS = frozenset({"inbound", "outbound"})
@@ -77,11 +80,13 @@ def ledger_tables() -> list[Table]:
             {
                 "id": REQUIRED, "company_id": REQUIRED, "integration_id": REQUIRED, "job_id": REQUIRED,
                 "queue": REQUIRED, "action": REQUIRED, "entity_type": REQUIRED, "code": REQUIRED, "cause": REQUIRED,
-                "attempts": REQUIRED, "state": "open", "created_at": CLOCK, "ended_at": None,
+                "attempts": REQUIRED, "state": "open", "created_at": CLOCK, "ended_at": None, "cause_alike": None,
+                "group_key": None,
             },
             ("id",),
             unique=(Index("dead_letters_open", ("job_id",), lambda row: row["state"] == "open"),),
             references=HANGS_ON,
+            generated=_alike,
             checks={"dead_letters_state_check": lambda row: row["state"] in {"open", "redriven", "dismissed"}},
         ),
         Table(
@@ -102,3 +107,9 @@ def ledger_tables() -> list[Table]:
             },
         ),
     ]  # fmt: skip
+
+
+def _alike(letter: Row) -> Row:
+    cause = re.sub(r"[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|\d+", "#", letter["cause"])[:300]
+    of = "/".join([str(letter["integration_id"]), letter["action"], letter["entity_type"], letter["code"], cause])
+    return {"cause_alike": cause, "group_key": hashlib.md5(of.encode(), usedforsecurity=False).hexdigest()}
