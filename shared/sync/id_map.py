@@ -49,9 +49,9 @@ class IdMapImport:
         Raises NotFound, InvalidInput for what is no table of ids, Conflict when rows were linked by others meanwhile,
         and what the vendor's answers raise.
         """
-        pairs, results = parse(text)
         async with self._database.company(company_id) as tx:
             integration = await self._store.connections.get(tx, integration_id)
+            pairs, results = parse(text)
             free, judged = await self._judge_here(tx, integration, pairs)
         results += judged
         async with self._adapters.connected(integration) as adapter:
