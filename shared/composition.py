@@ -270,8 +270,9 @@ class Services:
         """Job handlers by the name that stands in `sync_queue.action`."""
         from shared.intake.handler import PublishHandler
         from shared.sync.outbound import OutboundSweep
-        from shared.sync.priorities import PUBLISH, PULL, PUSH_MOVED, RECONCILE, REVERT
+        from shared.sync.priorities import PUBLISH, PULL, PUSH_MOVED, RECONCILE, RETEST, REVERT
         from shared.sync.run_status import ShownLive
+        from shared.sync.standing import Retest
 
         return {
             PULL: ShownLive(self.puller, self.run_status, self.database, self.store.runs),
@@ -279,6 +280,7 @@ class Services:
             PUSH_MOVED: OutboundSweep(self.database, self.store),
             REVERT: self.reverts,
             PUBLISH: PublishHandler(self.intake.publishing, self.intake.keeping),
+            RETEST: Retest(self.database, self.store, self.adapters, self.syncs.resume),
         }
 
     @cached_property

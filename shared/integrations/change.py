@@ -27,7 +27,7 @@ from shared.store.integrations import Integration
 from shared.store.schedules import Cadence
 
 WEBHOOK_SECRET_BYTES = 32
-_NOT_OF_CALLS: Mapping[str, None] = dict.fromkeys((DIRECTIONS, POLICIES, FIRST_LINK, "rate_share"))
+_NOT_OF_CALLS: Mapping[str, None] = dict.fromkeys((DIRECTIONS, POLICIES, FIRST_LINK, "rate_share", "quiet_hours"))
 PREVIOUS_STAYS = timedelta(hours=24)
 """How long webhooks that are signed with the old secret still verify (S-091)."""
 
@@ -91,11 +91,10 @@ class Change:
                 field="api_key",
                 remedy="make a new integration for the other account",
             )
-        learned: dict[str, Any] = {"clock_skew_ms": skew_ms(report)}
+        # Also where nobody is needed now: a job may be refused with the old settings just as the new ones are saved.
+        learned: dict[str, Any] = {"clock_skew_ms": skew_ms(report), "attention": None, "attention_detail": None}
         if known is None and report.account is not None:
             learned["account"] = report.account
-        if self.before.attention is not None:
-            learned |= {"attention": None, "attention_detail": None}
         return replace(self, columns={**self.columns, **learned})
 
 

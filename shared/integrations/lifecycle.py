@@ -34,7 +34,7 @@ from shared.security.sealing import Sealer
 from shared.security.webhook_url import webhook_url
 from shared.settings import Settings
 from shared.store.attention import Attention
-from shared.store.connections import Connections
+from shared.store.connections import Connections, IntegrationRow
 from shared.store.database import Database, Transaction
 from shared.store.integrations import FIRST, TOMBSTONE_DAYS, Integration, NewIntegration
 from shared.store.integrations import Integrations as IntegrationStore
@@ -43,7 +43,9 @@ from shared.store.logs import LogRow, Logs
 from shared.store.queues import Knocker
 from shared.store.runs import Runs
 from shared.store.schedules import Cadence, Schedules
+from shared.store.store import Store
 from shared.sync.priorities import PUBLISH, SECRETS
+from shared.sync.standing import go_on, lift
 
 log = telemetry.get_logger(__name__)
 
@@ -81,6 +83,7 @@ class Parts:
     schedules: Schedules
     attention: Attention
     connections: Connections
+    store: Store
     ledger: Ledger
     logs: Logs
     runs: Runs
@@ -102,6 +105,7 @@ class Parts:
             schedules=Schedules(),
             attention=services.store.attention,
             connections=services.store.connections,
+            store=services.store,
             ledger=services.store.ledger,
             logs=services.store.logs,
             runs=services.store.runs,
@@ -251,7 +255,16 @@ class Integrations:
         report = await try_kept(self._parts.connector, integration)
         if report.ok:
             await self._learn(company_id, integration_id, report)
+            await self._go_on(company_id, integration)
         return {**report_view(report), "tested_at": self._now()}
+
+    async def _go_on(self, company_id: UUID, integration: IntegrationRow) -> None:
+        """Let it run again if it stood because the vendor refused it."""
+        async with self._parts.database.company(company_id) as tx:
+            knocks = await lift(tx, self._parts.store, integration)
+        await self._parts.knocker.send(knocks or [])
+        if knocks is not None and integration.sync_enabled:
+            await self._parts.syncs.resume(company_id, integration.id)
 
     async def delete(self, company_id: UUID, integration_id: UUID, *, archive_records: bool) -> dict[str, Any]:
         """
@@ -286,6 +299,8 @@ class Integrations:
         if "account" in change.columns:
             await self._take_over(tx, after)
         knocks: list[Knock] = []
+        if "attention" in change.columns:
+            knocks += await go_on(tx, self._parts.store, before.id)
         if change.switched_off:
             names = ", ".join(entity.log_name for entity in change.switched_off)
             cancelled = await self._canceller.cancel(

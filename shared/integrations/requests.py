@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, SecretStr
 from pydantic_core import PydanticCustomError
 
+from shared.integrations.quiet_hours import QuietHours, known_zone
 from shared.model import EntityType
 from shared.store.schedules import LONGEST_S, SHORTEST_S
 
@@ -31,14 +31,6 @@ def _made_by_us(_: object) -> None:
     raise PydanticCustomError("read_only", "is made by Liaison and can't be set")
 
 
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise PydanticCustomError("time_zone", "is no time zone; give a name like Europe/Berlin") from None
-    return name
-
-
 Entity = Annotated[EntityType, BeforeValidator(entity_name)]
 DirectionSetting = Literal["inbound", "outbound", "both"]
 ReadOnly = Annotated[None, BeforeValidator(_made_by_us)]
@@ -58,7 +50,7 @@ class CadenceRequest(_Request):
     entity: Entity
     every_s: int = Field(ge=SHORTEST_S, le=LONGEST_S)
     mode: Literal["incremental", "full"] = "incremental"
-    time_zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    time_zone: Annotated[str, AfterValidator(known_zone)] = "UTC"
     enabled: bool = True
 
 
@@ -70,10 +62,14 @@ class Config(BaseModel):
     directions: dict[Entity, DirectionSetting] = Field(default_factory=dict)
     rate_share: float | None = Field(default=None, ge=0.01, le=1)
     """Part of the vendor's limit that may be used; None goes back to `VENDOR_RATE_SHARE`."""
+    quiet_hours: QuietHours | None = None
+    """When bulk work leaves the vendor alone; None: never."""
 
     def given(self) -> dict[str, JsonValue]:
         """Return what was said, with directions by the entities' own names."""
         said: dict[str, JsonValue] = dict(self.model_extra or {})
+        if "quiet_hours" in self.model_fields_set:
+            said["quiet_hours"] = None if self.quiet_hours is None else self.quiet_hours.model_dump()
         if "rate_share" in self.model_fields_set:
             said["rate_share"] = self.rate_share
         if "directions" in self.model_fields_set:

@@ -65,6 +65,10 @@ UPDATE integrations SET attention = %(code)s, attention_detail = %(detail)s, upd
 WHERE id = %(id)s AND attention IS DISTINCT FROM %(code)s AND updated_at <= (
     SELECT q.started_at FROM sync_queue q WHERE q.id = %(job)s)
 """
+_LIFT_ATTENTION: LiteralString = """
+UPDATE integrations SET attention = NULL, attention_detail = NULL, updated_at = clock_timestamp()
+WHERE id = %(id)s AND version = %(version)s AND attention IS NOT NULL
+"""
 _COMPARED: LiteralString = """
 UPDATE integrations i SET full_compare_wanted_at = NULL
 WHERE i.id = %(id)s AND i.full_compare_wanted_at IS NOT NULL AND %(entities)s <= (
@@ -110,6 +114,10 @@ class Connections:
         Settings that changed since the job was claimed are not the ones that failed, and are tried first.
         """
         return await tx.run(_NEEDS_PEOPLE, id=integration_id, job=job_id, code=code, detail=detail) > 0
+
+    async def lift_attention(self, tx: Transaction, integration_id: UUID, *, version: int) -> bool:
+        """End the integration's need of people. False: it had none, or was changed since *version*."""
+        return await tx.run(_LIFT_ATTENTION, id=integration_id, version=version) > 0
 
     async def compared(self, tx: Transaction, integration: IntegrationRow) -> None:
         """End the wish for a full comparison once every entity that may come in has been read whole since."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+from pydantic import JsonValue
 
 from shared.store.ledger import Knock
 
@@ -31,6 +33,8 @@ class Continue:
 
     wait_s: float = 0.0
     knocks: Sequence[Knock] = field(default_factory=tuple)
+    payload: Mapping[str, JsonValue] = field(default_factory=dict)
+    """Where to go on: added to the job's own."""
 
 
 Ending = Done | Hold | Continue

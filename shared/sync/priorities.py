@@ -10,10 +10,11 @@ RECONCILE = "reconcile"
 PULL = "pull"
 PUBLISH = "publish_webhook_state"
 PUSH_MOVED = "push_moved"
+RETEST = "retest"
 REVERT = "revert"
 
 SECRETS = 1
-"""Telling the webhook intake about secrets and states; runs while an integration is paused."""
+"""Telling the webhook intake about secrets and states, testing a refused connection: run while it stands still."""
 WEBHOOK_SIGNAL = 3
 MANUAL_RECORD = 3
 OTHER_EDIT = 5

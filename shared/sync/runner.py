@@ -26,9 +26,11 @@ from shared.store.logs import LogRow
 from shared.store.queues import QUEUE_BY_PRIORITY, Knocker, queue_for
 from shared.store.store import Store
 from shared.sync import next_step as steps
+from shared.sync import waiting
 from shared.sync.endings import Continue, Done, Ending, Hold
 from shared.sync.lease import Lease
 from shared.sync.next_step import next_step
+from shared.sync.standing import stop
 from shared.sync.wakeups import wake_what_is_over
 
 Handler = Callable[[Job], Awaitable[Ending]]
@@ -38,6 +40,11 @@ UNFORESEEN = "unforeseen"
 
 KEPT_FOR = 2
 """Times `visibilityTimeout`: so long everybody else leaves it to that message, whose failures the host counts."""
+
+URGENT = next(iter(QUEUE_BY_PRIORITY))
+
+FEWEST_TO_KEEP_ONE = 3
+"""Integrations that may run fewer jobs at once keep no place free."""
 
 ANSWER_S = 60.0
 """How long one knock goes on claiming job after job."""
@@ -57,6 +64,12 @@ class Limits:
     """Jobs of one company, urgent ones aside; None: as many as its integrations may."""
     visibility_s: float = 30.0
     """host.json `visibilityTimeout`: how long the host waits before it redelivers a message that failed."""
+
+    def of_integration(self, span: range) -> int:
+        """Return how many of an integration's jobs run at once when the next has a priority in *span*."""
+        # The last place is kept for urgent jobs: a webhook must not wait until one of its own first sync's has ended.
+        is_kept = span.start > URGENT.stop - 1 and self.per_integration >= FEWEST_TO_KEEP_ONE
+        return self.per_integration - is_kept
 
 
 class Unforeseen(Exception):
@@ -129,7 +142,7 @@ class Runner:
                     low=span.start,
                     high=span.stop - 1,
                     ttl_s=self._limits.lease_s,
-                    per_integration=self._limits.per_integration,
+                    per_integration=self._limits.of_integration(span),
                     per_company=self._limits.per_company,
                 )
         except LiaisonError as why:
@@ -191,7 +204,7 @@ class Runner:
                     await ledger.postpone(tx, job, hold_reason=ending.reason, message=ending.message, code="held")
                     return "held", None
                 case Continue():
-                    again = await ledger.postpone(tx, job, wait_s=ending.wait_s)
+                    again = await ledger.postpone(tx, job, wait_s=ending.wait_s, payload=ending.payload)
                     return "continued", None if ending.wait_s else again
 
     async def _settle_error(self, job: Job, error: LiaisonError) -> str:
@@ -227,15 +240,19 @@ class Runner:
                     await self._store.ledger.postpone(tx, job, code=step.code, message=message)
                 return "deferred"
             case steps.Pause():
-                async with self._database.company(job.company_id) as tx:
-                    await self._store.ledger.postpone(tx, job, code=step.code, message=message)
-                    was_running = await self._store.connections.needs_people(
-                        tx, job.integration_id, job_id=job.id, code=step.code, detail=message
-                    )
-                    await self._store.logs.write(tx, [_failure(job, error)])
-                if was_running:
-                    log.error("integration_paused", code=step.code, reason=message)
+                await self._pause(job, error)
                 return "paused"
+
+    async def _pause(self, job: Job, error: LiaisonError) -> None:
+        async with self._database.company(job.company_id) as tx:
+            was_running, knocks = await stop(tx, self._store, job, error)
+            await self._store.logs.write(tx, [_failure(job, error)])
+        if was_running:
+            log.error("integration_paused", code=error.code, reason=str(error))
+        async with self._database.company(job.company_id) as tx:
+            reasons = [waiting.people(job.integration_id)]
+            knocks += await wake_what_is_over(tx, self._store, job.integration_id, reasons)
+        await self._knocker.send(knocks, traceparent=_current_traceparent())
 
     async def _bury(self, job: Job, code: str, message: str, *, error: LiaisonError | None = None) -> str:
         async with self._database.company(job.company_id) as tx:

@@ -37,6 +37,11 @@ def quarantine(integration_id: UUID, entity: EntityType, external_id: str) -> st
     return f"quarantine:{integration_id}:{entity.value}:{external_id}"
 
 
+def people(integration_id: UUID) -> str:
+    """New credentials, or a person who looked at the connection."""
+    return f"people:{integration_id}"
+
+
 def parts(reason: str) -> tuple[str, str, str]:
     """Return kind, entity and key of a name; empty where the kind has none."""
     kind, _, entity, key = [*reason.split(":", 3), "", "", ""][:4]

@@ -37,5 +37,7 @@ async def _is_over(tx: Transaction, store: Store, integration_id: UUID, reason: 
             return any(link.integration_id == integration_id and link.state == "live" for link in links)
         case "creation":
             return not await store.create_intents.any_open(tx, integration_id, EntityType(entity))
+        case "people":
+            return (await store.connections.get(tx, integration_id)).attention is None
         case _:
             return False  # a person's decision and a quarantined payload end by their own transactions, later

@@ -92,10 +92,19 @@ class Ground:
         return Place(self, company_id, await self.integration(company_id, **columns))
 
     async def claim(
-        self, job_id: UUID | None = None, *, low: int = 1, high: int = 10, ttl_s: float = 60.0, cap: int = 5
+        self,
+        job_id: UUID | None = None,
+        *,
+        low: int = 1,
+        high: int = 10,
+        ttl_s: float = 60.0,
+        cap: int = 5,
+        company_cap: int | None = None,
     ) -> Claim | None:
         async with self.database.dispatch() as tx:
-            return await self.ledger.claim(tx, job_id, low=low, high=high, ttl_s=ttl_s, per_integration=cap)
+            return await self.ledger.claim(
+                tx, job_id, low=low, high=high, ttl_s=ttl_s, per_integration=cap, per_company=company_cap
+            )
 
     async def job(self, claim: Claim | None) -> Job:
         assert claim is not None

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from uuid import UUID
 
+from shared.store.ledger import Job
+from shared.sync.endings import Done, Ending
+from tests.fixtures.waiting import until
 from tests.integration.ledger.ground import Ground, Place
+from tests.integration.ledger.workshop import LIMITS, Workshop, message_for
 
 
 async def _claims_until(ground: Ground, wanted: UUID, *, finish: bool, most: int = 50) -> int:
@@ -129,3 +134,63 @@ async def test_the_sweep_counts_what_runs_already(ground: Ground, place: Place) 
         await ground.claimed_job()
     async with ground.database.dispatch() as tx:
         assert len(await tx.rows("SELECT * FROM due_jobs(8, 10, 5, 32)")) == 2
+
+
+async def test_one_companys_bulk_takes_no_more_than_its_cap_and_leaves_its_webhooks_alone(ground: Ground) -> None:
+    """Many integrations of one company would else take every worker."""
+    first = await ground.place()
+    places = [first, *[Place(ground, first.company_id, await ground.integration(first.company_id)) for _ in range(4)]]
+    for each in places:
+        await each.backlog(20, priority=8)
+    claims = [await ground.claim(low=8, high=10, cap=5, company_cap=6) for _ in range(10)]
+    assert sum(claim is not None for claim in claims) == 6
+    webhook = await places[-1].ask("webhook", priority=3)
+    assert (await ground.claimed_job(webhook, low=1, high=3, cap=5, company_cap=6)).id == webhook
+    other = await (await ground.place()).ask("k", priority=10)
+    assert (await ground.claimed_job(low=8, high=10, cap=5, company_cap=6)).id == other
+
+
+async def test_a_huge_first_sync_of_one_company_does_not_starve_anothers_webhook(ground: Ground) -> None:
+    """
+    Ten thousand jobs of every class, four workers' worth of them running: a webhook of another is the next claim of
+    its queue, and its first pull the second of theirs.
+    """
+    huge, small = await ground.place(), await ground.place()
+    for priority in (3, 6, 8):
+        await huge.backlog(3000, priority=priority, age_s=3600)
+    for low, high in ((1, 3), (4, 7), (8, 10)):
+        await ground.claimed_job(low=low, high=high)
+    webhook, pull = await small.ask("webhook", priority=3), await small.ask("pull", priority=8)
+    assert (await ground.claimed_job(low=1, high=3)).id == webhook
+    assert (await ground.claimed_job(low=8, high=10)).id == pull
+
+
+async def test_an_integrations_own_webhook_finds_a_place_beside_its_first_sync(
+    workshop: Workshop, ground: Ground, place: Place
+) -> None:
+    """Bulk and normal work leave the last of an integration's places to what somebody waits for."""
+    started: list[str] = []
+    are_told_to_end = asyncio.Event()
+
+    async def work(job: Job) -> Ending:
+        started.append(job.record_key)
+        if job.priority > 3:
+            await are_told_to_end.wait()
+        return Done()
+
+    workshop.handle(work)
+    await place.backlog(20, priority=8)
+    runners = [workshop.runner(at_once=20) for _ in range(3)]
+    body = message_for(await place.ask("bulk", priority=8), place.company_id)
+    bulk = [asyncio.create_task(runner.answer(body, "sync-bulk")) for runner in runners for _ in range(3)]
+
+    async def is_full() -> bool:
+        return len(started) == LIMITS.per_integration - 1
+
+    await until(is_full, within=60)
+    webhook = await place.ask("webhook", priority=3)
+    await workshop.runner().answer(message_for(webhook, place.company_id), "sync-urgent")
+    assert started[-1] == "webhook"
+    assert len(started) == LIMITS.per_integration
+    are_told_to_end.set()
+    await asyncio.gather(*bulk)

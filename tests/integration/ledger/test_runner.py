@@ -160,6 +160,10 @@ async def test_refused_credentials_pause_once_and_tell_once(workshop: Workshop, 
         row = await ground.job_row(job_id)
         assert (row["status"], row["retry_count"], row["error_code"]) == ("pending", 0, "auth_failed")
     assert await place.letters() == []
+    claimed = await ground.claimed_job(ids[0])
+    assert claimed.action == "retest", "of an integration that needs people nothing else runs"
+    assert (await ground.row("SELECT count(*) AS open FROM issues WHERE ended_at IS NULL"))["open"] == 1
+    await ground.rows("UPDATE sync_queue SET scheduled_at = clock_timestamp() WHERE scheduled_at = 'infinity'")
     assert await ground.claim(ids[0]) is None
     await ground.change_integration(place.integration_id, attention=None)
     assert await ground.claim(ids[0]) is not None

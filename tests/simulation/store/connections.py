@@ -103,6 +103,21 @@ async def needs_people(session: Session, *, id: UUID, job: UUID, code: str, deta
     return len(changed)
 
 
+@imitates(production, "_LIFT_ATTENTION")
+async def lift_attention(session: Session, *, id: UUID, version: int) -> Result:
+    def where(row: Row) -> bool:
+        return row["version"] == version and row["attention"] is not None
+
+    table = session.memory.tables["integrations"]
+    changed = await session.update(
+        table,
+        session.at(table, table.primary.name, id, where),
+        where,
+        lambda row: {**row, "attention": None, "attention_detail": None, "updated_at": session.clock()},
+    )
+    return len(changed)
+
+
 @imitates(production, "_COMPARED")
 async def compared(session: Session, *, id: UUID, names: Sequence[str], entities: int) -> Result:
     table = session.memory.tables["integrations"]

@@ -28,6 +28,7 @@ FIRST_ANSWER: dict[str, NextStep] = {
     "LiaisonError": DeadLetter("error"),
     "Retryable": Retry(60, "retryable"),
     "RateLimited": Defer(LATER, "rate_limited"),
+    "BreakerOpen": Defer(LATER, "breaker_open"),
     "Unavailable": Retry(60, "unavailable"),
     "OutcomeUnknown": Retry(60, "outcome_unknown"),
     "Permanent": DeadLetter("permanent"),
@@ -53,7 +54,7 @@ def tree(root: type[LiaisonError] = LiaisonError) -> Iterator[type[LiaisonError]
 
 
 def made(kind: type[LiaisonError]) -> LiaisonError:
-    return RateLimited("wait", retry_at=LATER) if kind is RateLimited else kind("x")
+    return kind("wait", retry_at=LATER) if issubclass(kind, RateLimited) else kind("x")
 
 
 KINDS = sorted({each.__name__: each for each in tree()}.items())
