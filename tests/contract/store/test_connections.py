@@ -81,6 +81,15 @@ async def test_people_are_needed_once_and_not_for_settings_that_changed_since(pl
     row = await ground.row("integrations")
     assert (row["attention"], row["attention_detail"], row["version"]) == ("auth_failed", "d", 1)
 
+    async def lifted(version: int) -> bool:
+        async with ground.database.company(place.company_id) as tx:
+            return await ground.store.connections.lift_attention(tx, place.integration_id, version=version)
+
+    assert not await lifted(2), "it was changed since it was looked at"
+    assert await lifted(1)
+    assert not await lifted(1), "nobody is needed"
+    assert (await ground.row("integrations"))["attention"] is None
+
 
 async def test_a_full_comparison_is_over_once_every_entity_was_read(place: Place) -> None:
     ground, runs = place.ground, place.ground.store.runs
