@@ -82,6 +82,14 @@ UPDATE records SET submission = coalesce(submission, '{}') || %(submission)s, up
 WHERE entity_type = 'application' AND id = %(id)s
 """
 
+_ARRIVED: LiteralString = """
+UPDATE records o SET submission = o.submission || jsonb_build_object('state', 'submitted', 'external_id', r.external_id,
+    'integration_id', %(integration)s::text, 'submitted_at', %(at)s::text, 'error', NULL),
+    updated_at = clock_timestamp()
+FROM jsonb_to_recordset(%(rows)s) AS r (id uuid, external_id text)
+WHERE o.entity_type = 'application' AND o.id = r.id AND o.submission ->> 'state' <> 'submitted'
+"""
+
 _LOCK_IDENTITIES: LiteralString = """
 SELECT count(*) FROM (
     SELECT pg_advisory_xact_lock(k.key) FROM (
@@ -164,6 +172,14 @@ class Records:
     async def mark_submission(self, tx: Transaction, record_id: UUID, submission: Mapping[str, JsonValue]) -> None:
         """Set the given keys of an application's `submission`; the record's version stays."""
         await tx.run(_SUBMISSION, id=record_id, submission=as_json(dict(submission)))
+
+    async def submissions_arrived(
+        self, tx: Transaction, integration_id: UUID, external_ids: Mapping[UUID, str], *, at: datetime
+    ) -> None:
+        """Mark those of these applications that were submitted, and seen at the vendor before their create was told."""
+        if external_ids:
+            rows = [{"id": str(record), "external_id": external} for record, external in external_ids.items()]
+            await tx.run(_ARRIVED, integration=integration_id, at=at.isoformat(), rows=as_json(rows))
 
     async def lock_identities(self, tx: Transaction, keys: Sequence[str]) -> None:
         """

@@ -18,7 +18,7 @@ from pydantic import JsonValue
 
 from shared.merge.matching import Ambiguous, Matched, NewButPossibleDuplicate
 from shared.merge.rows import Row
-from shared.model import Direction, LogAction, LogStatus
+from shared.model import Direction, EntityType, LogAction, LogStatus
 from shared.security.keys import Keys
 from shared.store.database import Transaction
 from shared.store.ledger import JobRequest, Knock
@@ -212,6 +212,7 @@ class Applier:
         links = [each.link_write for each in merged if each.link_write is not None]
         await store.links.insert(tx, work.integration.id, work.entity, [each for each in links if each.based_on == 0])
         await store.links.update(tx, [each for each in links if each.based_on > 0])
+        await self._settle_submissions(tx, work, merged)
         doubtful = await self._conflicts.bring_up_to_date(tx, work.integration.id, merged)
         await self._forget(tx, work, [each.record_id for each in merged if each.observation.record.anonymized])
         await store.attention.recover(
@@ -219,6 +220,23 @@ class Applier:
         )
         await self._tell(tx, work, merged)
         return doubtful
+
+    async def _settle_submissions(self, tx: Transaction, work: Work, merged: Sequence[Merged]) -> None:
+        """An application of ours that is seen at the vendor for the first time is submitted, whoever saw it first."""
+        if work.entity is not EntityType.APPLICATION:
+            return
+        seen = {
+            each.record_id: each.observation
+            for each in merged
+            if not each.is_new and each.link_write is not None and each.link_write.based_on == 0
+        }
+        if seen:
+            await self._store.records.submissions_arrived(
+                tx,
+                work.integration.id,
+                {record_id: each.external_id for record_id, each in seen.items()},
+                at=max(each.ticket.at for each in seen.values()),
+            )
 
     async def _forget(self, tx: Transaction, work: Work, record_ids: Sequence[UUID]) -> None:
         """Let nothing sealed of erased people open again, nor anything of those who were merged into them."""

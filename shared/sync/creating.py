@@ -173,11 +173,27 @@ class Creator:
         found = await self._unlinked(plan, await plan.adapter.find(plan.work.entity, plan.search))
         if found:
             return await self._take_over(plan, intent, found)
-        async with self._database.company(plan.job.company_id) as tx:
-            await self._store.ledger.guard(tx, plan.job)
-            await self._store.create_intents.mark_sent(tx, intent.id)
+        if (linked := await self._mark_sent(plan, intent)) is not None:
+            return linked
         written = await plan.adapter.create(plan.work.entity, plan.fields)
         return await self._commit(plan, intent, written, await self._made_along(plan, written))
+
+    async def _mark_sent(self, plan: _Create, intent: CreateIntent) -> Done | None:
+        """
+        Write down that the call is about to be made; an ending if the record was linked meanwhile.
+
+        What the search finds may be linked between its answer and now, by a webhook's reconcile: that is the record,
+        and must not be created once more. From this commit on whoever brings it in waits for us (`being_created`).
+        """
+        async with self._database.company(plan.job.company_id) as tx:
+            await self._store.ledger.guard(tx, plan.job)
+            await self._store.records.lock_identities(tx, [plan.identity])
+            links = (await self._store.links.of_records(tx, [plan.record.id])).get(plan.record.id, [])
+            if any(each.integration_id == plan.work.integration.id and each.state == "live" for each in links):
+                await self._store.create_intents.end(tx, intent.id, "linked")
+                return Done("linked_meanwhile", await self._ask_again(tx, plan))
+            await self._store.create_intents.mark_sent(tx, intent.id)
+        return None
 
     async def _open_intent(self, plan: _Create) -> CreateIntent:
         async with self._database.company(plan.job.company_id) as tx:

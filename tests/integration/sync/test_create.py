@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ import pytest
 from shared.errors import Conflict, InvalidInput
 from shared.model import EntityType
 from shared.store.records import StoredRecord
+from tests.fixtures.waiting import until
 from tests.integration.sync.test_reconcile import signal, stage_names
 from tests.integration.sync.world import World, fresh_token
 
@@ -265,3 +267,35 @@ async def test_a_second_application_for_one_job_and_a_second_holder_of_an_email_
         await new_candidate(world, email=str(candidate.data["email"]).upper())
     with pytest.raises(InvalidInput, match="job_id"):
         await submit(world, candidate.id, candidate.id)
+
+
+async def test_an_application_that_a_webhook_links_during_the_search_is_not_created_once_more(world: World) -> None:
+    """The search finds it, a webhook's reconcile links it, and only then are we about to create."""
+    await world.pull()
+    job, job_id = await open_job(world)
+    person = (await world.control.post("/candidates", json={"first_name": "Ada", "last_name": "There"})).json()
+    await signal(world, EntityType.CANDIDATE, person["id"])
+    candidate = await world.record_of(EntityType.CANDIDATE, person["id"])
+    application = await submit(world, candidate["id"], job_id)
+    made = await world.control.post("/applications", json={"candidate_id": person["id"], "job_id": job["id"]})
+    fault = {"kind": "latency", "method": "GET", "path": "/v3/applications", "seconds": 3.0, "times": 1}
+    fault_id = (await world.control.post("/faults", json=fault)).json()["id"]
+
+    creating = asyncio.create_task(world.drain())
+
+    async def is_searching() -> bool:
+        faults = (await world.control.get("/faults")).json()
+        return any(each["id"] == fault_id and each["applied"] for each in faults)
+
+    await until(is_searching)
+    await signal(world, EntityType.APPLICATION, made.json()["id"])
+    await creating
+
+    assert await world.rows("SELECT cause FROM dead_letters") == []
+    assert (await submission_of(world, application.id))["state"] == "submitted"
+    assert (await submission_of(world, application.id))["external_id"] == str(made.json()["id"])
+    links = await world.rows("SELECT 1 FROM external_entity_map WHERE internal_id = %(id)s", id=application.id)
+    assert len(links) == 1
+    rows = [each for each in (await world.vendor_state())["applications"] if each["candidate_id"] == person["id"]]
+    assert len(rows) == 1
+    assert await world.rows("SELECT 1 FROM create_intents WHERE state = 'open'") == []
