@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -132,6 +133,28 @@ async def test_a_submission_stays_until_it_is_given(place: Place) -> None:
     async with place.ground.database.company(place.company_id) as tx:
         await place.ground.store.records.mark_submission(tx, other, {"state": "created"})
     assert (await fetch(place, APPLICATION, other)).submission == {"state": "created"}
+
+
+async def test_submitted_applications_that_are_seen_at_the_vendor_have_arrived(place: Place) -> None:
+    queued, done, plain = [
+        await insert(place, APPLICATION, {}, submission=given)
+        for given in ({"state": "queued", "error": "x"}, {"state": "submitted", "external_id": "7"}, None)
+    ]
+    at = datetime(2026, 5, 4, 12, tzinfo=UTC)
+    async with place.ground.database.company(place.company_id) as tx:
+        await place.ground.store.records.submissions_arrived(
+            tx, place.integration_id, {queued: "1", done: "2", plain: "3"}, at=at
+        )
+        await place.ground.store.records.submissions_arrived(tx, place.integration_id, {}, at=at)
+    assert (await fetch(place, APPLICATION, queued)).submission == {
+        "state": "submitted",
+        "external_id": "1",
+        "integration_id": str(place.integration_id),
+        "submitted_at": at.isoformat(),
+        "error": None,
+    }
+    assert (await fetch(place, APPLICATION, done)).submission == {"state": "submitted", "external_id": "7"}
+    assert (await fetch(place, APPLICATION, plain)).submission is None
 
 
 async def test_locked_records_come_in_the_order_of_their_ids(place: Place) -> None:

@@ -87,6 +87,28 @@ async def submission(session: Session, *, id: UUID, submission: str) -> Result:
     )
 
 
+@imitates(production, "_ARRIVED")
+async def arrived(session: Session, *, integration: UUID, at: str, rows: str) -> Result:
+    external_ids = {UUID(row["id"]): row["external_id"] for row in recordset(rows)}
+
+    def where(record: Row) -> bool:
+        state = (record["submission"] or {}).get("state")
+        return state is not None and state != "submitted"
+
+    def change(record: Row) -> Row:
+        told = {
+            "state": "submitted",
+            "external_id": external_ids[record["id"]],
+            "integration_id": str(integration),
+            "submitted_at": at,
+            "error": None,
+        }
+        return {**record, "submission": {**(record["submission"] or {}), **told}, "updated_at": session.clock()}
+
+    slots = [slot for slot in _slots(session, "application", list(external_ids)) if where(session.seen(slot))]
+    return len(await session.update(session.memory.tables["records"], slots, where, change))
+
+
 @imitates(production, "_LOCK_IDENTITIES")
 async def lock_identities(session: Session, *, company: str, keys: Sequence[str]) -> Result:
     for key in sorted(set(keys)):
