@@ -6,7 +6,14 @@ import pytest
 
 from tests.fixtures.postgres import Database
 from tests.fixtures.storage import StorageAccount
+from tests.fixtures.waiting import GENEROUS_S
 from tests.integration.intake.world import World
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the intake wait for the database: what a slow machine's can't tell in 100 ms would be called a forgery."""
+    monkeypatch.setattr("shared.intake.known.DATABASE_ANSWERS_WITHIN_S", GENEROUS_S)
 
 
 @pytest.fixture
