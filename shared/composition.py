@@ -30,14 +30,18 @@ if TYPE_CHECKING:
     from shared.store.tables import Tables
     from shared.sync.adapters import Adapters
     from shared.sync.applying import Applier
+    from shared.sync.brake import Deletes
     from shared.sync.candidate_merges import CandidateMerges
     from shared.sync.candidate_partings import CandidatePartings
+    from shared.sync.comparing import Comparer
     from shared.sync.edits import Edits
     from shared.sync.held_values import Vault
     from shared.sync.id_map import IdMapImport
+    from shared.sync.parity import Comparisons
     from shared.sync.poison import PoisonRecorder
     from shared.sync.preview import Previews
     from shared.sync.pull import Puller
+    from shared.sync.quarantine import Quarantine
     from shared.sync.reconcile import Reconciler
     from shared.sync.record_changes import RecordChanges
     from shared.sync.reminders import Reminders
@@ -45,6 +49,7 @@ if TYPE_CHECKING:
     from shared.sync.run_status import RunStatusBoard
     from shared.sync.runner import Handler, Runner
     from shared.sync.runs import Syncs
+    from shared.sync.suppression import Suppression
     from shared.sync.sweep import Sweep
 
 
@@ -245,6 +250,7 @@ class Services:
         from shared.sync.chronicle import Chronicle
         from shared.sync.conflict_items import ConflictItems
         from shared.sync.creating import Creator
+        from shared.sync.gone import Gone
         from shared.sync.pushing import Pusher
         from shared.sync.reconcile import Reconciler
 
@@ -256,7 +262,50 @@ class Services:
             self.applier,
             Pusher(self.database, self.store, items, Chronicle(self.store.history, self.vault)),
             Creator(self.database, self.store, self.applier, self.keys),
+            Gone(self.database, self.store, self.applier),
         )
+
+    @cached_property
+    def comparer(self) -> Comparer:
+        """Handler of full comparisons."""
+        from shared.sync.comparing import Comparer
+
+        return Comparer(
+            self.database,
+            self.store,
+            self.adapters,
+            self.applier,
+            self.keys,
+            time_budget_s=self.settings.sync_time_budget_seconds,
+        )
+
+    @cached_property
+    def comparisons(self) -> Comparisons:
+        """Starts full comparisons and shows them."""
+        from shared.sync.parity import Comparisons
+
+        return Comparisons(self.database, self.store, self.knocker)
+
+    @cached_property
+    def deletes(self) -> Deletes:
+        """Performs people's decisions about what the delete brake holds."""
+        from shared.sync.brake import Deletes
+
+        return Deletes(self.database, self.store, self.knocker)
+
+    @cached_property
+    def quarantine(self) -> Quarantine:
+        """Redrives what could not be taken in."""
+        from shared.sync.quarantine import Quarantine
+
+        return Quarantine(self.database, self.store, self.knocker)
+
+    @cached_property
+    def suppression(self) -> Suppression:
+        """Tells which people stay away."""
+        from shared.sync.suppression import Suppression
+
+        return Suppression(self.store, self.keys)
 
     @cached_property
     def intake(self) -> Intake:
@@ -270,13 +319,14 @@ class Services:
         """Job handlers by the name that stands in `sync_queue.action`."""
         from shared.intake.handler import PublishHandler
         from shared.sync.outbound import OutboundSweep
-        from shared.sync.priorities import PUBLISH, PULL, PUSH_MOVED, RECONCILE, RETEST, REVERT
+        from shared.sync.priorities import COMPARE, PUBLISH, PULL, PUSH_MOVED, RECONCILE, RETEST, REVERT
         from shared.sync.run_status import ShownLive
         from shared.sync.standing import Retest
 
         return {
             PULL: ShownLive(self.puller, self.run_status, self.database, self.store.runs),
             RECONCILE: self.reconciler,
+            COMPARE: self.comparer,
             PUSH_MOVED: OutboundSweep(self.database, self.store),
             REVERT: self.reverts,
             PUBLISH: PublishHandler(self.intake.publishing, self.intake.keeping),
@@ -325,6 +375,7 @@ class Services:
             self.queues,
             self.knocker,
             self.syncs,
+            self.comparisons,
             per_integration=self.settings.sync_max_concurrent,
         )
 

@@ -22,6 +22,8 @@ def parser() -> argparse.ArgumentParser:
     _token(commands)
     _integration(commands)
     _syncing(commands)
+    _parity(commands)
+    _suppression(commands)
     _letters(commands)
     _past(commands)
     worker = _group(commands, "worker", "look at the workers")
@@ -99,6 +101,41 @@ def _syncing(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     which.add_argument("--record", type=UUID, help="our id")
     which.add_argument("--external-id", help="the vendor's id")
     reconcile.set_defaults(run="shared.cli.syncing:reconcile")
+
+
+def _parity(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parity = commands.add_parser("parity", help="compare both sides in full, in this process; exit 1 on drift")
+    parity.add_argument("--integration", type=UUID, required=True)
+    parity.add_argument("--entity", choices=ENTITIES, help="every one that may come in without it, parents first")
+    parity.add_argument("--repair", action="store_true", help="ask the workers to heal what nothing explains")
+    parity.add_argument("--no-limiter", action="store_true", help="against a simulator whose limiter is off as well")
+    parity.set_defaults(run="shared.cli.parity:compare")
+    certificate = commands.add_parser("certificate", help="the newest parity certificate of each entity, as JSON")
+    certificate.add_argument("--integration", type=UUID, required=True)
+    certificate.set_defaults(run="shared.cli.parity:certificate")
+    deletes = commands.add_parser("deletes", help="decide about the deletes that the brake holds")
+    deletes.add_argument("decision", choices=("approve", "reject"))
+    deletes.add_argument("--integration", type=UUID, required=True)
+    deletes.set_defaults(run="shared.cli.parity:decide_deletes")
+    quarantine = commands.add_parser("redrive-quarantine", help="fetch records again that could not be taken in")
+    quarantine.add_argument("--integration", type=UUID, required=True)
+    quarantine.add_argument("--entity", choices=ENTITIES)
+    quarantine.add_argument("--external-id", action="append", help="may be given often; all without it")
+    quarantine.set_defaults(run="shared.cli.parity:redrive_quarantine")
+
+
+def _suppression(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    suppress = commands.add_parser("suppress", help="keep an erased person from coming back, or let them in again")
+    suppress.add_argument("--company", type=UUID, required=True)
+    suppress.add_argument("--record", type=UUID, help="a candidate of ours, by all that record and links hold")
+    suppress.add_argument("--email", help="seen by others on this machine while the command runs")
+    suppress.add_argument("--phone")
+    suppress.add_argument("--reason", default="request", help="a word for the list, never a name")
+    suppress.add_argument("--lift", action="store_true")
+    suppress.set_defaults(run="shared.cli.suppressing:suppress")
+    shown = commands.add_parser("suppressions", help="how many identifiers are suppressed, by kind")
+    shown.add_argument("--company", type=UUID, required=True)
+    shown.set_defaults(run="shared.cli.suppressing:suppressions")
 
 
 def _letters(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -49,9 +49,16 @@ class CadenceRequest(_Request):
 
     entity: Entity
     every_s: int = Field(ge=SHORTEST_S, le=LONGEST_S)
-    mode: Literal["incremental", "full"] = "incremental"
+    mode: Literal["incremental", "full", "compare"] = "incremental"
     time_zone: Annotated[str, AfterValidator(known_zone)] = "UTC"
     enabled: bool = True
+
+
+class DeleteBrake(_Request):
+    """How many records of one entity may disappear within a day: *count*, or *share* of them if that is more."""
+
+    count: int = Field(default=20, ge=0, le=1_000_000)
+    share: float = Field(default=0.02, ge=0.0, le=1.0)
 
 
 class Config(BaseModel):
@@ -64,6 +71,9 @@ class Config(BaseModel):
     """Part of the vendor's limit that may be used; None goes back to `VENDOR_RATE_SHARE`."""
     quiet_hours: QuietHours | None = None
     """When bulk work leaves the vendor alone; None: never."""
+    on_delete: Literal["archive", "keep"] | None = None
+    """What becomes of a record here that was deleted there; archived where nothing is said."""
+    delete_brake: DeleteBrake | None = None
 
     def given(self) -> dict[str, JsonValue]:
         """Return what was said, with directions by the entities' own names."""
@@ -74,6 +84,10 @@ class Config(BaseModel):
             said["rate_share"] = self.rate_share
         if "directions" in self.model_fields_set:
             said["directions"] = {entity.value: value for entity, value in self.directions.items()}
+        if "on_delete" in self.model_fields_set:
+            said["on_delete"] = self.on_delete
+        if "delete_brake" in self.model_fields_set:
+            said["delete_brake"] = None if self.delete_brake is None else self.delete_brake.model_dump()
         return said
 
 

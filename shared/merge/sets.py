@@ -68,6 +68,14 @@ def merge_set(draft: Draft, unit: Unit, base: UnitBase | None) -> None:
     draft.settled.append(unit.name)
 
 
+def elements_now_and_then(
+    draft: Draft, unit: Unit, base: UnitBase | None
+) -> tuple[Elements, Elements, Elements, Elements]:
+    """Return the visible set *unit* as it stands here and there, and as *base* has the two, told apart alike."""
+    sides, _, _ = _sides_of(draft, unit, FIELDS[draft.rules.entity][unit.name], base)
+    return elements_of(sides.ours), elements_of(sides.theirs), sides.base_ours, sides.base_theirs
+
+
 def _sides_of(draft: Draft, unit: Unit, what: Field, base: UnitBase | None) -> tuple[_Sides, Aliases, Elements | None]:
     """Return the set as it stands, and the open intent, all with the same elements told apart."""
     rules, version = draft.rules, draft.rules.forms.get(what.normal)

@@ -33,6 +33,13 @@ _RECOVER: LiteralString = """
 UPDATE quarantine SET ended_at = clock_timestamp()
 WHERE integration_id = %(integration)s AND entity_type = %(entity)s AND external_id = ANY(%(ids)s) AND ended_at IS NULL
 """
+_ASIDE: LiteralString = """
+SELECT entity_type, external_id FROM quarantine
+WHERE integration_id = %(integration)s AND ended_at IS NULL AND external_id IS NOT NULL
+    AND (%(entity)s::text IS NULL OR entity_type = %(entity)s) AND (%(code)s::text IS NULL OR code = %(code)s)
+    AND (%(ids)s::text[] IS NULL OR external_id = ANY(%(ids)s))
+ORDER BY first_seen_at, id LIMIT 10000
+"""
 _RAISE: LiteralString = """
 INSERT INTO issues AS i (id, company_id, integration_id, kind, subject, detail)
 VALUES (%(id)s, %(company)s, %(integration)s, %(kind)s, %(subject)s, %(detail)s)
@@ -88,6 +95,25 @@ class Attention:
                 run=run_id,
                 rows=as_json(content),
             )
+
+    async def aside(
+        self,
+        tx: Transaction,
+        integration_id: UUID,
+        *,
+        entity: EntityType | None,
+        external_ids: Sequence[str] | None,
+        code: str | None,
+    ) -> list[tuple[EntityType, str]]:
+        """Return what is set aside and has an id, narrowed down by what is not None, oldest first."""
+        rows = await tx.rows(
+            _ASIDE,
+            integration=integration_id,
+            entity=entity.value if entity else None,
+            ids=None if external_ids is None else list(external_ids),
+            code=code,
+        )
+        return [(EntityType(row["entity_type"]), row["external_id"]) for row in rows]
 
     async def recover(
         self, tx: Transaction, integration_id: UUID, entity: EntityType, external_ids: Sequence[str]

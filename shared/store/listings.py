@@ -178,7 +178,8 @@ _LOG_CONDITIONS: Mapping[str, LiteralString] = {
 # How long the rest takes is reckoned from the pace so far; without a known size nobody can tell.
 _RUN_COLUMNS: LiteralString = """id, integration_id, parent_id, entity_type AS entity, direction, mode, trigger, status,
     started_at, ended_at, pages, requests, records_read, records_created, records_updated, records_unchanged,
-    records_skipped, records_quarantined, records_held, coverage, evidence, error, cancel_requested_at,
+    records_skipped, records_quarantined, records_held, records_suppressed, coverage, evidence, error,
+    cancel_requested_at,
     CASE WHEN status = 'running' THEN expected_records END AS expected_records,
     CASE WHEN status = 'running' AND records_read > 0 AND expected_records > records_read
         THEN clock_timestamp() + (clock_timestamp() - started_at)

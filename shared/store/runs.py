@@ -29,6 +29,8 @@ class Counts:
     quarantined: int = 0
     held: int = 0
     """Fields that wait for a person."""
+    suppressed: int = 0
+    """Of people who were erased: counted, and nothing of them stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ UPDATE runs SET pages = pages + %(pages)s, requests = requests + %(requests)s, r
     records_created = records_created + %(created)s, records_updated = records_updated + %(updated)s,
     records_unchanged = records_unchanged + %(unchanged)s, records_skipped = records_skipped + %(skipped)s,
     records_quarantined = records_quarantined + %(quarantined)s, records_held = records_held + %(held)s,
+    records_suppressed = records_suppressed + %(suppressed)s,
     coverage = (
         SELECT coalesce(jsonb_object_agg(k, coalesce((coverage ->> k)::integer, 0)
             + coalesce((%(coverage)s::jsonb ->> k)::integer, 0)), '{}')
@@ -98,13 +101,15 @@ UPDATE runs p SET ended_at = clock_timestamp(), status = CASE
     evidence = CASE WHEN c.all_complete THEN jsonb_build_object('runs', c.runs) END,
     pages = c.pages, requests = c.requests, records_read = c.read, records_created = c.created,
     records_updated = c.updated, records_unchanged = c.unchanged, records_skipped = c.skipped,
-    records_quarantined = c.quarantined, records_held = c.held
+    records_quarantined = c.quarantined, records_held = c.held,
+    records_suppressed = c.suppressed
 FROM (
     SELECT bool_and(status = 'complete') AS all_complete, bool_and(status = 'failed') AS all_failed,
         bool_or(status = 'cancelled') AS any_cancelled, bool_or(status = 'running') AS any_running,
         jsonb_agg(id) AS runs, sum(pages) AS pages, sum(requests) AS requests, sum(records_read) AS read,
         sum(records_created) AS created, sum(records_updated) AS updated, sum(records_unchanged) AS unchanged,
-        sum(records_skipped) AS skipped, sum(records_quarantined) AS quarantined, sum(records_held) AS held
+        sum(records_skipped) AS skipped, sum(records_quarantined) AS quarantined, sum(records_held) AS held,
+        sum(records_suppressed) AS suppressed
     FROM runs WHERE parent_id = %(id)s
 ) c
 WHERE p.id = %(id)s AND p.status = 'running' AND NOT c.any_running
@@ -306,6 +311,7 @@ def _run(row: Mapping[str, Any]) -> Run:
             row["records_skipped"],
             row["records_quarantined"],
             row["records_held"],
+            row["records_suppressed"],
         ),
         coverage=row["coverage"],
         evidence=row["evidence"],

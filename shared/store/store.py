@@ -8,6 +8,7 @@ from shared.store.attention import Attention
 from shared.store.conflicts import Conflicts
 from shared.store.connections import Connections
 from shared.store.create_intents import CreateIntents
+from shared.store.delete_brakes import DeleteBrakes
 from shared.store.history import History
 from shared.store.identity_pairs import IdentityPairs
 from shared.store.ledger import Ledger
@@ -17,6 +18,7 @@ from shared.store.pins import Pins
 from shared.store.record_merges import RecordMerges
 from shared.store.records import Records
 from shared.store.runs import Runs
+from shared.store.suppressions import Suppressions
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +38,5 @@ class Store:
     connections: Connections = field(default_factory=Connections)
     record_merges: RecordMerges = field(default_factory=RecordMerges)
     identity_pairs: IdentityPairs = field(default_factory=IdentityPairs)
+    delete_brakes: DeleteBrakes = field(default_factory=DeleteBrakes)
+    suppressions: Suppressions = field(default_factory=Suppressions)

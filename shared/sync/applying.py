@@ -29,6 +29,7 @@ from shared.store.store import Store
 from shared.sync import waiting
 from shared.sync.chronicle import Chronicle
 from shared.sync.conflict_items import ConflictItems
+from shared.sync.distrust import Distrust
 from shared.sync.follow_ups import fetches, pushes, reasons, review_items, waits
 from shared.sync.held_values import Vault
 from shared.sync.identity import Identified, identify
@@ -37,6 +38,7 @@ from shared.sync.observations import Observation, RuleBook, is_admitted, referen
 from shared.sync.outcome_log import log_row, parked_reasons, row_of
 from shared.sync.pinning import Pinner
 from shared.sync.priorities import RECONCILE, priority_of
+from shared.sync.suppression import Suppression
 from shared.sync.work import Applied, Sorted, Work
 
 ISSUES: Mapping[str, tuple[str, str]] = {
@@ -58,6 +60,7 @@ class Applier:
     def __init__(self, store: Store, keys: Keys, vault: Vault) -> None:
         self._store = store
         self._pinner = Pinner(store.pins, keys)
+        self._suppression = Suppression(store, keys)
         self._keys = keys
         self._conflicts = ConflictItems(store.conflicts, vault)
         self._chronicle = Chronicle(store.history, vault)
@@ -76,16 +79,18 @@ class Applier:
         is_forced: bool = False,
         with_pushes: bool = False,
         foreseen: Mapping[str, Merged] = MappingProxyType({}),
+        distrust: Distrust | None = None,
     ) -> Applied:
         """
         Bring *observations* into the records of the transaction's company.
 
         *is_forced* merges even what looks known: our own side may have changed. *with_pushes*: the caller writes at
-        the vendor right after the commit. *foreseen*: what `foresee` made of these observations. Raises Conflict when
-        another worker changed one of the rows meanwhile: roll back and apply again.
+        the vendor right after the commit. *foreseen*: what `foresee` made of these observations. *distrust*: what was
+        altered of the one record that is observed. Raises Conflict when another worker changed one of the rows
+        meanwhile: roll back and apply again.
         """
         found = await self._sort(tx, work, observations, is_forced=is_forced)
-        merged = await self._merge(found, book, work, foreseen, with_pushes=with_pushes)
+        merged = await self._merge(found, book, work, foreseen, with_pushes=with_pushes, distrust=distrust)
         doubtful = await self._write(tx, work, merged, with_pushes=with_pushes)
         knocks = await self._ask(tx, work, found, merged, doubtful)
         await self._log(tx, work, found, merged)
@@ -127,6 +132,10 @@ class Applier:
             if is_forced or known.get(each.external_id, (None, None, ""))[1:] != (each.digest, "live")
         ]
         found.unchanged = len(observations) - len(changed)
+        unknown = [each for each in changed if each.external_id not in known]
+        hidden = await self._suppression.hidden(tx, integration_id, work.entity, unknown)
+        found.suppressed = len(hidden)
+        changed = [each for each in changed if each.external_id not in hidden] if hidden else changed
         if not changed:
             return found
         await store.record_merges.hold_still(tx)
@@ -179,7 +188,14 @@ class Applier:
         )
 
     async def _merge(
-        self, found: Sorted, book: RuleBook, work: Work, foreseen: Mapping[str, Merged], *, with_pushes: bool
+        self,
+        found: Sorted,
+        book: RuleBook,
+        work: Work,
+        foreseen: Mapping[str, Merged],
+        *,
+        with_pushes: bool,
+        distrust: Distrust | None,
     ) -> list[Merged]:
         merged: list[Merged] = []
         for index, (each, values, record, link) in enumerate(found.ready, 1):
@@ -194,6 +210,7 @@ class Applier:
                     pins=found.pins.get(record.id, {}) if record is not None else {},
                     job_id=work.job_id,
                     with_pushes=with_pushes,
+                    distrust=distrust,
                 )
                 if index % SLICE == 0:
                     await asyncio.sleep(0)
@@ -303,6 +320,8 @@ class Applier:
     async def _log(self, tx: Transaction, work: Work, found: Sorted, merged: Sequence[Merged]) -> None:
         rows = [row for each in merged if (row := row_of(work, each)) is not None]
         quiet = found.unchanged + len(merged) - len(rows)
+        if found.suppressed:
+            rows.append(log_row(work, LogAction.SKIPPED, LogStatus.SUCCESS, details={"suppressed": found.suppressed}))
         for external_id, reason in parked_reasons(found).items():
             rows.append(log_row(work, LogAction.SKIPPED, LogStatus.PENDING, external_id=external_id, message=reason))
         if quiet and work.run_id is not None:
@@ -349,8 +368,9 @@ def _counts(observations: Sequence[Observation], found: Sorted, merged: Sequence
         read=len(observations),
         created=created,
         updated=updated,
-        unchanged=len(observations) - created - updated - skipped,
+        unchanged=len(observations) - created - updated - skipped - found.suppressed,
         skipped=skipped,
+        suppressed=found.suppressed,
         held=sum(len(each.held) for each in merged),
     )
 

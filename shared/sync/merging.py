@@ -14,11 +14,12 @@ from shared.merge.first import Newcomer, introduce
 from shared.merge.merge import merge
 from shared.merge.rows import Row
 from shared.merge.settle import open_intents, with_intents
-from shared.merge.state import Base, Held, Ours, Outcome, Pin, Rules, Stamp
+from shared.merge.state import Base, Held, Ours, Outcome, Pin, Rules, Stamp, Theirs
 from shared.merge.times import stamp_of
 from shared.model import UNITS, JsonObject
 from shared.store.links import Link, LinkWrite
 from shared.store.records import RecordWrite, StoredRecord
+from shared.sync.distrust import RESTORED, Distrust, restored, without_altered
 from shared.sync.observations import Observation, RuleBook
 from shared.sync.stamps import decode_stamps, encode_grouped, encode_stamps
 
@@ -75,6 +76,17 @@ class Merged:
         return self.decided.issues if isinstance(self.decided, Outcome) else ()
 
     @property
+    def has_returned(self) -> bool:
+        """The record was archived here, and is alive at the vendor again."""
+        write = self.record_write
+        return (
+            self.before is not None
+            and self.before.archived_at is not None
+            and write is not None
+            and (not write.is_archived)
+        )
+
+    @property
     def wants_fetch(self) -> bool:
         """Only a new fetch says what holds in some unit."""
         if not isinstance(self.decided, Outcome):
@@ -104,14 +116,17 @@ def merge_observation(
     job_id: UUID | None,
     pins: Mapping[str, Pin] = MappingProxyType({}),
     with_pushes: bool = False,
+    distrust: Distrust | None = None,
 ) -> Merged:
     """
     Merge *values* (what *observation* shows, references resolved) into *record* over *link*.
 
     Without a record one is made; without a link one is made. *with_pushes*: what is to be written at the vendor goes
     out right after the commit, so the link keeps the intents. An observation that is not admitted must not come here.
+    *distrust*: what of record and link was altered behind our back.
     """
-    record_id = record.id if record is not None else uuid4()
+    # A link whose record is lost keeps its id; what had been agreed on went with the record.
+    record_id = record.id if record is not None else link.internal_id if link is not None else uuid4()
     link_id = link.id if link is not None else uuid4()
     rules = book.for_link(link_id)
     if observation.record.anonymized:
@@ -119,7 +134,11 @@ def merge_observation(
     theirs = book.theirs(observation, values)
     if record is None and link is None and rules.inbound:
         return _arrived(observation, rules, record_id, link_id, introduce(theirs, rules), job_id)
-    base = decode_base(link.base) if link is not None else {}
+    if distrust is not None and record is not None and link is not None and distrust.applies_to(record, link):
+        return _mended(
+            observation, distrust, theirs, rules, record, link, pins=pins, job_id=job_id, with_pushes=with_pushes
+        )
+    base = decode_base(link.base) if link is not None and record is not None else {}
     outcome = merge(base, ours_of(record, pins), theirs, rules)
     return Merged(
         observation=observation,
@@ -129,7 +148,7 @@ def merge_observation(
         rules=rules,
         before=record,
         base=base,
-        record_write=_record_write(record_id, record, outcome, observation, job_id),
+        record_write=_record_write(record_id, record, outcome, observation, job_id, returns=_returns(record, link)),
         link_write=_link_write(link_id, record_id, link, base, outcome, observation, with_pushes=with_pushes),
     )
 
@@ -155,6 +174,49 @@ def _arrived(
         ),
         link_write=LinkWrite(link_id, record_id, observation.external_id, observation.digest, newcomer.base),
     )
+
+
+def _mended(
+    observation: Observation,
+    distrust: Distrust,
+    theirs: Theirs,
+    rules: Rules,
+    record: StoredRecord,
+    link: Link,
+    *,
+    pins: Mapping[str, Pin],
+    job_id: UUID | None,
+    with_pushes: bool,
+) -> Merged:
+    """Merge without what was altered; the record's history keeps what is taken away."""
+    believed, base = without_altered(distrust, record.entity, record, link, theirs, rules)
+    outcome = merge(base, ours_of(believed, pins), theirs, rules)
+    stamp = Stamp(
+        at=theirs.updated_at or theirs.observed_at,
+        rank=theirs.rank,
+        source=theirs.source,
+        rule=RESTORED,
+        resolution=theirs.resolution,
+    )
+    outcome = restored(distrust, record.entity, outcome, theirs, stamp)
+    return Merged(
+        observation=observation,
+        record_id=record.id,
+        link_id=link.id,
+        decided=outcome,
+        rules=rules,
+        before=record,
+        base=base,
+        record_write=_record_write(record.id, believed, outcome, observation, job_id, returns=_returns(record, link)),
+        link_write=_link_write(
+            link.id, record.id, link, base, outcome, observation, with_pushes=with_pushes, is_altered=True
+        ),
+    )
+
+
+def _returns(record: StoredRecord | None, link: Link | None) -> bool:
+    """Whether an archived record is alive at the vendor again."""
+    return record is not None and record.archived_at is not None and link is not None
 
 
 def _forgotten(
@@ -213,8 +275,10 @@ def _record_write(
     outcome: Outcome,
     observation: Observation,
     job_id: UUID | None,
+    *,
+    returns: bool,
 ) -> RecordWrite | None:
-    if record is not None and not outcome.take:
+    if record is not None and not outcome.take and not returns:
         return None
     stamps = decode_stamps(record.stamps) if record is not None else {}
     signed: dict[int, Stamp] = {}
@@ -231,7 +295,7 @@ def _record_write(
         data=without_empty({**(record.data if record is not None else {}), **outcome.take}),
         stamps=encode_stamps(stamps),
         based_on=record.version if record is not None else 0,
-        is_archived=record is not None and record.archived_at is not None,
+        is_archived=record is not None and record.archived_at is not None and not returns,
     )
 
 
@@ -248,13 +312,14 @@ def _link_write(
     observation: Observation,
     *,
     with_pushes: bool,
+    is_altered: bool = False,
 ) -> LinkWrite | None:
     # Where a write of ours may be under way, this look was not a whole one; the next shall not pass for known.
     is_whole = UNFINISHED.isdisjoint([decision.rule for decision in outcome.decisions])
     digest = observation.digest if is_whole else None
     is_same = link is not None and link.state == "live" and link.digest == digest
     new_base = with_intents(outcome.base, outcome.intents, outcome.expects) if with_pushes else outcome.base
-    if is_same and new_base == base:
+    if is_same and new_base == base and not is_altered:
         return None
     return LinkWrite(
         id=link_id,

@@ -24,11 +24,17 @@ def row_of(work: Work, merged: Merged) -> LogRow | None:
         details["status"] = merged.take["status"]
     if merged.held:
         details["held"] = [*(each.unit for each in merged.held)]
-    if not (merged.is_new or taken or merged.held):
+    if merged.has_returned:
+        details["returned"] = True
+    if not (merged.is_new or taken or merged.held or merged.has_returned):
         return None
     return log_row(
         work,
-        LogAction.CREATED if merged.is_new else LogAction.UPDATED if taken else LogAction.SKIPPED,
+        LogAction.CREATED
+        if merged.is_new
+        else LogAction.UPDATED
+        if taken or merged.has_returned
+        else LogAction.SKIPPED,
         LogStatus.CONFLICT if merged.held else LogStatus.SUCCESS,
         external_id=merged.observation.external_id,
         entity_id=merged.record_id,

@@ -12,6 +12,7 @@ PUBLISH = "publish_webhook_state"
 PUSH_MOVED = "push_moved"
 RETEST = "retest"
 REVERT = "revert"
+COMPARE = "compare"
 
 SECRETS = 1
 """Telling the webhook intake about secrets and states, testing a refused connection: run while it stands still."""

@@ -17,18 +17,19 @@ from shared.model import Direction, EntityType, LogAction, LogStatus, Record
 from shared.store.attention import Quarantined
 from shared.store.database import Database, Transaction
 from shared.store.ledger import Job, JobRequest, Knock
-from shared.store.links import EXTERNAL_KEY, Link, LinkWrite, Ticket
-from shared.store.records import RecordWrite
+from shared.store.links import EXTERNAL_KEY, Link, Ticket
 from shared.store.store import Store
 from shared.sync import waiting
 from shared.sync.adapters import Adapters
 from shared.sync.applying import Applier
 from shared.sync.creating import Creator
+from shared.sync.distrust import Distrust
 from shared.sync.endings import Continue, Done, Ending, Hold
+from shared.sync.gone import Gone
 from shared.sync.merging import Merged
 from shared.sync.observations import observe
 from shared.sync.outcome_log import log_row
-from shared.sync.priorities import RECONCILE, WEBHOOK_SIGNAL
+from shared.sync.priorities import RECONCILE
 from shared.sync.pushing import Pusher
 from shared.sync.work import Work
 
@@ -47,6 +48,7 @@ class Reconciler:
         applier: Applier,
         pusher: Pusher,
         creator: Creator,
+        gone: Gone,
     ) -> None:
         self._database = database
         self._store = store
@@ -54,6 +56,7 @@ class Reconciler:
         self._applier = applier
         self._pusher = pusher
         self._creator = creator
+        self._gone = gone
 
     async def __call__(self, job: Job) -> Ending:
         """Bring the job's record and its integration together."""
@@ -113,7 +116,7 @@ class Reconciler:
         try:
             record, ticket = await self._fetch(adapter, work.entity, link.external_id)
         except NotFound:
-            return await self._gone(work, link)
+            return await self._gone.settle(work, link)
         except InvalidPayload as error:
             return await self._set_aside(work, link.external_id, error)
         merged, knocks, ending = await self._apply(work, record, ticket, with_pushes=True)
@@ -141,10 +144,20 @@ class Reconciler:
         (observation,) = observe([record], ticket, context=book.context, is_fresh_fetch=True)
         async with self._database.company(job.company_id) as tx:
             await self._store.ledger.guard(tx, job)
-            applied = await self._applier.apply(tx, work, [observation], book, is_forced=True, with_pushes=with_pushes)
+            applied = await self._applier.apply(
+                tx,
+                work,
+                [observation],
+                book,
+                is_forced=True,
+                with_pushes=with_pushes,
+                distrust=Distrust.read(job.payload),
+            )
         if applied.waits:
             hold = Hold(next(iter(applied.waits.values())), "waits for another record or a person", applied.knocks)
             return (), applied.knocks, hold
+        if applied.counts.suppressed:
+            return (), applied.knocks, Done("suppressed", applied.knocks)
         if applied.is_stale or any(each.wants_fetch for each in applied.merged):
             return (), applied.knocks, Continue(STALE_WAIT_S, applied.knocks)
         return applied.merged, applied.knocks, None
@@ -174,80 +187,6 @@ class Reconciler:
             await self._store.attention.quarantine(tx, work.integration.id, work.entity, [row], None)
         return Hold(waiting.quarantine(work.integration.id, work.entity, external_id), str(error))
 
-    async def _gone(self, work: Work, link: Link) -> Ending:
-        """
-        The vendor answered 404 to the very id: archive the link, and the record unless it lives elsewhere.
-
-        A record that was edited here since is kept as it is. Applications of a deleted candidate get no event of their
-        own, so each is asked for.
-        """
-        async with self._database.company(work.integration.company_id) as tx:
-            await self._guard(tx, work)
-            records = await self._store.records.lock(tx, link.entity, [link.internal_id])
-            locked = (await self._store.links.lock(tx, [link.id]))[link.id]
-            if locked.state != "live":
-                return Done("gone")
-            await self._store.links.update(tx, [_as_gone(locked)])
-            others = (await self._store.links.of_records(tx, [link.internal_id])).get(link.internal_id, [])
-            record = records[link.internal_id]
-            is_elsewhere = any(each.state == "live" and each.id != link.id for each in others)
-            if not is_elsewhere and work.integration.allows(link.entity, Direction.INBOUND):
-                write = RecordWrite(
-                    record.id, record.entity, record.data, record.stamps, based_on=record.version, is_archived=True
-                )
-                await self._store.records.update(tx, link.entity, [write])
-            knocks = await self._ask_for_children(tx, work, link)
-            await self._store.logs.write(
-                tx,
-                [
-                    log_row(
-                        work,
-                        LogAction.DELETED,
-                        LogStatus.SUCCESS,
-                        external_id=link.external_id,
-                        entity_id=link.internal_id,
-                        details={"rule": "gone_at_vendor", "archived": not is_elsewhere},
-                    )
-                ],
-            )
-        return Done("gone", knocks)
-
-    async def _ask_for_children(self, tx: Transaction, work: Work, link: Link) -> list[Knock]:
-        if link.entity is not EntityType.CANDIDATE:
-            return []
-        children = await self._store.records.applications_of(tx, link.internal_id)
-        linked = await self._store.links.of_records(tx, children)
-        return await self._store.ledger.enqueue(
-            tx,
-            [
-                JobRequest(
-                    each.integration_id,
-                    RECONCILE,
-                    EntityType.APPLICATION,
-                    str(each.internal_id),
-                    Direction.INBOUND,
-                    WEBHOOK_SIGNAL,
-                )
-                for links in linked.values()
-                for each in links
-                if each.integration_id == work.integration.id and each.state == "live"
-            ],
-        )
-
     async def _guard(self, tx: Transaction, work: Work) -> None:
         if work.job is not None:
             await self._store.ledger.guard(tx, work.job)
-
-
-def _as_gone(link: Link) -> LinkWrite:
-    return LinkWrite(
-        id=link.id,
-        internal_id=link.internal_id,
-        external_id=link.external_id,
-        digest=None,
-        base=link.base,
-        based_on=link.sync_version,
-        fence=link.fence,
-        state="gone",
-        is_primary=link.is_primary,
-    )

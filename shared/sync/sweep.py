@@ -19,6 +19,8 @@ from shared.store.ledger import Knock
 from shared.store.queues import MOST_SEEN, QUEUE_BY_PRIORITY, Knocker, Queues
 from shared.store.schedules import Schedules
 from shared.sync.cadence import next_due
+from shared.sync.parity import Comparisons
+from shared.sync.priorities import COMPARE
 from shared.sync.runs import Syncs
 
 CAPACITY = MOST_SEEN
@@ -39,6 +41,7 @@ class Sweep:
         queues: Queues,
         knocker: Knocker,
         syncs: Syncs,
+        comparisons: Comparisons,
         *,
         per_integration: int,
     ) -> None:
@@ -46,6 +49,7 @@ class Sweep:
         self._queues = queues
         self._knocker = knocker
         self._syncs = syncs
+        self._comparisons = comparisons
         self._per_integration = per_integration
         self._schedules = Schedules()
 
@@ -102,7 +106,10 @@ class Sweep:
             if schedule is None:
                 return 0  # another tick was faster
             integration = await Connections().get(tx, schedule.integration_id)
-            knocks = await self._syncs.schedule(tx, integration, schedule.entity, schedule.mode)
+            if schedule.mode == COMPARE:
+                knocks = await self._comparisons.schedule(tx, integration, schedule.entity)
+            else:
+                knocks = await self._syncs.schedule(tx, integration, schedule.entity, schedule.mode)
             await self._schedules.advance(tx, schedule, next_due(schedule))
         await self._knocker.send(knocks)
         return 1 if knocks else 0

@@ -42,6 +42,11 @@ def people(integration_id: UUID) -> str:
     return f"people:{integration_id}"
 
 
+def brake(integration_id: UUID) -> str:
+    """A record that has disappeared with too many others: until a person has decided about all of them."""
+    return f"brake:{integration_id}"
+
+
 def parts(reason: str) -> tuple[str, str, str]:
     """Return kind, entity and key of a name; empty where the kind has none."""
     kind, _, entity, key = [*reason.split(":", 3), "", "", ""][:4]

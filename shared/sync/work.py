@@ -56,6 +56,8 @@ class Sorted:
     """Observations by what has to happen to them."""
 
     unchanged: int = 0
+    suppressed: int = 0
+    """Of people who were erased and stay away."""
     parked: dict[str, Reference] = field(default_factory=dict)
     """By external id: the parent that is missing."""
     unclear: dict[str, Ambiguous] = field(default_factory=dict)

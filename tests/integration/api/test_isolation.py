@@ -64,6 +64,13 @@ CASES = {
     "list_integration_runs": Case("/api/integrations/{integration}/runs"),
     "list_integration_issues": Case("/api/integrations/{integration}/issues?status=all"),
     "get_integration_stats": Case("/api/integrations/{integration}/stats"),
+    "get_integration_parity": Case("/api/integrations/{integration}/parity"),
+    "compare_integration": Case("/api/integrations/{integration}/parity", {"entity": "candidate"}),
+    "get_parity": Case("/api/parity/{parity}"),
+    "list_delete_brakes": Case("/api/integrations/{integration}/deletes"),
+    "approve_deletes": Case("/api/integrations/{integration}/deletes/approve"),
+    "reject_deletes": Case("/api/integrations/{integration}/deletes/reject"),
+    "redrive_quarantine": Case("/api/integrations/{integration}/quarantine/redrive"),
     "get_run": Case("/api/runs/{run}"),
     "get_run_status": Case("/api/runs/{run}/status"),
     "revert_run": Case("/api/runs/{run}/revert", {"preview": True}),
@@ -120,10 +127,12 @@ async def victim(
         conflict, company.id, candidate["id"],
     )  # fmt: skip
     started = await admin("POST", f"/api/integrations/{synced['id']}/sync", {"entity": "candidate"})
+    compared = await admin("POST", f"/api/integrations/{synced['id']}/parity", {"entity": "candidate"})
     return {
         "company": str(company.id),
         "integration": synced["id"],
         "run": started.body["run_id"],
+        "parity": compared.body["parity_ids"][0],
         "letter": str(letter),
         "conflict": str(conflict),
         "candidate": candidate["id"],
@@ -187,7 +196,15 @@ async def test_the_victim_itself_is_let_in_by_the_same_calls(
     services: Services, admin: Caller, victim: dict[str, str], query: Query
 ) -> None:
     """The walk above proves something: for its own company each of these answers."""
-    for name in ("get_integration", "list_integration_logs", "get_run", "get_candidate", "get_application", "get_job"):
+    for name in (
+        "get_integration",
+        "get_parity",
+        "list_integration_logs",
+        "get_run",
+        "get_candidate",
+        "get_application",
+        "get_job",
+    ):
         reply = await admin("GET", CASES[name].path.format(**victim))
         assert reply.status == 200, (name, reply.text)
     listed = await admin("GET", CASES["list_candidates"].path.format(**victim))
@@ -248,6 +265,15 @@ _ROW: dict[str, dict[str, Any]] = {
     "notices": {"kind": "'x'", "audience": "'x'"},
     "issues": {"kind": "'x'", "subject": "'x'", "detail": "'x'"},
     "webhook_events": {"state": "'processed'", "received_at": "now()"},
+    "parity_runs": {"entity_type": "'job'", "trigger": "'manual'", "repairs": "true"},
+    "parity_seen": {"parity_id": "gen_random_uuid()", "external_id": "'1'", "digest": "''"},
+    "parity_differences": {"parity_id": "gen_random_uuid()", "external_id": "'1'", "kind": "'x'"},
+    "delete_brakes": {"entity_type": "'job'", "disappeared": "1", "allowed": "1"},
+    "held_deletes": {
+        "brake_id": "gen_random_uuid()", "link_id": "gen_random_uuid()", "entity_type": "'job'",
+        "record_id": "gen_random_uuid()",
+    },
+    "suppressions": {"hash": "'\\x01'", "kind": "'email'", "reason": "'x'"},
 }  # fmt: skip
 """A row for each table that belongs to a company, its own keys aside: a table that is missing here fails the walk."""
 
@@ -373,7 +399,8 @@ async def test_no_row_can_be_written_for_another_company(
 OPERATORS_READ = {
     "cursors": False, "dead_letters": True, "external_entity_map": True, "heartbeats": True, "runs": True,
     "schedules": True, "sync_logs": True, "sync_queue": True, "records": False, "record_history": False,
-    "issues": True, "quarantine": True, "conflicts": False, "person_keys": False, "oauth_tokens": False,
+    "issues": True, "quarantine": True, "parity_runs": True, "delete_brakes": True, "suppressions": False,
+    "conflicts": False, "person_keys": False, "oauth_tokens": False,
     "access_tokens": False, "webhook_events": False, "record_merges": False, "identity_pairs": False, "notices": False,
     "record_pins": False,
 }  # fmt: skip

@@ -18,6 +18,7 @@ from shared.store.database import Database, Transaction
 from shared.store.ledger import Job, Knock
 from shared.store.queues import Knocker, Queues, knock_body
 from shared.sync.endings import Done, Ending
+from shared.sync.parity import Comparisons
 from shared.sync.poison import PoisonRecorder
 from shared.sync.runner import Handler, Limits, Runner
 from shared.sync.runs import Syncs
@@ -97,7 +98,8 @@ class Workshop:
     @property
     def sweep(self) -> Sweep:
         syncs = Syncs(self.database, self.ground.store, self.knocker)
-        return Sweep(self.database, self.queues, self.knocker, syncs, per_integration=5)
+        comparisons = Comparisons(self.database, self.ground.store, self.knocker)
+        return Sweep(self.database, self.queues, self.knocker, syncs, comparisons, per_integration=5)
 
     def client(self, queue: str) -> QueueClient:
         return QueueClient.from_connection_string(

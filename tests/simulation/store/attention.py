@@ -50,6 +50,25 @@ async def recover(session: Session, *, integration: UUID, entity: str, ids: Sequ
     return len(await session.update(table, slots, _is_open, lambda row: {**row, "ended_at": session.clock()}))
 
 
+@imitates(production, "_ASIDE")
+async def aside(
+    session: Session, *, integration: UUID, entity: str | None, ids: Sequence[str] | None, code: str | None
+) -> Result:
+    rows = session.rows(
+        session.memory.tables["quarantine"],
+        lambda row: (
+            row["integration_id"] == integration
+            and _is_open(row)
+            and row["external_id"] is not None
+            and (entity is None or row["entity_type"] == entity)
+            and (code is None or row["code"] == code)
+            and (ids is None or row["external_id"] in ids)
+        ),
+    )
+    ordered = sorted(rows, key=lambda row: (row["first_seen_at"], row["id"]))
+    return [{name: row[name] for name in ("entity_type", "external_id")} for row in ordered[:10_000]]
+
+
 @imitates(production, "_RAISE")
 async def raise_issue(
     session: Session,

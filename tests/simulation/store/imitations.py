@@ -8,6 +8,7 @@ from tests.simulation.store import (
     conflicts,
     connections,
     create_intents,
+    delete_brakes,
     history,
     identity_pairs,
     integrations,
@@ -22,6 +23,7 @@ from tests.simulation.store import (
     run_changes,
     runs,
     schedules,
+    suppressions,
     sweep,
     webhook_events,
 )
@@ -32,6 +34,7 @@ __all__ = [
     "conflicts",
     "connections",
     "create_intents",
+    "delete_brakes",
     "history",
     "identity_pairs",
     "integrations",
@@ -46,6 +49,7 @@ __all__ = [
     "run_changes",
     "runs",
     "schedules",
+    "suppressions",
     "sweep",
     "webhook_events",
 ]

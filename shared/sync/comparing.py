@@ -1,0 +1,294 @@
+"""
+Full comparison: every record that the vendor lists against its link and record here, streamed page by page.
+
+The merge is the judge of each pair (`examining`). What differs is written down with what explains it; what nothing
+explains is drift, and repaired by the way of every change: a reconcile of that record. What the vendor did not list is
+fetched by its id before it is believed, and in masses not at all (`brake`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from pydantic import JsonValue
+
+from shared.adapters.protocol import Adapter, Cursor, Page
+from shared.errors import AuthFailed, CursorExpired, Permanent
+from shared.model import Direction, EntityType
+from shared.security.keys import Keys
+from shared.store.comparison import Circumstances, Comparison, Sides
+from shared.store.connections import IntegrationRow
+from shared.store.database import Database, Transaction
+from shared.store.ledger import Job, JobRequest, Knock
+from shared.store.links import EXTERNAL_KEY, Ticket
+from shared.store.parity import DifferenceRow, PageFigures, Parity, ParityRun
+from shared.store.store import Store
+from shared.sync import waiting
+from shared.sync.adapters import Adapters
+from shared.sync.applying import SLICE, Applier
+from shared.sync.closing import Closing
+from shared.sync.endings import Continue, Done, Ending
+from shared.sync.examining import Finding, Kind, examine
+from shared.sync.observations import Observation, RuleBook, observe, references_of, resolved
+from shared.sync.pinning import Pinner
+from shared.sync.priorities import FULL_COMPARISON, RECONCILE
+from shared.sync.suppression import Suppression
+from shared.sync.true_records import TrueRecords
+from shared.sync.work import Work
+
+BY_NATURE: Mapping[Kind, str] = {Kind.DIVERGED: "diverged", Kind.ONE_WAY: "one_way"}
+"""Kinds that explain themselves: the two sides differ, knowingly."""
+RECONCILED = "reconcile"
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """What a page showed, and what became of it so far."""
+
+    ticket: Ticket
+    observations: Sequence[Observation]
+    refused: Sequence[str]
+    requests: int
+    following: Cursor | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Execution:
+    """One execution of a comparison's job."""
+
+    job: Job
+    run: ParityRun
+    integration: IntegrationRow
+    book: RuleBook
+    adapter: Adapter
+
+    @property
+    def entity(self) -> EntityType:
+        return self.job.entity
+
+
+class Comparer:
+    """Handler of `compare` jobs."""
+
+    def __init__(
+        self,
+        database: Database,
+        store: Store,
+        adapters: Adapters,
+        applier: Applier,
+        keys: Keys,
+        *,
+        time_budget_s: float,
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._adapters = adapters
+        self._applier = applier
+        self._parity = Parity()
+        self._comparison = Comparison()
+        self._pinner = Pinner(store.pins, keys)
+        self._suppression = Suppression(store, keys)
+        self._true_records = TrueRecords()
+        self._closing = Closing(database, store)
+        self._time_budget_s = time_budget_s
+
+    async def __call__(self, job: Job) -> Ending:
+        """Compare until the vendor says that there is no more, or the time budget ends."""
+        async with self._database.company(job.company_id) as tx:
+            await self._store.ledger.guard(tx, job)
+            integration = await self._store.connections.get(tx, job.integration_id)
+            run = await self._parity.running(tx, job.integration_id, job.entity)
+            if run is None:
+                return Done("nothing_to_compare")
+            if not integration.allows(job.entity, Direction.INBOUND):
+                await self._parity.end(tx, run, "failed", error="this entity may not come in: config.directions")
+                return Done("entity_off")
+        async with self._adapters.connected(integration) as adapter:
+            book = self._applier.book(Work(integration, type(adapter), job.entity, job))
+            try:
+                return await self._compare(_Execution(job, run, integration, book, adapter))
+            except CursorExpired:
+                async with self._database.company(job.company_id) as tx:
+                    await self._store.ledger.guard(tx, job)
+                    await self._parity.restart(tx, run.id)
+                return Continue()
+            except (Permanent, AuthFailed) as error:
+                async with self._database.company(job.company_id) as tx:
+                    await self._store.ledger.guard(tx, job)
+                    await self._parity.end(tx, run, "failed", error=f"{error.code}: {error}")
+                raise
+
+    async def _compare(self, comparison: _Execution) -> Ending:
+        deadline = asyncio.get_running_loop().time() + self._time_budget_s
+        position = comparison.run.position
+        pages = comparison.adapter.pages(comparison.entity, None if position is None else Cursor(position))
+        knocks: list[Knock] = []
+        is_whole = False
+        try:
+            while (page := await self._read(comparison, pages)) is not None:
+                knocks.extend(await self._take_in(comparison, page))
+                is_whole = page.following is None
+                if is_whole or asyncio.get_running_loop().time() > deadline:
+                    break
+        finally:
+            close = getattr(pages, "aclose", None)
+            if close is not None:
+                await close()
+        if not is_whole:
+            return Continue(knocks=knocks)
+        run, integration = comparison.run, comparison.integration
+        knocks.extend(await self._closing.close(comparison.job, run, integration, comparison.adapter))
+        return Done("compared", knocks)
+
+    async def _read(self, comparison: _Execution, pages: AsyncIterator[Page]) -> _Page | None:
+        async with self._database.dispatch() as tx:
+            ticket = await self._store.links.ticket(tx)
+        page = await anext(pages, None)
+        if page is None:
+            return None
+        observations = observe(page.records, ticket, context=comparison.book.context)
+        refused = [each.external_id for each in page.refused if each.external_id is not None]
+        return _Page(ticket, observations, refused, page.requests, page.following)
+
+    async def _take_in(self, comparison: _Execution, page: _Page) -> list[Knock]:
+        """Examine one page; write down what differs and ask for repairs in the transaction that moves the position."""
+        company_id, run = comparison.job.company_id, comparison.run
+        async with self._database.company(company_id) as tx:
+            findings = await self._examine(tx, comparison, page)
+        async with self._database.company(company_id) as tx:
+            await self._store.ledger.guard(tx, comparison.job)
+            seen = {each.external_id: each.digest for each in page.observations} | dict.fromkeys(page.refused, b"")
+            await self._parity.see(tx, run.id, seen)
+            rows, requests = await self._judge(tx, comparison, page, findings)
+            await self._parity.note(tx, run.id, rows)
+            knocks = await self._store.ledger.enqueue(tx, requests)
+            figures = PageFigures(
+                page.requests, len(seen), sum(f.compared for f in findings), sum(f.hidden for f in findings)
+            )
+            await self._parity.turn(tx, run.id, page.following, figures)
+        return knocks
+
+    async def _examine(self, tx: Transaction, comparison: _Execution, page: _Page) -> list[Finding]:
+        """Return a finding for each record of the page, those of suppressed people aside."""
+        integration_id, entity = comparison.integration.id, comparison.entity
+        sides = await self._comparison.sides(
+            tx, integration_id, entity, [each.external_id for each in page.observations]
+        )
+        strangers = [each for each in page.observations if each.external_id not in sides]
+        hidden = await self._suppression.hidden(tx, integration_id, entity, strangers)
+        ids = {
+            kind: await self._store.links.internal_ids(tx, integration_id, kind, sorted(external_ids))
+            for kind, external_ids in references_of(page.observations).items()
+        }
+        pins = await self._pinner.of_records(tx, {each.link.internal_id for each in sides.values()})
+        findings, shown = [], {}
+        for index, each in enumerate(page.observations, 1):
+            if each.external_id in hidden:
+                continue
+            values, missing = resolved(each, ids)
+            known = sides.get(each.external_id)
+            own_pins = pins.get(known.link.internal_id, {}) if known is not None else {}
+            finding = examine(each, values, known, comparison.book, entity, own_pins)
+            if missing and known is not None and finding.kind is None:
+                finding.kind, finding.units = Kind.REFERENCE_LOST, {}
+            findings.append(finding)
+            shown[each.external_id] = values
+            if index % SLICE == 0:
+                await asyncio.sleep(0)
+        await self._settle(tx, comparison, page, findings, sides)
+        await self._true_records.find(tx, entity, findings, shown)
+        return findings
+
+    async def _settle(
+        self,
+        tx: Transaction,
+        comparison: _Execution,
+        page: _Page,
+        findings: Sequence[Finding],
+        sides: Mapping[str, Sides],
+    ) -> None:
+        """Give each finding its kind. What was looked at after the page was asked for is not judged by the page."""
+        doubted = [each for each in findings if each.untrusted]
+        since = {sides[each.external_id].link.internal_id: sides[each.external_id].last_synced_at for each in doubted}
+        touched = await self._comparison.touched(tx, since)
+        around = await self._comparison.circumstances(
+            tx, comparison.integration.id, comparison.entity, {each.external_id: each.record_id for each in doubted}
+        )
+        for each in findings:
+            record_id = each.record_id
+            has_failed = each.external_id in around and around[each.external_id].has_failed
+            each.settle(each.untrusted if has_failed else touched.get(record_id, ()) if record_id else ())
+            known = sides.get(each.external_id)
+            if each.kind is not None and known is not None and known.last_synced_at > page.ticket.at:
+                each.is_in_flight = True
+
+    async def _judge(
+        self, tx: Transaction, comparison: _Execution, page: _Page, findings: Sequence[Finding]
+    ) -> tuple[list[DifferenceRow], list[JobRequest]]:
+        """Return what is to be written down, and what is to be asked for."""
+        differing = [each for each in findings if each.kind is not None]
+        differing += [Finding(external_id, Kind.UNREADABLE) for external_id in page.refused]
+        if not differing:
+            return [], []
+        around = await self._comparison.circumstances(
+            tx, comparison.integration.id, comparison.entity, {each.external_id: each.record_id for each in differing}
+        )
+        rows, requests = [], []
+        for each in differing:
+            row = _row(each, _cause(each, around[each.external_id]))
+            # A link that may point at the wrong record is put right, or looked at again, when all has been seen.
+            if row.cause is None and comparison.run.repairs and row.other_record_id is None:
+                row = replace(row, repair=RECONCILED)
+                requests.append(repair_of(comparison.integration.id, comparison.entity, each))
+            rows.append(row)
+        return rows, requests
+
+
+def repair_of(integration_id: UUID, entity: EntityType, finding: Finding) -> JobRequest:
+    """Return the reconcile that repairs *finding*."""
+    distrust = finding.distrust()
+    payload: dict[str, JsonValue] = {"reason": "parity"}
+    key = EXTERNAL_KEY + finding.external_id if finding.record_id is None else str(finding.record_id)
+    return JobRequest(
+        integration_id,
+        RECONCILE,
+        entity,
+        key,
+        Direction.INBOUND,
+        FULL_COMPARISON,
+        payload=payload if distrust is None else payload | distrust.payload(),
+    )
+
+
+def _row(finding: Finding, cause: str | None) -> DifferenceRow:
+    if finding.kind is None:
+        raise ValueError("what is in step is no difference")
+    return DifferenceRow(
+        external_id=finding.external_id,
+        kind=finding.kind.value,
+        record_id=finding.record_id,
+        link_id=finding.link_id,
+        units=sorted(finding.units),
+        cause=cause,
+        repair=None,
+        other_record_id=finding.other_record_id,
+    )
+
+
+def _cause(finding: Finding, around: Circumstances) -> str | None:
+    """Return what explains the difference; None: nothing does."""
+    if around.is_quarantined:
+        return "quarantined"
+    if around.has_review:
+        return "review"
+    if around.has_job:
+        return "in_flight" if around.hold_reason is None else f"waiting:{waiting.parts(around.hold_reason)[0]}"
+    if finding.is_in_flight:
+        return "in_flight"
+    held = {unit for unit, kind in finding.units.items() if kind is Kind.CONFLICT}
+    if finding.kind is Kind.CONFLICT and held <= around.conflict_units:
+        return "open_conflict"
+    return BY_NATURE.get(finding.kind) if finding.kind is not None else None

@@ -1,0 +1,147 @@
+"""
+What the vendor does not have any more: a 404 to the very id, and nothing less, ends a link.
+
+Whether the record goes with it is said by `config.on_delete`: `archive` (unless it says otherwise) or `keep`. A record
+that was edited here since, or lives elsewhere, is kept in either case. A link that is gone is never made anew by
+automation; it revives when its id is seen alive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import JsonValue
+
+from shared.model import Direction, EntityType, LogAction, LogStatus
+from shared.store.database import Database, Transaction
+from shared.store.ledger import JobRequest, Knock
+from shared.store.links import Link, LinkWrite
+from shared.store.records import RecordWrite, StoredRecord
+from shared.store.store import Store
+from shared.sync import waiting
+from shared.sync.applying import Applier
+from shared.sync.brake import DeleteBrake, Verdict
+from shared.sync.endings import Done, Ending, Hold
+from shared.sync.examining import edited_here
+from shared.sync.outcome_log import log_row
+from shared.sync.priorities import RECONCILE, WEBHOOK_SIGNAL
+from shared.sync.work import Work
+
+ARCHIVE, KEEP = "archive", "keep"
+ON_DELETE = (ARCHIVE, KEEP)
+"""What `config.on_delete` may say."""
+
+
+class Gone:
+    """Settles links whose record the vendor does not have."""
+
+    def __init__(self, database: Database, store: Store, applier: Applier) -> None:
+        self._database = database
+        self._store = store
+        self._applier = applier
+        self._brake = DeleteBrake(store)
+
+    async def settle(self, work: Work, link: Link) -> Ending:
+        """End *link*, unless too many have disappeared with it: then its job waits for a person's decision."""
+        async with self._database.company(work.integration.company_id) as tx:
+            if work.job is not None:
+                await self._store.ledger.guard(tx, work.job)
+            records = await self._store.records.lock(tx, link.entity, [link.internal_id])
+            locked = (await self._store.links.lock(tx, [link.id]))[link.id]
+            if locked.state != "live":
+                return Done("gone")
+            verdict = await self._brake.ask(tx, work.integration, locked)
+            if verdict is Verdict.HELD:
+                await self._log(tx, work, locked, LogStatus.PENDING, rule="delete_brake")
+                return Hold(waiting.brake(work.integration.id), "too many records have disappeared: a person decides")
+            if verdict is Verdict.KEPT:
+                await self._log(tx, work, locked, LogStatus.SUCCESS, rule="kept_by_decision")
+                return Done("kept")
+            knocks = await self._end(tx, work, locked, records.get(locked.internal_id))
+        return Done("gone", knocks)
+
+    async def _end(self, tx: Transaction, work: Work, link: Link, record: StoredRecord | None) -> Sequence[Knock]:
+        await self._store.links.update(tx, [_as_gone(link)])
+        reason = await self._kept_because(tx, work, link, record)
+        if record is not None and reason is None:
+            write = RecordWrite(
+                record.id, record.entity, record.data, record.stamps, based_on=record.version, is_archived=True
+            )
+            await self._store.records.update(tx, link.entity, [write])
+        knocks = await self._ask_for_children(tx, work, link)
+        await self._log(tx, work, link, LogStatus.SUCCESS, rule="gone_at_vendor", archived=reason is None, kept=reason)
+        return knocks
+
+    async def _kept_because(self, tx: Transaction, work: Work, link: Link, record: StoredRecord | None) -> str | None:
+        """Return why the record stays; None if it is to be archived."""
+        if record is None:
+            return "record_lost"
+        if work.integration.config.get("on_delete", ARCHIVE) == KEEP:
+            return "on_delete"
+        if not work.integration.allows(link.entity, Direction.INBOUND):
+            return "not_inbound"
+        others = (await self._store.links.of_records(tx, [link.internal_id])).get(link.internal_id, [])
+        if any(each.state == "live" and each.id != link.id for each in others):
+            return "lives_elsewhere"
+        rules = self._applier.book(work).for_link(link.id)
+        return "edited_here" if edited_here(record, link, rules) else None
+
+    async def _ask_for_children(self, tx: Transaction, work: Work, link: Link) -> list[Knock]:
+        """Applications of a deleted candidate get no event of their own, so each is asked for."""
+        if link.entity is not EntityType.CANDIDATE:
+            return []
+        children = await self._store.records.applications_of(tx, link.internal_id)
+        linked = await self._store.links.of_records(tx, children)
+        return await self._store.ledger.enqueue(
+            tx,
+            [
+                JobRequest(
+                    each.integration_id,
+                    RECONCILE,
+                    EntityType.APPLICATION,
+                    str(each.internal_id),
+                    Direction.INBOUND,
+                    WEBHOOK_SIGNAL,
+                )
+                for links in linked.values()
+                for each in links
+                if each.integration_id == work.integration.id and each.state == "live"
+            ],
+        )
+
+    async def _log(
+        self,
+        tx: Transaction,
+        work: Work,
+        link: Link,
+        status: LogStatus,
+        *,
+        rule: str,
+        archived: bool = False,
+        kept: str | None = None,
+    ) -> None:
+        details: dict[str, JsonValue] = {"rule": rule, "archived": archived, **({} if kept is None else {"kept": kept})}
+        is_delete = rule != "kept_by_decision"
+        row = log_row(
+            work,
+            LogAction.DELETED if is_delete else LogAction.SKIPPED,
+            status,
+            external_id=link.external_id,
+            entity_id=link.internal_id,
+            details=details,
+        )
+        await self._store.logs.write(tx, [row])
+
+
+def _as_gone(link: Link) -> LinkWrite:
+    return LinkWrite(
+        id=link.id,
+        internal_id=link.internal_id,
+        external_id=link.external_id,
+        digest=None,
+        base=link.base,
+        based_on=link.sync_version,
+        fence=link.fence,
+        state="gone",
+        is_primary=link.is_primary,
+    )

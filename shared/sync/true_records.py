@@ -1,0 +1,59 @@
+"""Whose record it is that a link should point at, where all that tells people apart says: not this one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pydantic import JsonValue
+
+from shared.merge.matching import identity_keys
+from shared.merge.normal_forms import normal
+from shared.model import FIELDS, EntityType
+from shared.store.comparison import Comparison, StoredData
+from shared.store.database import Transaction
+from shared.sync.examining import Finding
+from shared.sync.identity import application_identity
+
+_NAMES = ("first_name", "last_name")
+
+
+class TrueRecords:
+    """Looks for the record that a vendor's one really is. It is a suspicion until every page has been seen."""
+
+    def __init__(self) -> None:
+        self._comparison = Comparison()
+
+    async def find(
+        self,
+        tx: Transaction,
+        entity: EntityType,
+        findings: Sequence[Finding],
+        shown: Mapping[str, Mapping[str, JsonValue]],
+    ) -> None:
+        """Fill in `Finding.other_record_id` where exactly one record of ours answers to what the vendor shows."""
+        strangers = {each.external_id: each for each in findings if each.is_somebody_else}
+        keys = {external_id: key for external_id in strangers if (key := _key(entity, shown[external_id])) is not None}
+        holders = await self._comparison.holders(tx, entity, sorted(set(keys.values())))
+        for external_id, key in keys.items():
+            finding, values = strangers[external_id], shown[external_id]
+            fitting = [
+                each.id
+                for each in holders.get(key, ())
+                if each.id != finding.record_id and _is_same(entity, each, values)
+            ]
+            if len(fitting) == 1:
+                finding.other_record_id = fitting[0]
+
+
+def _key(entity: EntityType, values: Mapping[str, JsonValue]) -> str | None:
+    if entity is EntityType.CANDIDATE:
+        found = identity_keys(values)
+        return found[0][1] if found else None
+    return application_identity(values)
+
+
+def _is_same(entity: EntityType, stored: StoredData, values: Mapping[str, JsonValue]) -> bool:
+    if entity is not EntityType.CANDIDATE:
+        return True  # the key is all that tells applications apart
+    fields = FIELDS[entity]
+    return all(normal(fields[name], stored.data.get(name)) == normal(fields[name], values.get(name)) for name in _NAMES)

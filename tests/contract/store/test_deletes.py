@@ -1,0 +1,112 @@
+"""The delete brake and the list of suppressed people, on both stores."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from shared.model import EntityType
+from shared.store.suppressions import Mark
+from tests.contract.store.ground import CANDIDATE, Ground
+
+
+async def test_a_brake_holds_until_it_is_decided_and_is_listed_ever_after(ground: Ground) -> None:
+    company = await ground.company()
+    integration = await ground.integration(company)
+    link, record, other = uuid4(), uuid4(), uuid4()
+    brakes = ground.store.delete_brakes
+    async with ground.database.company(company) as tx:
+        await brakes.lock(tx, integration)
+        assert await brakes.open_one(tx, integration) is None
+        brake_id = await brakes.pull(tx, integration, CANDIDATE, disappeared=21, allowed=20)
+        assert await brakes.hold(tx, brake_id, CANDIDATE, {link: record, other: record}) == 2
+        assert await brakes.hold(tx, brake_id, CANDIDATE, {link: record}) == 0
+        assert await brakes.decision(tx, link) == "open"
+        assert await brakes.decision(tx, uuid4()) is None
+        opened = await brakes.open_one(tx, integration)
+        assert opened is not None
+        assert (opened.id, opened.held, opened.disappeared, opened.allowed) == (brake_id, 2, 21, 20)
+    async with ground.database.company(company) as tx:
+        assert await brakes.decide(tx, integration, state="rejected", by="jo") == brake_id
+        assert await brakes.decide(tx, integration, state="rejected", by="jo") is None
+        assert await brakes.kept(tx, [link, uuid4()]) == {link}
+        assert await brakes.held(tx, brake_id) == [(CANDIDATE, record), (CANDIDATE, record)]
+        second = await brakes.pull(tx, integration, CANDIDATE, disappeared=30, allowed=20)
+        await brakes.hold(tx, second, CANDIDATE, {link: record})
+        assert await brakes.decision(tx, link) == "open"
+    async with ground.database.company(company) as tx:
+        listed = await brakes.listed(tx, integration, after=None, limit=10)
+        assert [each.id for each in listed] == [second, brake_id]
+        rest = await brakes.listed(tx, integration, after=(listed[0].opened_at, listed[0].id), limit=10)
+        assert [(each.state, each.ended_by) for each in rest] == [("rejected", "jo")]
+
+
+async def test_figures_count_what_lives_and_what_went_today_unapproved(ground: Ground) -> None:
+    company = await ground.company()
+    integration = await ground.integration(company)
+    now, ids = await ground.now(), [uuid4() for _ in range(4)]
+    for number, (link, state) in enumerate(zip(ids, ("live", "gone", "gone", "tombstone"), strict=True)):
+        await ground.put(
+            "external_entity_map",
+            id=link,
+            company_id=company,
+            integration_id=integration,
+            entity_type="candidate",
+            internal_id=uuid4(),
+            external_id=str(number),
+            state=state,
+            changed_at=None if state == "live" else now,
+        )
+    brakes = ground.store.delete_brakes
+    async with ground.database.company(company) as tx:
+        assert await brakes.figures(tx, integration, CANDIDATE) == (1, 2)
+        assert await brakes.figures(tx, integration, EntityType.JOB) == (0, 0)
+        brake = await brakes.pull(tx, integration, CANDIDATE, disappeared=2, allowed=1)
+        await brakes.hold(tx, brake, CANDIDATE, {ids[1]: uuid4()})
+        await brakes.decide(tx, integration, state="approved", by="jo")
+        assert await brakes.figures(tx, integration, CANDIDATE) == (1, 1)
+    await ground.pass_time(90_000)
+    async with ground.database.company(company) as tx:
+        assert await brakes.figures(tx, integration, CANDIDATE) == (1, 0)
+
+
+async def test_marks_are_kept_known_and_lifted(ground: Ground) -> None:
+    company, stranger = await ground.company(), await ground.company()
+    marks = [Mark("email", b"a"), Mark("phone", b"b")]
+    suppressions = ground.store.suppressions
+    async with ground.database.company(company) as tx:
+        assert not await suppressions.any(tx)
+        assert await suppressions.add(tx, marks, reason="erasure") == 2
+        assert await suppressions.add(tx, marks[:1], reason="again") == 0
+        assert await suppressions.any(tx)
+        assert await suppressions.known(tx, [*marks, Mark("email", b"c")]) == {b"a", b"b"}
+        assert await suppressions.figures(tx) == {"email": 1, "phone": 1}
+    async with ground.database.company(stranger) as tx:
+        assert not await suppressions.any(tx)
+        assert await suppressions.known(tx, marks) == set()
+    async with ground.database.company(company) as tx:
+        assert await suppressions.lift(tx, marks[:1]) == 1
+        assert await suppressions.known(tx, marks) == {b"b"}
+
+
+async def test_what_is_set_aside_is_found_by_entity_id_and_cause(ground: Ground) -> None:
+    company = await ground.company()
+    integration = await ground.integration(company)
+    for entity, external_id, code in (("candidate", "1", "x"), ("candidate", "2", "y"), ("job", "3", "x")):
+        await ground.put(
+            "quarantine",
+            id=uuid4(),
+            company_id=company,
+            integration_id=integration,
+            entity_type=entity,
+            external_id=external_id,
+            code=code,
+            reason="path",
+        )
+    attention = ground.store.attention
+    async with ground.database.company(company) as tx:
+        everything = await attention.aside(tx, integration, entity=None, external_ids=None, code=None)
+        assert sorted(external_id for _, external_id in everything) == ["1", "2", "3"]
+        assert await attention.aside(tx, integration, entity=CANDIDATE, external_ids=None, code="x") == [
+            (CANDIDATE, "1")
+        ]
+        assert await attention.aside(tx, integration, entity=None, external_ids=["2"], code=None) == [(CANDIDATE, "2")]
