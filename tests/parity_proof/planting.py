@@ -61,7 +61,7 @@ class Planted:
 
     way: str
     external_id: str
-    kinds: frozenset[str]
+    kind: str
 
 
 Way = Callable[[Ground, Sequence[Pair]], Awaitable[list[Planted]]]
@@ -84,7 +84,7 @@ async def created_there(ground: Ground, pairs: Sequence[Pair]) -> list[Planted]:
             "email_addresses": [{"value": f"newly.made.{number}@parity.example", "type": "personal"}],
         }
         row = await ground.at_vendor("POST", "/candidates", body)
-        planted.append(Planted("created_there", str(row["id"]), frozenset({"missing_here"})))
+        planted.append(Planted("created_there", str(row["id"]), "missing_here"))
     return planted
 
 
@@ -199,4 +199,4 @@ async def plant(ground: Ground, each_way: int, *, seed: int = 7) -> list[Planted
 
 
 def _found(way: str, pairs: Sequence[Pair], kind: str) -> list[Planted]:
-    return [Planted(way, each.external_id, frozenset({kind})) for each in pairs]
+    return [Planted(way, each.external_id, kind) for each in pairs]
