@@ -9,11 +9,11 @@ from tests.unit.documents.pages import DOCS, ROOT, names, table
 
 PAGE = DOCS / "testing.md"
 README = ROOT / "README.md"
-TARGETS = set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+TARGETS = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
 
 
 def made(text: str) -> set[str]:
-    return set(re.findall(r"(?:`|^ {4})make ([a-z]+)", text, re.MULTILINE))
+    return set(re.findall(r"(?:`|^ {4})make ([a-z-]+)", text, re.MULTILINE))
 
 
 def test_every_command_that_is_told_is_a_target() -> None:
