@@ -37,9 +37,13 @@ class Link:
     base: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LinkWrite:
-    """What a link is to be; *based_on* is the `sync_version` that was read, 0 for a new one."""
+    """
+    What a link is to be; *based_on* is the `sync_version` that was read, 0 for a new one.
+
+    Never changed; not frozen only because a frozen one takes twice as long to make, and a page makes hundreds.
+    """
 
     id: UUID
     internal_id: UUID

@@ -31,9 +31,13 @@ class StoredRecord:
     submission: JsonObject | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RecordWrite:
-    """What a record is to be; *based_on* is the version that was read, 0 for a new one."""
+    """
+    What a record is to be; *based_on* is the version that was read, 0 for a new one.
+
+    Never changed; not frozen only because a frozen one takes twice as long to make, and a page makes hundreds.
+    """
 
     id: UUID
     entity: EntityType

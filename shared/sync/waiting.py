@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from shared.model import EntityType
@@ -20,6 +21,12 @@ def link(integration_id: UUID, entity: EntityType, record_id: UUID | str) -> str
 def ended_by_link(integration_id: UUID, entity: EntityType, external_id: str, record_id: UUID | str) -> tuple[str, ...]:
     """Return what a new link ends the wait for: the vendor's record is known, and ours exists there."""
     return parent(integration_id, entity, external_id), link(integration_id, entity, record_id)
+
+
+def ended_by_links(integration_id: UUID, entity: EntityType, links: Iterable[tuple[str, UUID]]) -> list[str]:
+    """Return what new *links* (external id, record id) end the wait for."""
+    parents, ours = parent(integration_id, entity, ""), link(integration_id, entity, "")
+    return [name for external_id, record_id in links for name in (parents + external_id, f"{ours}{record_id}")]
 
 
 def review(integration_id: UUID, entity: EntityType, external_id: str) -> str:

@@ -51,7 +51,7 @@ Warnings = list[str]
 
 def read(entity: EntityType, payload: Mapping[str, Any]) -> Record:
     """Map one record of a list, a fetch or a webhook. Raises InvalidPayload with the path of what is wrong."""
-    if not isinstance(payload, Mapping):
+    if type(payload) is not dict and not isinstance(payload, Mapping):
         raise InvalidPayload("payload: is not an object")
     return _READERS[entity](read_v1.unwrap(entity, payload))
 
@@ -282,7 +282,7 @@ def _has_list(payload: Mapping[str, Any], key: str, warnings: Warnings) -> bool:
 
 def _warn_types(found: list[Contact], key: str, known: tuple[str, ...], warnings: Warnings) -> None:
     words = {entry.get("type") or "other" for entry in found}
-    if not words.issubset(known) and not {word.casefold() for word in words}.issubset(known):
+    if words and not words.issubset(known) and not {word.casefold() for word in words}.issubset(known):
         warnings.append(f"{key}[].type: unknown word, kept as it came")
 
 

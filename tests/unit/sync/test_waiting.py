@@ -20,6 +20,13 @@ def test_a_new_link_ends_both_waits_for_it() -> None:
     assert waiting.link(INTEGRATION, CANDIDATE, str(RECORD)) in ended
 
 
+def test_new_links_end_what_each_of_them_ends() -> None:
+    links = [("7", RECORD), ("8", OTHER)]
+    assert waiting.ended_by_links(INTEGRATION, CANDIDATE, links) == [
+        name for link in links for name in waiting.ended_by_link(INTEGRATION, CANDIDATE, *link)
+    ]
+
+
 def test_no_two_events_share_a_name() -> None:
     names = [
         make(integration_id, entity, "7")
