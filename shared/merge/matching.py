@@ -1,14 +1,18 @@
 """
 Who a vendor's record is: matched with one of ours, new, or a person's question. Never a guess.
 
-The link map comes first and is not asked here; this decides about a vendor record that has no link yet.
+The link map comes first and is not asked here; this decides about a vendor record that has no link yet. Of three rungs
+the first that finds anybody decides (docs/identity.md): verified e-mail; phone with a name that agrees; name and
+employer, which only ever suggest.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from zlib import crc32
 
 from pydantic import JsonValue
 
@@ -17,9 +21,19 @@ from shared.model.fields import NormalForm
 
 EMAIL = "email"
 
+SHARED_BY = 3
+"""So many people with one number are a family, a household or an agency: it tells nobody apart."""
+
+MOST_NAMESAKES = 5
+"""More people of one name at one employer are no suggestion."""
+
+PHONE_LOCKS = 64
+"""A page holds at most so many locks on phone numbers; PostgreSQL's lock table is not made for one of each."""
+
 # One @, a dotted host, nothing that belongs to a list or a display name. Deliverability is not the question here.
 _EMAIL = re.compile(r"[^\s@<>\"(),:;\[\]\\]{1,64}@(?:[\w](?:[\w-]{0,61}[\w])?\.)+[^\W\d_][\w-]{0,62}")
 _LONGEST_EMAIL = 254
+_E164 = re.compile(r"\+[1-9]\d{7,14}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +45,20 @@ class Person:
     last_name: str | None = None
     is_linked: bool = False
     """It has a live link in this integration."""
+    email: str | None = None
+    phone: str | None = None
+    current_company: str | None = None
+
+    @property
+    def values(self) -> Mapping[str, JsonValue]:
+        """What is known of it, by field."""
+        return {
+            "first_name": self.first_name,
+            "last_name": self.last_name,
+            "email": self.email,
+            "phone": self.phone,
+            "current_company": self.current_company,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +83,12 @@ class NewButPossibleDuplicate:
 
 @dataclass(frozen=True, slots=True)
 class Ambiguous:
-    """A person must say; until then it is parked. *reason* is stable: `several_records` or `name_differs`."""
+    """
+    A person must say; until then it is parked.
+
+    *reason* is stable: `several_records`, `name_differs`, or `keys_disagree` (its e-mail is one's, its phone is
+    another's).
+    """
 
     record_ids: tuple[str, ...]
     reason: str
@@ -71,6 +104,10 @@ class Arrival:
     external_id: str
     values: Mapping[str, JsonValue]
     people: Sequence[Person] = ()
+    """Of its e-mail address."""
+    same_phone: Sequence[Person] = ()
+    namesakes: Sequence[Person] = ()
+    """Of its name."""
 
 
 def valid_email(value: JsonValue) -> bool:
@@ -115,17 +152,128 @@ def match_page(arrivals: Sequence[Arrival]) -> dict[str, Match]:
     Where several of them hold one key, the vendor keeps them apart: the first by external id is decided as if alone,
     the others are new and possible duplicates of it, whatever the order of the page.
     """
+    numbers = Counter(phone_identity(arrival.values) for arrival in arrivals)
     firsts: dict[tuple[str, str], Arrival] = {}
+    earlier: dict[str | None, list[Arrival]] = {}
     found: dict[str, Match] = {}
     for arrival in sorted(arrivals, key=lambda each: (len(each.external_id), each.external_id)):
-        decided = match(arrival.values, arrival.people)
+        phone = phone_identity(arrival.values)
+        decided = _match_alone(arrival, numbers[phone])
+        if isinstance(decided, New) and phone is not None and numbers[phone] < SHARED_BY:
+            decided = _beside(arrival, earlier.get(phone, ()))
+        if isinstance(decided, New):
+            decided = suggested(arrival.values, arrival.namesakes)
         for key in identity_keys(arrival.values):
             first = firsts.setdefault(key, arrival)
             if first is not arrival and not isinstance(decided, Ambiguous):
                 record_ids = tuple(sorted({person.record_id for person in arrival.people}))
                 decided = NewButPossibleDuplicate(record_ids, (first.external_id,))
+        earlier.setdefault(phone, []).append(arrival)
         found[arrival.external_id] = decided
     return found
+
+
+def _match_alone(arrival: Arrival, of_this_number: int) -> Match:
+    """Decide by e-mail, then by phone; *of_this_number* records of the page hold its number, itself included."""
+    by_email = match(arrival.values, arrival.people)
+    by_phone = match_by_phone(arrival.values, arrival.same_phone, of_this_number)
+    if isinstance(by_email, New):
+        return by_phone
+    if isinstance(by_email, Matched) and isinstance(by_phone, Matched) and by_email != by_phone:
+        return Ambiguous(tuple(sorted((by_email.record_id, by_phone.record_id))), "keys_disagree")
+    return by_email
+
+
+def match_by_phone(values: Mapping[str, JsonValue], people: Sequence[Person], of_this_number: int = 1) -> Match:
+    """
+    Decide who *values* is, given those of ours that hold its phone number.
+
+    Matched only where the number is one person's on both sides, the name agrees, and two e-mail addresses don't say
+    otherwise. Else those whose name does not contradict are worth a look, unless many share the number.
+    """
+    people = [person for person in people if phone_identity(person.values) == phone_identity(values)]
+    if phone_identity(values) is None or max(len(people), of_this_number) >= SHARED_BY:
+        return New()
+    likely = [person for person in people if not contradict(values, person.values)]
+    if not likely:
+        return New()
+    is_sole = len(people) == of_this_number == 1
+    if is_sole and not likely[0].is_linked and _is_agreed(values, likely[0].values):
+        return Matched(likely[0].record_id)
+    return NewButPossibleDuplicate(tuple(sorted({person.record_id for person in likely})))
+
+
+def suggested(values: Mapping[str, JsonValue], people: Sequence[Person]) -> Match:
+    """
+    Return whom *values* may be by name and employer: a suggestion at most.
+
+    Those with a link in this integration are left out: that the vendor itself has both is worth more than a name.
+    """
+    wanted = name_identity(values)
+    likely = {
+        person.record_id
+        for person in people
+        if wanted is not None and not person.is_linked and name_and_employer(person.values) == wanted
+    }
+    return NewButPossibleDuplicate(tuple(sorted(likely))) if 0 < len(likely) <= MOST_NAMESAKES else New()
+
+
+def _beside(arrival: Arrival, of_page: Sequence[Arrival]) -> Match:
+    """Return *arrival* beside earlier records of its page that have its number."""
+    theirs = [each.external_id for each in of_page if not contradict(arrival.values, each.values)]
+    return NewButPossibleDuplicate((), tuple(theirs)) if theirs else New()
+
+
+def phone_identity(values: Mapping[str, JsonValue]) -> str | None:
+    """Return the primary phone number as E.164; None for one without a country, or an extension of a switchboard."""
+    phone = values.get("phone")
+    form = form_of(NormalForm.PHONE)(phone) if isinstance(phone, str) else ""
+    return form if _E164.fullmatch(form) else None
+
+
+def phone_digits(phone: str) -> tuple[str, ...]:
+    """
+    Return the digits under which records that write the E.164 number *phone* may be stored.
+
+    Some put the trunk prefix into it: `+44 (0)20 …`. Countries have codes of one to three digits; +1 and +7 are the
+    only ones of one, and +1 knows no prefix.
+    """
+    digits = phone.removeprefix("+")
+    sizes = {"1": (), "7": (1,)}.get(digits[0], (2, 3))
+    return (digits, *(f"{digits[:size]}0{digits[size:]}" for size in sizes))
+
+
+def phone_lock(phone: str) -> str:
+    """Return what is locked while somebody of that number may be made."""
+    return f"phone {crc32(phone.encode()) % PHONE_LOCKS}"
+
+
+def name_identity(values: Mapping[str, JsonValue]) -> tuple[str, str, str] | None:
+    """
+    Return last name, first name and employer, folded, where they may suggest somebody; None unless all are known.
+
+    With an e-mail address and a phone number given, and neither known here, a namesake is the likelier answer.
+    """
+    if identity_keys(values) and phone_identity(values) is not None:
+        return None
+    return name_and_employer(values)
+
+
+def name_and_employer(values: Mapping[str, JsonValue]) -> tuple[str, str, str] | None:
+    """Return last name, first name and employer, folded; None unless all are known."""
+    first, last = _name(values)
+    employer = values.get("current_company")
+    at = form_of(NormalForm.WORD)(employer) if isinstance(employer, str) else ""
+    return (last, first, at) if last and first and at else None
+
+
+def _is_agreed(one: Mapping[str, JsonValue], other: Mapping[str, JsonValue]) -> bool:
+    """Whether last names are the same, first names too as far as both say, and e-mail addresses don't differ."""
+    (mine, my_last), (theirs, their_last) = _name(one), _name(other)
+    emails = {key for values in (one, other) for _, key in identity_keys(values)}
+    shorter, longer = sorted((mine.rstrip("."), theirs.rstrip(".")), key=len)
+    is_same_first = shorter == longer or (len(shorter) <= 1 and longer.startswith(shorter))  # an initial, or nothing
+    return bool(my_last) and my_last == their_last and is_same_first and len(emails) <= 1
 
 
 def contradict(one: Mapping[str, JsonValue], other: Mapping[str, JsonValue]) -> bool:

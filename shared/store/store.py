@@ -14,6 +14,7 @@ from shared.store.identity_pairs import IdentityPairs
 from shared.store.ledger import Ledger
 from shared.store.links import Links
 from shared.store.logs import Logs
+from shared.store.namesakes import Namesakes
 from shared.store.pins import Pins
 from shared.store.record_merges import RecordMerges
 from shared.store.records import Records
@@ -40,3 +41,4 @@ class Store:
     identity_pairs: IdentityPairs = field(default_factory=IdentityPairs)
     delete_brakes: DeleteBrakes = field(default_factory=DeleteBrakes)
     suppressions: Suppressions = field(default_factory=Suppressions)
+    namesakes: Namesakes = field(default_factory=Namesakes)

@@ -91,7 +91,8 @@ def review_items(work: Work, found: Sorted, merged: Sequence[Merged]) -> list[Ma
     made = {each.observation.external_id: each.record_id for each in merged}
     for external_id, duplicate in found.duplicates.items():
         others = [*duplicate.record_ids, *(str(made[each]) for each in duplicate.external_ids if each in made)]
-        items.append(_review_item(work, external_id, "possible_duplicate", others, made.get(external_id)))
+        if others:  # one of its page may not have come in itself
+            items.append(_review_item(work, external_id, "possible_duplicate", others, made.get(external_id)))
     return items
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from pydantic import JsonValue
 
 from shared.merge.matching import (
+    SHARED_BY,
     Ambiguous,
     Arrival,
     Match,
@@ -18,16 +19,25 @@ from shared.merge.matching import (
     Person,
     identity_keys,
     match_page,
+    name_and_employer,
+    name_identity,
+    phone_digits,
+    phone_identity,
+    phone_lock,
 )
 from shared.model import EntityType
 from shared.security.keys import Keys, Purpose
 from shared.store.database import Transaction
+from shared.store.namesakes import KnownPerson
 from shared.store.records import Namesake
 from shared.store.store import Store
 from shared.sync.observations import Observation
 
 NEW = "new"
 """A person's decision on an ambiguous match: it is nobody of ours."""
+
+COMMON_NAME = 10
+"""A name that so many have suggests nobody: nobody of it is looked at, whatever their employer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +91,9 @@ async def identify(
         for observation, values in arrivals
         if (identity := identity_of(values)) is not None
     }
-    await store.records.lock_identities(tx, list(identities.values()))
+    phones = _phones(arrivals) if entity is EntityType.CANDIDATE else {}
+    locks = {*identities.values(), *(phone_lock(phone) for phone in phones.values())}
+    await store.records.lock_identities(tx, sorted(locks))
     hashes = {external: identity_hash(keys, entity, identity) for external, identity in identities.items()}
     open_hashes = await store.create_intents.open_identities(tx, integration_id, list(hashes.values()))
     being_created = frozenset(external for external, value in hashes.items() if value in open_hashes)
@@ -90,7 +102,7 @@ async def identify(
         for observation, _ in arrivals:
             matches.setdefault(observation.external_id, New())
         return Identified(matches, being_created)
-    matches = await _match_candidates(tx, store, integration_id, arrivals, identities)
+    matches = await _match_candidates(tx, store, integration_id, arrivals, identities, phones)
     return Identified(matches, being_created)
 
 
@@ -100,21 +112,77 @@ async def _match_candidates(
     integration_id: UUID,
     arrivals: Sequence[tuple[Observation, Mapping[str, JsonValue]]],
     identities: Mapping[str, str],
+    phones: Mapping[str, str],
 ) -> dict[str, Match]:
-    namesakes = await store.records.find_by_email(tx, integration_id, sorted(set(identities.values())))
-    matches = match_page(
-        [
-            Arrival(
-                observation.external_id,
-                values,
-                [_person(each) for each in namesakes.get(identities.get(observation.external_id, ""), ())],
-            )
-            for observation, values in arrivals
-        ]
-    )
+    found = await _candidates(tx, store, integration_id, arrivals, identities, phones)
+    matches = match_page(found)
+    doubtful = [external for external, match in matches.items() if not isinstance(match, New)]
+    apart = await store.identity_pairs.apart_from(tx, integration_id, EntityType.CANDIDATE, doubtful)
+    if apart:
+        matches = match_page([_without(each, apart.get(each.external_id, frozenset())) for each in found])
     unclear = [external for external, match in matches.items() if isinstance(match, Ambiguous)]
     decided = await store.conflicts.decided_matches(tx, integration_id, EntityType.CANDIDATE, unclear)
-    return {**matches, **{external: _decided(decision) for external, decision in decided.items()}}
+    chosen = {external: UUID(decision) for external, decision in decided.items() if decision != NEW}
+    survivors = await store.record_merges.survivors(tx, sorted(chosen.values()))
+    return {
+        **matches,
+        **{external: New() for external in decided},
+        **{external: Matched(str(survivors.get(each, each))) for external, each in chosen.items()},
+    }
+
+
+async def _candidates(
+    tx: Transaction,
+    store: Store,
+    integration_id: UUID,
+    arrivals: Sequence[tuple[Observation, Mapping[str, JsonValue]]],
+    identities: Mapping[str, str],
+    phones: Mapping[str, str],
+) -> list[Arrival]:
+    """Return *arrivals* with those of ours who have one of their keys, in a fixed number of queries."""
+    by_email = await store.records.find_by_email(tx, integration_id, sorted(set(identities.values())))
+    digits = {each for phone in phones.values() for each in phone_digits(phone)}
+    by_phone: dict[str | None, list[Person]] = {}
+    for known in await store.namesakes.by_phone(tx, integration_id, sorted(digits), most=SHARED_BY):
+        person = _known(known)
+        by_phone.setdefault(phone_identity(person.values), []).append(person)
+    names = {observation.external_id: name_identity(values) for observation, values in arrivals}
+    spelled = {
+        (str(values["last_name"]), str(values["first_name"]), str(values["current_company"]))
+        for observation, values in arrivals
+        if names[observation.external_id] is not None
+    }
+    by_name: dict[tuple[str, str, str] | None, list[Person]] = {}
+    for known in await store.namesakes.by_name(tx, integration_id, sorted(spelled), below=COMMON_NAME):
+        person = _known(known)
+        by_name.setdefault(name_and_employer(person.values), []).append(person)
+    return [
+        Arrival(
+            observation.external_id,
+            values,
+            [_person(each) for each in by_email.get(identities.get(observation.external_id, ""), ())],
+            by_phone.get(phones[observation.external_id], ()) if observation.external_id in phones else (),
+            by_name.get(name, ()) if (name := names[observation.external_id]) is not None else (),
+        )
+        for observation, values in arrivals
+    ]
+
+
+def _phones(arrivals: Sequence[tuple[Observation, Mapping[str, JsonValue]]]) -> dict[str, str]:
+    found = {observation.external_id: phone_identity(values) for observation, values in arrivals}
+    return {external: phone for external, phone in found.items() if phone is not None}
+
+
+def _without(arrival: Arrival, others: Collection[UUID]) -> Arrival:
+    """Return *arrival* less those of whom a person said that it is not them."""
+    if not others:
+        return arrival
+    names = {str(each) for each in others}
+    people, same_phone, namesakes = (
+        [person for person in people if person.record_id not in names]
+        for people in (arrival.people, arrival.same_phone, arrival.namesakes)
+    )
+    return Arrival(arrival.external_id, arrival.values, people, same_phone, namesakes)
 
 
 async def _match_applications(
@@ -137,5 +205,13 @@ def _person(namesake: Namesake) -> Person:
     )
 
 
-def _decided(decision: str) -> Match:
-    return New() if decision == NEW else Matched(decision)
+def _known(known: KnownPerson) -> Person:
+    return Person(
+        str(known.id),
+        known.first_name,
+        known.last_name,
+        is_linked=known.is_linked,
+        email=known.email,
+        phone=known.phone,
+        current_company=known.current_company,
+    )

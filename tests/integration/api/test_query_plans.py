@@ -12,7 +12,9 @@ import pytest
 from shared.composition import Services
 from shared.model import EntityType, LogStatus
 from shared.store.listings import LogFilter, log_listing
+from shared.store.namesakes import BY_NAME, BY_PHONE
 from shared.store.reading import RecordFilter, listing
+from shared.store.records import _BY_EMAIL as BY_EMAIL
 from tests.fixtures.postgres import Database
 from tests.integration.api.conftest import Company
 
@@ -94,6 +96,25 @@ async def test_no_list_reads_the_crowd(services: Services, company: Company, cro
     plan = await plan_of(services, company, query, {**parameters, "integration": crowded})
     assert "integration_id_status_synced_at_idx" in plan, plan
     assert pages_read(plan) < 100, plan
+
+
+async def test_matching_reads_the_people_of_its_keys_alone(services: Services, company: Company, crowded: UUID) -> None:
+    """A page's e-mail addresses, numbers and names are looked up one by one, under row-level security."""
+    of_page = range(1, 101)
+    queries: dict[str, tuple[str, dict[str, Any]]] = {
+        "records_candidate_email": (BY_EMAIL, {"keys": [f"p{n}@example.org" for n in of_page]}),
+        "records_candidate_phone": (BY_PHONE, {"digits": [f"4930{n}" for n in of_page], "most": 3}),
+        "records_candidate_name": (
+            BY_NAME,
+            {"lasts": ["abc"] * 100, "firsts": [str(n) for n in of_page], "employers": ["x"] * 100, "below": 10},
+        ),
+    }
+    for index, (query, parameters) in queries.items():
+        plan = await plan_of(services, company, query, {**parameters, "integration": crowded})
+        assert index in plan, plan
+        assert "Seq Scan on records" not in plan, plan
+        key = f"{index.removeprefix('records_candidate_')}_key"
+        assert re.search(rf"Index Cond: .*\({key} = ", plan), plan
 
 
 def pages_read(plan: str) -> int:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
+from uuid import UUID, uuid4
 
+from shared.merge.matching import Match, Matched, New
 from shared.model import EntityType
+from shared.model.records import Candidate
+from shared.store.records import RecordWrite
+from shared.sync.identity import identify
+from shared.sync.observations import observe
 from tests.integration.sync.test_create import new_candidate
 from tests.integration.sync.test_reconcile import signal
 from tests.integration.sync.world import World, fresh_token
@@ -132,3 +139,115 @@ async def test_an_anonymised_person_leaves_no_readable_history(world: World) -> 
     assert await world.rows("SELECT 1 FROM person_keys WHERE record_id = %(id)s", id=record["id"]) == []
     after = await world.record_of(EntityType.CANDIDATE, external_id)
     assert "email" not in after["data"]
+
+
+def number() -> str:
+    """A British number that nobody else has."""
+    return f"+44 20 7{int(fresh_token(), 16) % 10**7:07}"
+
+
+async def test_a_person_without_an_address_is_known_by_number_and_name(world: World) -> None:
+    phone = number()
+    ours = await new_candidate(world, first_name="Ada", last_name="Lovelace", email=None, phone=phone)
+    trunk = phone.replace("+44 20", "+44 (0)20")
+    external_id = await vendor_person(
+        world, first_name="Ada", last_name="LOVELACE", phone_numbers=[{"value": trunk, "type": "mobile"}]
+    )
+    other = await vendor_person(world, first_name="Ada", last_name="Byron", phone_numbers=[])
+    await world.pull(EntityType.CANDIDATE)
+    assert (await world.record_of(EntityType.CANDIDATE, external_id))["id"] == ours.id
+    assert (await world.record_of(EntityType.CANDIDATE, other))["id"] != ours.id
+
+
+async def test_a_number_stored_with_its_trunk_prefix_is_found(world: World) -> None:
+    phone = number()
+    ours = await new_candidate(
+        world, first_name="Ada", last_name="Lovelace", email=None, phone=phone.replace("+44 20", "+44 (0)20")
+    )
+    external_id = await vendor_person(
+        world, first_name="Ada", last_name="Lovelace", phone_numbers=[{"value": phone, "type": "mobile"}]
+    )
+    await world.pull(EntityType.CANDIDATE)
+    assert (await world.record_of(EntityType.CANDIDATE, external_id))["id"] == ours.id
+
+
+async def suggestions(world: World) -> list[dict[str, Any]]:
+    return await world.rows("SELECT * FROM conflicts WHERE kind = 'possible_duplicate' AND status = 'open'")
+
+
+async def namesakes(world: World) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+    """A candidate of ours, one of the vendor's of the same name at the same employer, and the item about them."""
+    company = f"Engines {fresh_token()} Ltd"
+    ours = await new_candidate(
+        world, first_name="Ada", last_name="Lovelace", current_company=company, current_title="Analyst", phone=None
+    )
+    external_id = await vendor_person(
+        world,
+        first_name="ada",
+        last_name="Lovelace",
+        company=company.upper(),
+        email_addresses=[{"value": f"{fresh_token()}@example.org", "type": "work"}],
+    )
+    await world.pull(EntityType.CANDIDATE)
+    theirs = await world.record_of(EntityType.CANDIDATE, external_id)
+    (item,) = [each for each in await suggestions(world) if each["external_id"] == str(external_id)]
+    return ours, theirs, item
+
+
+async def test_name_and_employer_are_a_suggestion_that_blocks_nothing(world: World) -> None:
+    ours, theirs, item = await namesakes(world)
+    assert theirs["id"] != ours.id
+    assert (item["record_id"], item["matches"]) == (theirs["id"], [ours.id])
+    assert await world.rows("SELECT 1 FROM sync_queue WHERE hold_reason IS NOT NULL") == []
+
+
+async def test_a_suggestion_that_is_right_merges_the_two(world: World) -> None:
+    ours, theirs, item = await namesakes(world)
+    await world.services.resolutions.resolve(
+        world.company_id, item["id"], choice="record", value=str(ours.id), actor="dm"
+    )
+    await world.drain()
+    record = await world.record_of(EntityType.CANDIDATE, item["external_id"])
+    assert record["id"] == ours.id
+    assert record["data"]["current_title"] == "Analyst"
+    assert {each["value"] for each in record["data"]["further_emails"]} == {theirs["data"]["email"]}
+    assert await suggestions(world) == []
+    ended = await world.row("SELECT status, decision FROM conflicts WHERE id = %(id)s", id=item["id"])
+    assert ended == {"status": "resolved", "decision": str(ours.id)}
+
+
+async def test_what_a_person_said_is_not_asked_again(world: World) -> None:
+    ours, theirs, item = await namesakes(world)
+    await world.services.resolutions.resolve(world.company_id, item["id"], choice="new", actor="dm")
+    async with world.services.database.company(world.company_id) as tx:
+        assert await world.services.store.identity_pairs.are_apart(tx, theirs["id"], ours.id)
+    # The connection's links end, and the same record comes as if never seen.
+    await world.execute("UPDATE external_entity_map SET state = 'tombstone' WHERE id = %(id)s", id=theirs["link_id"])
+    await world.pull(EntityType.CANDIDATE, mode="full")
+    assert [each for each in await suggestions(world) if ours.id in each["matches"]] == []
+
+
+async def test_two_systems_that_bring_one_new_person_at_once_make_one_record(world: World) -> None:
+    """Both transactions look before either has written: the second waits for the first, and finds its record."""
+    store, database = world.services.store, world.services.database
+    values: dict[str, Any] = {"first_name": "Ada", "last_name": "Lovelace", "phone": number().replace(" ", "")}
+    found: list[Match] = []
+
+    async def bring(external_id: str) -> None:
+        record = Candidate(external_id=external_id, **values)
+        async with database.company(world.company_id) as tx:
+            ticket = await store.links.ticket(tx)
+            (seen,) = observe([record], ticket, context=b"x")
+            identified = await identify(
+                tx, store, world.services.keys, uuid4(), EntityType.CANDIDATE, [(seen, seen.values)]
+            )
+            found.append(identified.matches[external_id])
+            if isinstance(found[-1], New):
+                write = RecordWrite(UUID(int=int(external_id)), EntityType.CANDIDATE, values, {})
+                await store.records.insert(tx, EntityType.CANDIDATE, [write])
+
+    await asyncio.gather(bring("1"), bring("2"), bring("3"))
+    first, *others = found
+    assert isinstance(first, New)
+    made = await world.row("SELECT id FROM records WHERE data ->> 'phone' = %(phone)s", phone=values["phone"])
+    assert others == [Matched(str(made["id"]))] * 2

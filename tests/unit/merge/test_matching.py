@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from pydantic import JsonValue
 
@@ -16,7 +18,12 @@ from shared.merge.matching import (
     contradict,
     identity_keys,
     match,
+    match_by_phone,
     match_page,
+    phone_digits,
+    phone_identity,
+    phone_lock,
+    suggested,
     valid_email,
 )
 
@@ -136,3 +143,125 @@ def test_an_ambiguous_one_stays_ambiguous_on_any_place_of_the_page() -> None:
     assert set(match_page([Arrival("1", ANN, two), Arrival("2", ANN, two)]).values()) == {
         Ambiguous(("p1", "p2"), "several_records")
     }
+
+
+PHONE = "+442079460018"
+BY_PHONE: dict[str, JsonValue] = {"first_name": "Ann", "last_name": "Lee", "phone": "+44 (0)20 7946 0018"}
+
+
+def caller(record_id: str = "p1", first: str | None = "Ann", last: str | None = "Lee", **more: Any) -> Person:
+    return Person(record_id, first, last, phone=more.pop("phone", PHONE), **more)
+
+
+@pytest.mark.parametrize(
+    ("phone", "expected"),
+    [
+        ("+44 (0)20 7946-0018", PHONE),
+        ("+1 (202) 555-0143", "+12025550143"),
+        ("020 7946 0018", None),
+        ("+44 20 7946 0018 ext. 7", None),
+        ("+123", None),
+        ("unknown", None),
+        (None, None),
+        (7, None),
+    ],
+)
+def test_only_a_whole_number_with_its_country_identifies(phone: JsonValue, expected: str | None) -> None:
+    assert phone_identity({"phone": phone}) == expected
+
+
+@pytest.mark.parametrize(
+    ("phone", "stored"),
+    [
+        ("+12025550143", "+1 202 555 0143"),
+        ("+442079460018", "+44 (0)20 7946 0018"),
+        ("+442079460018", "+44 20 7946 0018"),
+        ("+353861234567", "+353 (0)86 123 4567"),
+        ("+79161234567", "+7 (0)916 123 45 67"),
+    ],
+)
+def test_a_number_is_found_however_its_digits_are_stored(phone: str, stored: str) -> None:
+    assert "".join(sign for sign in stored if sign.isdigit()) in phone_digits(phone)
+
+
+PHONES = [
+    ([], New()),
+    ([caller()], Matched("p1")),
+    ([caller(first="ANN")], Matched("p1")),
+    ([caller(first="A.")], Matched("p1")),
+    ([caller(first=None)], Matched("p1")),
+    ([caller(email="any@x.org")], Matched("p1")),
+    ([caller(phone="+44 20 7946 0018")], Matched("p1")),
+    ([caller(phone="+442079460019")], New()),
+    ([caller(first="Anne")], NewButPossibleDuplicate(("p1",))),
+    ([caller(first="Bob")], NewButPossibleDuplicate(("p1",))),
+    ([caller(last="Smith")], NewButPossibleDuplicate(("p1",))),
+    ([caller(first=None, last=None)], NewButPossibleDuplicate(("p1",))),
+    ([caller(is_linked=True)], NewButPossibleDuplicate(("p1",))),
+    ([caller(first="Bob", last="Ray")], New()),
+    ([caller("p2"), caller("p1")], NewButPossibleDuplicate(("p1", "p2"))),
+    ([caller("p2"), caller("p1", first="Bob", last="Ray")], NewButPossibleDuplicate(("p2",))),
+    ([caller("p1"), caller("p2"), caller("p3")], New()),
+]
+
+
+@pytest.mark.parametrize(("people", "expected"), PHONES)
+def test_whom_a_number_finds(people: list[Person], expected: Match) -> None:
+    assert match_by_phone(BY_PHONE, people) == expected
+
+
+def test_a_number_never_matches_where_the_addresses_differ_or_a_page_shares_it() -> None:
+    with_email = {**BY_PHONE, "email": "ann@x.org"}
+    assert match_by_phone(with_email, [caller(email="Ann@X.org")]) == Matched("p1")
+    assert match_by_phone(with_email, [caller(email="other@x.org")]) == NewButPossibleDuplicate(("p1",))
+    assert match_by_phone(BY_PHONE, [caller()], 2) == NewButPossibleDuplicate(("p1",))
+    assert match_by_phone(BY_PHONE, [caller()], 3) == New()
+
+
+def test_the_first_rung_that_finds_anybody_decides() -> None:
+    values = {**ANN, "phone": PHONE}
+    assert match_page([Arrival("1", values, [person()], [caller("p1")])]) == {"1": Matched("p1")}
+    apart = match_page([Arrival("1", values, [person("p1")], [caller("p2")])])
+    assert apart == {"1": Ambiguous(("p1", "p2"), "keys_disagree")}
+    family = match_page([Arrival("1", values, [person("p1")], [caller("p2", first="Bob")])])
+    assert family == {"1": Matched("p1")}
+    assert match_page([Arrival("1", BY_PHONE, (), [caller()], [at_work("p9")])]) == {"1": Matched("p1")}
+
+
+def test_a_number_twice_on_a_page_is_two_people_and_a_possible_duplicate() -> None:
+    arrivals = [Arrival(each, BY_PHONE) for each in ("2", "10")]
+    expected = {"2": New(), "10": NewButPossibleDuplicate((), ("2",))}
+    assert match_page(arrivals) == match_page(arrivals[::-1]) == expected
+    stranger = Arrival("3", {**BY_PHONE, "first_name": "Bob", "last_name": "Ray"})
+    assert set(match_page([arrivals[0], stranger]).values()) == {New()}
+    assert set(match_page([Arrival(each, BY_PHONE) for each in "123"]).values()) == {New()}
+
+
+WORKING: dict[str, JsonValue] = {"first_name": "Ann", "last_name": "Lee", "current_company": "Acme  Ltd"}
+
+
+def at_work(record_id: str = "p1", company: str | None = "ACME Ltd", **more: Any) -> Person:
+    return Person(record_id, "ann", "LEE", current_company=company, **more)
+
+
+def test_name_and_employer_suggest_and_never_match() -> None:
+    assert suggested(WORKING, [at_work()]) == NewButPossibleDuplicate(("p1",))
+    assert suggested(WORKING, [at_work(email="a@x.org", phone=PHONE)]) == NewButPossibleDuplicate(("p1",))
+    assert suggested({**WORKING, "email": "a@x.org"}, [at_work(email="b@x.org")]) == NewButPossibleDuplicate(("p1",))
+
+
+def test_a_name_alone_suggests_nobody() -> None:
+    assert suggested(WORKING, []) == New()
+    assert suggested(WORKING, [at_work(company=None)]) == New()
+    assert suggested(WORKING, [at_work(company="Initech")]) == New()
+    assert suggested(WORKING, [at_work(is_linked=True)]) == New()
+    assert suggested({**WORKING, "last_name": None}, [at_work()]) == New()
+    assert suggested({**WORKING, "current_company": None}, [at_work(company=None)]) == New()
+    assert suggested({**WORKING, "email": "a@x.org", "phone": PHONE}, [at_work()]) == New()
+    assert suggested(WORKING, [at_work(str(number)) for number in range(6)]) == New()
+
+
+def test_a_page_holds_few_locks_on_numbers() -> None:
+    locks = {phone_lock(f"+4420794{number:05}") for number in range(5_000)}
+    assert len(locks) <= 64
+    assert phone_lock(PHONE) == phone_lock(PHONE)

@@ -23,6 +23,8 @@ def records_tables() -> list[Table]:
             ("id", "entity_type"),
             lookups=(
                 Index("email", ("email_key",), lambda row: row["entity_type"] == "candidate"),
+                Index("phone", ("phone_key",), lambda row: row["entity_type"] == "candidate"),
+                Index("name", ("name_key",), lambda row: row["entity_type"] == "candidate"),
                 Index("candidate", ("candidate_id",), lambda row: row["entity_type"] == "application"),
             ),
             json=frozenset({"data", "stamps", "submission"}),
