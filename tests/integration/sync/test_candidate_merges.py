@@ -12,6 +12,7 @@ from shared.merge.joining import Keep
 from shared.model import EntityType
 from tests.integration.sync.test_create import new_candidate
 from tests.integration.sync.test_identity import vendor_person
+from tests.integration.sync.test_reconcile import signal
 from tests.integration.sync.world import World, fresh_token
 
 CANDIDATE = EntityType.CANDIDATE
@@ -235,3 +236,33 @@ async def test_whoever_is_erased_after_a_merge_takes_the_merged_one_along(world:
     )
     with pytest.raises(Conflict, match="erased"):
         await part(world, one["id"])
+
+
+async def test_pain_31_two_of_one_address_are_merged_and_no_automation_undoes_what_was_chosen(world: World) -> None:
+    email = f"ada.{fresh_token()}@example.org"
+    ids = [
+        await vendor_person(
+            world,
+            first_name="Ada",
+            last_name="Lovelace",
+            title=title,
+            email_addresses=[{"value": email, "type": "personal"}],
+        )
+        for title in ("Analyst", "Countess")
+    ]
+    await world.pull(CANDIDATE)
+    one, two = [await world.record_of(CANDIDATE, each) for each in ids]
+    (item,) = await world.rows(
+        "SELECT * FROM conflicts WHERE kind = 'possible_duplicate' AND matches = %(m)s", m=[one["id"]]
+    )
+    assert item["record_id"] == two["id"]
+    await merge(world, one["id"], two["id"], current_title=Keep.SURVIVOR)
+    await world.drain()
+    assert await world.rows("SELECT 1 FROM conflicts WHERE status = 'open' AND id = %(id)s", id=item["id"]) == []
+    # What the person saw and did not choose is put back at the vendor.
+    await world.edit_at_vendor("candidates", ids[1], {"title": "Countess"})
+    await signal(world, CANDIDATE, ids[1])
+    after = await world.record_of(CANDIDATE, ids[1])
+    assert (after["id"], after["data"]["current_title"]) == (one["id"], "Analyst")
+    held = await world.row("SELECT unit FROM conflicts WHERE status = 'open' AND record_id = %(id)s", id=one["id"])
+    assert held["unit"] == "current_title"
