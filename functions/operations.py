@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, Self
+from uuid import UUID
 
 import azure.functions as func
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from functions.edge import Answer, Call, endpoint
 from functions.paging import page_of
@@ -15,12 +17,32 @@ from shared.adapters.protocol import EntityCapability
 from shared.errors import Conflict, NotFound
 from shared.integrations.requests import SYNONYMS
 from shared.model import RunStatus
+from shared.store.dead_letters import BATCH, DeadLetters
 from shared.store.listings import Listings
 
 bp = func.Blueprint()
 log = telemetry.get_logger(__name__)
 
+MOST_AT_ONCE = 10_000
+"""Dead letters that one call redrives."""
+
 LETTER_STATES = frozenset({"open", "redriven", "dismissed", "all"})
+
+
+class RedriveRequest(BaseModel):
+    """`POST /dead-letters/redrive`: which open letters are meant. Exactly one of the three."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    group: str | None = Field(default=None, pattern="^[0-9a-f]{32}$")
+    integration_id: UUID | None = None
+    all: Literal[True] | None = None
+
+    @model_validator(mode="after")
+    def _means_one(self) -> Self:
+        if len(self.model_fields_set) != 1:
+            raise PydanticCustomError("one_of", "give group, integration_id, or all: true, and only one of them")
+        return self
 
 
 @endpoint(bp, "get_run", "GET", "api/runs/{id}")
@@ -87,6 +109,31 @@ async def list_dead_letters(call: Call) -> Answer:
         )
     data, following = page_of(rows, window, lambda row: (row["created_at"], row["id"]))
     return Answer({"data": data, "next_cursor": following})
+
+
+@endpoint(bp, "list_dead_letter_groups", "GET", "api/dead-letters/groups")
+async def list_dead_letter_groups(call: Call) -> Answer:
+    """List open dead letters by their cause, the largest groups first."""
+    call.query("integration_id")
+    async with call.services.database.company(call.company_id) as tx:
+        groups = await DeadLetters().groups(tx, integration_id=call.query_id("integration_id"))
+    return Answer({"data": groups, "next_cursor": None})
+
+
+@endpoint(bp, "redrive_dead_letters", "POST", "api/dead-letters/redrive")
+async def redrive_dead_letters(call: Call) -> Answer:
+    """Run the jobs of a group, of an integration, or of all open dead letters again; `more` says that some are left."""
+    wanted = call.body(RedriveRequest)
+    letters, jobs, taken = 0, 0, BATCH
+    while taken == BATCH and letters < MOST_AT_ONCE:
+        async with call.services.database.company(call.company_id) as tx:
+            taken, knocks = await DeadLetters().redrive(
+                tx, group=wanted.group, integration_id=wanted.integration_id, limit=BATCH
+            )
+        await call.services.knocker.send(knocks)
+        letters, jobs = letters + taken, jobs + len(knocks)
+    log.info("dead_letters_redriven", letters=letters, count=jobs)
+    return Answer({"letters": letters, "jobs": jobs, "more": taken == BATCH}, status=202)
 
 
 @endpoint(bp, "redrive_dead_letter", "POST", "api/dead-letters/{id}/redrive")

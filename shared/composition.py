@@ -327,7 +327,7 @@ class Services:
             PULL: ShownLive(self.puller, self.run_status, self.database, self.store.runs),
             RECONCILE: self.reconciler,
             COMPARE: self.comparer,
-            PUSH_MOVED: OutboundSweep(self.database, self.store),
+            PUSH_MOVED: OutboundSweep(self.database, self.store, time_budget_s=self.settings.sync_time_budget_seconds),
             REVERT: self.reverts,
             PUBLISH: PublishHandler(self.intake.publishing, self.intake.keeping),
             RETEST: Retest(self.database, self.store, self.adapters, self.syncs.resume),
@@ -337,6 +337,7 @@ class Services:
     def runner(self) -> Runner:
         """Answers knocks."""
         from shared.sync.faults import fault_from
+        from shared.sync.next_step import Backoff
         from shared.sync.runner import Limits, Runner
 
         settings = self.settings
@@ -354,6 +355,7 @@ class Services:
             self.knocker,
             self.handlers,
             limits,
+            backoff=Backoff(settings.sync_retry_jitter),
             fault=fault,
             is_ending=self.draining.is_asked,
         )

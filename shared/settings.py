@@ -204,6 +204,14 @@ class Settings(BaseModel):
         ge=1,
         le=60,
     )
+    sync_retry_jitter: float = _setting(
+        "SYNC_RETRY_JITTER",
+        0.1,
+        "Part of each wait between attempts that is added to it at random, at the most; "
+        "jobs that failed together then do not come back together.",
+        ge=0.0,
+        le=1.0,
+    )
     sync_visibility_seconds: int = _setting(
         "SYNC_VISIBILITY_SECONDS",
         30,

@@ -151,9 +151,11 @@ class Knocker:
         self._queues = queues
         self._log = log
 
-    async def send(self, knocks: Sequence[Knock], *, traceparent: str | None = None, most: int = 16) -> int:
+    async def send(
+        self, knocks: Sequence[Knock], *, traceparent: str | None = None, most: int = 16, delay_s: int = 0
+    ) -> int:
         """
-        Knock for *knocks*, at most *most* a queue; return how many were sent.
+        Knock for *knocks* after *delay_s*, at most *most* a queue; return how many were sent.
 
         A worker that is knocked for takes the fairest due job, so one knock for each of ten thousand jobs would only
         stand in the way. Storage that can't be reached is logged and left to the sweep.
@@ -164,7 +166,7 @@ class Knocker:
             if sent.get(queue, 0) >= most:
                 continue
             try:
-                await self._queues.send(queue, knock_body(knock, traceparent))
+                await self._queues.send(queue, knock_body(knock, traceparent), delay_s=delay_s)
             except Unavailable as error:
                 self._log.warning("knock_not_sent", queue=queue, code=error.code)
                 break

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -67,7 +69,24 @@ def wait_after(attempt: int) -> float:
     return float(FIRST_WAIT_S * 2 ** (attempt - 1))
 
 
-def next_step(error: LiaisonError, *, attempt: int, max_retries: int) -> NextStep:
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """How waits are spread, so that jobs which failed together do not come back together."""
+
+    jitter: float = 0.0
+    """Part of a wait that is added to it at the most; none is ever shorter than it is told."""
+    chance: Callable[[], float] = random.random
+    """Gives a number from 0 to 1."""
+
+    def wait_s(self, attempt: int) -> float:
+        """Return the seconds between failed attempt number *attempt* and the next."""
+        return wait_after(attempt) * (1 + self.jitter * self.chance()) if self.jitter else wait_after(attempt)
+
+
+EXACT = Backoff()
+
+
+def next_step(error: LiaisonError, *, attempt: int, max_retries: int, backoff: Backoff = EXACT) -> NextStep:
     """Decide by kind. *attempt* counts from 1: the one that has just failed."""
     match error:
         case LeaseLost():
@@ -77,7 +96,7 @@ def next_step(error: LiaisonError, *, attempt: int, max_retries: int) -> NextSte
         case RateLimited():
             return Defer(error.retry_at, error.code)
         case Retryable() if attempt <= max_retries:
-            return Retry(wait_after(attempt), error.code)
+            return Retry(backoff.wait_s(attempt), error.code)
         case NeedsHuman():
             return Pause(error.code)
         case Retryable() | Permanent() | LiaisonError():

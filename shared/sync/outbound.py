@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from uuid import UUID
 
 from pydantic import JsonValue
@@ -16,17 +17,26 @@ from shared.sync.priorities import OUTBOUND_SWEEP, RECONCILE
 
 BATCH = 500
 """Records that are asked for in one transaction."""
+AFTER, OF_RUN = "after", "of_run"
+"""Where a run that was cut off goes on, and which run that was: in the job's payload."""
 
 
 class OutboundSweep:
     """Handler of `push_moved` jobs."""
 
-    def __init__(self, database: Database, store: Store) -> None:
+    def __init__(self, database: Database, store: Store, *, time_budget_s: float = 240.0, batch: int = BATCH) -> None:
         self._database = database
         self._store = store
+        self._time_budget_s = time_budget_s
+        self._batch = batch
 
     async def __call__(self, job: Job) -> Ending:
-        """Ask for a reconcile of each record that moved; the run is complete when all are asked for."""
+        """
+        Ask for a reconcile of each record that moved; the run is complete when all are asked for.
+
+        After the time budget the job goes on in another invocation, from the record that was last.
+        """
+        started = time.monotonic()
         knocks: list[Knock] = []
         after: UUID | None = None
         while True:
@@ -36,16 +46,20 @@ class OutboundSweep:
                 if not runs:
                     return Done("nothing_to_run", knocks)
                 run = runs[0]
-                moved = await self._store.links.moved_records(tx, job.integration_id, job.entity, after, BATCH)
+                if after is None and job.payload.get(OF_RUN) == str(run.id):
+                    after = UUID(str(job.payload[AFTER]))
+                moved = await self._store.links.moved_records(tx, job.integration_id, job.entity, after, self._batch)
                 requests = [_request(job, each, run.id) for each in moved]
                 knocks.extend(await self._store.ledger.enqueue(tx, requests))
                 is_cancelled = await self._store.runs.add(tx, run.id, Counts(pages=1, read=len(moved)), {})
-                if is_cancelled or len(moved) < BATCH:
+                if is_cancelled or len(moved) < self._batch:
                     status = RunStatus.CANCELLED if is_cancelled else RunStatus.COMPLETE
                     evidence: dict[str, JsonValue] = {"records_asked_for": run.counts.read + len(moved)}
                     await self._store.runs.end(tx, run, status, evidence=evidence)
                     return Continue(knocks=knocks) if len(runs) > 1 else Done(status.value, knocks)
                 after = moved[-1]
+            if time.monotonic() - started >= self._time_budget_s:
+                return Continue(knocks=knocks, payload={AFTER: str(after), OF_RUN: str(run.id)})
 
 
 def _request(job: Job, record_id: UUID, run_id: UUID) -> JobRequest:

@@ -9,6 +9,7 @@ was given back, so that the host counts it and in the end moves the message to t
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from shared.sync import next_step as steps
 from shared.sync import waiting
 from shared.sync.endings import Continue, Done, Ending, Hold
 from shared.sync.lease import Lease
-from shared.sync.next_step import next_step
+from shared.sync.next_step import EXACT, Backoff, next_step
 from shared.sync.standing import stop
 from shared.sync.wakeups import wake_what_is_over
 
@@ -37,6 +38,9 @@ Handler = Callable[[Job], Awaitable[Ending]]
 
 UNFORESEEN = "unforeseen"
 """`error_code` of a job that raised. Its own message may claim it at any time (`is_due_if_named` in migration 0005)."""
+
+LONGEST_DELAY_S = 300.0
+"""Waits up to this long end with a message of their own."""
 
 KEPT_FOR = 2
 """Times `visibilityTimeout`: so long everybody else leaves it to that message, whose failures the host counts."""
@@ -87,6 +91,7 @@ class Runner:
         handlers: Mapping[str, Handler],
         limits: Limits,
         *,
+        backoff: Backoff = EXACT,
         fault: Callable[[Job], None] | None = None,
         is_ending: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -96,6 +101,7 @@ class Runner:
         self._knocker = knocker
         self._handlers = handlers
         self._limits = limits
+        self._backoff = backoff
         self._fault = fault
         self._is_ending = is_ending
         self._slots = asyncio.Semaphore(limits.at_once)
@@ -188,10 +194,19 @@ class Runner:
         if isinstance(ending, Hold):
             async with self._database.company(job.company_id) as tx:
                 knocks.extend(await wake_what_is_over(tx, self._store, job.integration_id, [ending.reason]))
-        if again is not None:
+        wait_s = ending.wait_s if isinstance(ending, Continue) else 0.0
+        if again is not None and wait_s:
+            await self._knock_later(again, wait_s)
+        elif again is not None:
             knocks.append(again)
         await self._knocker.send(knocks, traceparent=_current_traceparent())
         return outcome
+
+    async def _knock_later(self, knock: Knock, wait_s: float) -> None:
+        """Knock when the job is due, so that a short wait does not end with a sweep; longer ones are the sweep's."""
+        if wait_s <= LONGEST_DELAY_S:
+            # A second late: one that comes too early finds nothing due, and the job waits for the sweep.
+            await self._knocker.send([knock], traceparent=_current_traceparent(), delay_s=math.ceil(wait_s) + 1)
 
     async def _write_ending(self, job: Job, ending: Ending) -> tuple[str, Knock | None]:
         """Settle *ending*; return its name, and a knock when the job is due again at once."""
@@ -205,11 +220,11 @@ class Runner:
                     return "held", None
                 case Continue():
                     again = await ledger.postpone(tx, job, wait_s=ending.wait_s, payload=ending.payload)
-                    return "continued", None if ending.wait_s else again
+                    return "continued", again
 
     async def _settle_error(self, job: Job, error: LiaisonError) -> str:
         """Perform what `next_step` decides. Without a database nothing can be settled: the lease runs out."""
-        step = next_step(error, attempt=job.retry_count + 1, max_retries=job.max_retries)
+        step = next_step(error, attempt=job.retry_count + 1, max_retries=job.max_retries, backoff=self._backoff)
         try:
             return await self._perform(job, step, error)
         except (LeaseLost, Unavailable) as why:
@@ -225,14 +240,18 @@ class Runner:
                 return await self._bury(job, step.code, message, error=error)
             case steps.Retry():
                 async with self._database.company(job.company_id) as tx:
-                    await self._store.ledger.postpone(
+                    again = await self._store.ledger.postpone(
                         tx, job, wait_s=step.wait_s, attempts=1, code=step.code, message=message
                     )
                     await self._store.logs.write(tx, [_failure(job, error)])
+                await self._knock_later(again, step.wait_s)
                 return "retried"
             case steps.Again():
                 async with self._database.company(job.company_id) as tx:
-                    await self._store.ledger.postpone(tx, job, wait_s=step.wait_s, code=step.code, message=message)
+                    again = await self._store.ledger.postpone(
+                        tx, job, wait_s=step.wait_s, code=step.code, message=message
+                    )
+                await self._knock_later(again, step.wait_s)
                 return "again"
             case steps.Defer():
                 async with self._database.company(job.company_id) as tx:

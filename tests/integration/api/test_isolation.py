@@ -76,6 +76,10 @@ CASES = {
     "revert_run": Case("/api/runs/{run}/revert", {"preview": True}),
     "cancel_run": Case("/api/runs/{run}"),
     "list_dead_letters": empty("/api/dead-letters?integration_id={integration}&state=all"),
+    "list_dead_letter_groups": empty("/api/dead-letters/groups?integration_id={integration}"),
+    "redrive_dead_letters": Case(
+        "/api/dead-letters/redrive", {"integration_id": "{integration}"}, statuses=frozenset({202})
+    ),
     "redrive_dead_letter": Case("/api/dead-letters/{letter}/redrive"),
     "list_candidates": empty("/api/candidates?integration_id={integration}&external_id={external}&archived=all"),
     "get_candidate": Case("/api/candidates/{candidate}"),

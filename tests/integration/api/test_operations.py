@@ -198,6 +198,23 @@ async def test_a_dead_letter_is_redriven_once(
     assert len((await operator("GET", "/api/dead-letters?state=all")).body["data"]) == 1
 
 
+async def test_dead_letters_are_shown_by_cause_and_redriven_as_a_group(
+    company: Company, integration: dict[str, Any], query: Query
+) -> None:
+    operator = company.as_(Role.OPS)
+    for _ in range(3):
+        bury(query, company, integration["id"])
+    (group,) = (await operator("GET", "/api/dead-letters/groups")).body["data"]
+    assert (group["count"], group["code"], group["cause"]) == (3, "unavailable", "no answer")
+    assert group["sample_id"] in {row["id"] for row in (await operator("GET", "/api/dead-letters")).body["data"]}
+    for refused in ({}, {"group": group["group"], "all": True}, {"group": "'; DROP"}, {"all": False}):
+        assert (await operator("POST", "/api/dead-letters/redrive", refused)).status == 422, refused
+    done = await operator("POST", "/api/dead-letters/redrive", {"group": group["group"]})
+    assert (done.status, done.body) == (202, {"letters": 3, "jobs": 3, "more": False}), done.text
+    assert (await operator("POST", "/api/dead-letters/redrive", {"all": True})).body["letters"] == 0
+    assert (await operator("GET", "/api/dead-letters/groups")).body["data"] == []
+
+
 async def test_health_tells_figures_and_needs_a_recent_sweep(
     services: Services, admin: Caller, integration: dict[str, Any], query: Query
 ) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from uuid import UUID, uuid4
 
+from shared.store.dead_letters import DeadLetters
+from shared.store.ledger import Job
 from tests.fixtures.waiting import until
 from tests.integration.ledger.ground import Ground, Place
 
@@ -101,3 +103,58 @@ async def test_a_redrive_that_meets_a_request_for_its_key_gives_way(ground: Grou
 
 async def _is_blocked(ground: Ground) -> bool:
     return bool(await ground.rows("SELECT 1 FROM pg_locks WHERE NOT granted"))
+
+
+async def test_letters_that_are_alike_but_for_numbers_are_one_group(ground: Ground, place: Place) -> None:
+    for number in range(3):
+        await ground.fail(await _claimed(ground, place, f"k{number}"), message=f"candidate {number} is locked")
+    await ground.fail(await _claimed(ground, place, "other"), code="not_found", message="candidate 9 is locked")
+    async with ground.database.company(place.company_id) as tx:
+        first, second = await DeadLetters().groups(tx)
+    assert (first["count"], first["cause"], first["sample_cause"]) == (
+        3,
+        "candidate # is locked",
+        "candidate 2 is locked",
+    )
+    assert first["first_at"] < first["last_at"]
+    assert (second["count"], second["code"]) == (1, "not_found")
+
+
+async def test_a_group_is_redriven_whole_and_the_others_stay(ground: Ground, place: Place) -> None:
+    for number in range(4):
+        await ground.fail(await _claimed(ground, place, f"k{number}"), message=f"candidate {number} is locked")
+    other = await ground.fail(await _claimed(ground, place, "other"), message="no such stage")
+    async with ground.database.company(place.company_id) as tx:
+        groups = await DeadLetters().groups(tx)
+        key = next(group["group"] for group in groups if group["count"] == 4)
+        letters, knocks = await DeadLetters().redrive(tx, group=key, limit=3)
+        assert (letters, len(knocks)) == (3, 3)
+        letters, knocks = await DeadLetters().redrive(tx, group=key)
+        assert (letters, len(knocks)) == (1, 1)
+        assert await DeadLetters().redrive(tx, group=key) == (0, [])
+    rows = await ground.rows("SELECT status, epoch, retry_count FROM sync_queue WHERE status = 'pending'")
+    assert rows == [{"status": "pending", "epoch": 1, "retry_count": 0}] * 4
+    assert [letter["id"] for letter in await place.letters() if letter["state"] == "open"] == [other]
+
+
+async def test_many_of_one_key_become_the_one_job_that_the_key_may_have(ground: Ground, place: Place) -> None:
+    """One failed twice, and one that was asked for anew meanwhile: nothing runs twice, and a full pull stays full."""
+    for mode in ("full", "incremental"):
+        await place.ask_for([place.request("twice", payload={"mode": mode})])
+        await ground.fail(await ground.claimed_job())
+    await ground.fail(await _claimed(ground, place, "anew"))
+    anew = await place.ask("anew")
+    async with ground.database.company(place.company_id) as tx:
+        letters, knocks = await DeadLetters().redrive(tx)
+    assert (letters, len(knocks)) == (3, 2)
+    rows = await ground.rows(
+        "SELECT id, record_key, status, requested_seq, payload FROM sync_queue ORDER BY record_key"
+    )
+    assert [(row["record_key"], row["status"]) for row in rows] == [("anew", "pending"), ("twice", "pending")]
+    assert (rows[0]["id"], rows[0]["requested_seq"]) == (anew, 2)
+    assert rows[1]["payload"] == {"mode": "full"}
+    assert [letter["state"] for letter in await place.letters()] == ["redriven"] * 3
+
+
+async def _claimed(ground: Ground, place: Place, key: str) -> Job:
+    return await ground.claimed_job(await place.ask(key))

@@ -74,17 +74,29 @@ async def test_a_job_that_goes_on_runs_again_at_once_and_spends_nothing(
     assert (await ground.job_row(job_id))["status"] == "completed"
 
 
-async def test_a_job_that_goes_on_later_is_left_to_the_sweep(workshop: Workshop, ground: Ground, place: Place) -> None:
+@pytest.mark.parametrize(("wait_s", "messages"), [(90, 1), (900, 0)])
+async def test_a_job_that_goes_on_later_has_a_message_that_sleeps_or_is_left_to_the_sweep(
+    workshop: Workshop, ground: Ground, place: Place, wait_s: int, messages: int
+) -> None:
     async def pull(job: Job) -> Ending:
-        return Continue(wait_s=90)
+        return Continue(wait_s=wait_s)
 
     workshop.handle(pull)
     job_id = await place.ask("k")
     assert await workshop.runner().answer(message_for(job_id, place.company_id), NORMAL) == 1
     row = await ground.job_row(job_id)
     assert (row["status"], row["retry_count"]) == ("pending", 0)
-    assert 80 < await ground.wait_s(job_id) <= 90
-    assert await workshop.count(NORMAL) == 0
+    assert wait_s - 10 < await ground.wait_s(job_id) <= wait_s
+    assert (await workshop.count(NORMAL), await workshop.queues.visible(NORMAL)) == (messages, 0)
+
+
+async def test_a_short_retry_need_not_wait_for_the_sweep(workshop: Workshop, ground: Ground, place: Place) -> None:
+    """Its message comes when it is due; waits of more than minutes are the sweep's."""
+    workshop.handle(raising(Unavailable("down")))  # type: ignore[arg-type]
+    job_id = await place.ask("k")
+    await workshop.runner().answer(message_for(job_id, place.company_id), NORMAL)
+    assert (await ground.job_row(job_id))["retry_count"] == 1
+    assert (await workshop.count(NORMAL), await workshop.queues.visible(NORMAL)) == (1, 0)
 
 
 async def test_a_held_job_waits_for_its_event(workshop: Workshop, ground: Ground, place: Place) -> None:

@@ -13,6 +13,7 @@ from shared.sync.next_step import (
     OVERTAKEN_WAIT_S,
     Abandon,
     Again,
+    Backoff,
     DeadLetter,
     Defer,
     NextStep,
@@ -90,3 +91,11 @@ def test_an_error_of_nobodys_kind_is_a_dead_letter() -> None:
 
     assert next_step(Odd("x"), attempt=1, max_retries=3) == DeadLetter("odd")
     assert next_step(SettingsError("x"), attempt=1, max_retries=0) == DeadLetter("settings_invalid")
+
+
+@pytest.mark.parametrize("chance", [0.0, 0.5, 1.0])
+def test_jitter_only_ever_lengthens_a_wait_by_its_part(chance: float) -> None:
+    backoff = Backoff(jitter=0.2, chance=lambda: chance)
+    for attempt, wait_s in enumerate((60, 120, 240, 480, 960), 1):
+        step = next_step(Unavailable("x"), attempt=attempt, max_retries=5, backoff=backoff)
+        assert step == Retry(wait_s * (1 + 0.2 * chance), "unavailable")

@@ -1,0 +1,110 @@
+"""Dead letters by their cause, and many of them redriven at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, LiteralString
+from uuid import UUID
+
+from psycopg.errors import UniqueViolation
+
+from shared.errors import Conflict
+from shared.store.database import Transaction
+from shared.store.jobs import Knock
+
+REDRIVE_TRIES = 3
+BATCH = 500
+"""Letters that one transaction takes up."""
+MOST_GROUPS = 200
+
+# Causes that differ in numbers and ids alone are alike (migration 0015).
+_GROUPS: LiteralString = """
+SELECT group_key AS "group", (array_agg(integration_id))[1] AS integration_id, min(action) AS action,
+    min(entity_type) AS entity, min(code) AS code, min(cause_alike) AS cause, count(*) AS count,
+    min(created_at) AS first_at, max(created_at) AS last_at,
+    (array_agg(id ORDER BY created_at DESC, id DESC))[1] AS sample_id,
+    (array_agg(cause ORDER BY created_at DESC, id DESC))[1] AS sample_cause
+FROM dead_letters
+WHERE state = 'open' AND (%(integration)s::uuid IS NULL OR integration_id = %(integration)s)
+GROUP BY group_key ORDER BY count(*) DESC, max(created_at) DESC, group_key LIMIT %(limit)s
+"""
+
+# Of several failed jobs with one key the latest runs again; if the key is open anyway, that job is asked for instead.
+# Rows are locked in the order of their keys, as whoever asks for several jobs does.
+_REDRIVE: LiteralString = """
+WITH letter AS (
+    UPDATE dead_letters SET state = 'redriven', ended_at = clock_timestamp()
+    WHERE id IN (
+        SELECT d.id FROM dead_letters d
+        WHERE d.state = 'open' AND (%(group)s::text IS NULL OR d.group_key = %(group)s)
+            AND (%(integration)s::uuid IS NULL OR d.integration_id = %(integration)s)
+        ORDER BY d.created_at, d.id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+    RETURNING job_id
+), locked AS MATERIALIZED (
+    SELECT q.* FROM sync_queue q
+    WHERE q.id IN (SELECT job_id FROM letter) AND q.status = 'failed'
+    ORDER BY q.integration_id, q.action, q.entity_type, q.record_key FOR UPDATE
+), failed AS (
+    SELECT DISTINCT ON (integration_id, action, entity_type, record_key) *, bool_or(payload ->> 'mode' = 'full')
+        OVER (PARTITION BY integration_id, action, entity_type, record_key) AS is_full
+    FROM locked ORDER BY integration_id, action, entity_type, record_key, completed_at DESC
+), bumped AS (
+    UPDATE sync_queue q SET requested_seq = q.requested_seq + 1, priority = least(q.priority, f.priority),
+        payload = f.payload || q.payload || (CASE WHEN f.is_full THEN '{"mode": "full"}' ELSE '{}' END)::jsonb,
+        retry_count = CASE WHEN q.status = 'pending' THEN 0 ELSE q.retry_count END,
+        scheduled_at = CASE WHEN q.status = 'pending' THEN clock_timestamp() ELSE q.scheduled_at END
+    FROM failed f
+    WHERE q.id <> f.id AND q.status IN ('pending', 'processing')
+        AND (q.integration_id, q.action, q.entity_type, q.record_key)
+            = (f.integration_id, f.action, f.entity_type, f.record_key)
+    RETURNING q.id, q.company_id, q.epoch, q.priority, f.id AS replaced
+), revived AS (
+    UPDATE sync_queue q SET status = 'pending', epoch = q.epoch + 1, retry_count = 0, crashes = 0,
+        scheduled_at = clock_timestamp(), completed_at = NULL, hold_reason = NULL, error_message = NULL,
+        error_code = NULL,
+        payload = q.payload || (CASE WHEN f.is_full THEN '{"mode": "full"}' ELSE '{}' END)::jsonb
+    FROM failed f WHERE q.id = f.id AND NOT EXISTS (SELECT FROM bumped b WHERE b.replaced = f.id)
+    RETURNING q.id, q.company_id, q.epoch, q.priority
+), gone AS (
+    DELETE FROM sync_queue q USING locked l
+    WHERE q.id = l.id AND q.id NOT IN (SELECT f.id FROM failed f WHERE NOT EXISTS (
+        SELECT FROM bumped b WHERE b.replaced = f.id))
+), jobs AS (
+    SELECT id, company_id, epoch, priority FROM bumped UNION ALL SELECT id, company_id, epoch, priority FROM revived
+)
+SELECT j.*, (SELECT count(*) FROM letter) AS letters
+FROM (SELECT 1) AS one LEFT JOIN jobs j ON true
+"""
+
+
+class DeadLetters:
+    """Statements on `dead_letters` that concern many."""
+
+    async def groups(
+        self, tx: Transaction, *, integration_id: UUID | None = None, limit: int = MOST_GROUPS
+    ) -> list[Mapping[str, Any]]:
+        """Return the open letters by cause, the largest groups first, each with its latest as a sample."""
+        return list(await tx.rows(_GROUPS, integration=integration_id, limit=limit))
+
+    async def redrive(
+        self, tx: Transaction, *, group: str | None = None, integration_id: UUID | None = None, limit: int = BATCH
+    ) -> tuple[int, list[Knock]]:
+        """
+        Run the jobs of open letters again from their first attempt, the oldest letters first.
+
+        Return how many letters were taken up, and a knock for each job. *group* and *integration_id* narrow it. Raises
+        Conflict when others ask for the same jobs too fast.
+        """
+        for _ in range(REDRIVE_TRIES):
+            try:
+                async with tx.savepoint():
+                    rows = await tx.rows(_REDRIVE, group=group, integration=integration_id, limit=limit)
+            except UniqueViolation:
+                continue  # a key was asked for at this very moment: look again
+            knocks = [
+                Knock(row["company_id"], row["id"], row["epoch"], row["priority"])
+                for row in rows
+                if row["id"] is not None
+            ]
+            return int(rows[0]["letters"]), knocks
+        raise Conflict("the jobs' keys are asked for all the time", remedy="try again")
