@@ -26,6 +26,7 @@ from tests.simulation.store.schema import tables
 from tests.simulation.store.tables import INFINITY
 
 JOB, CANDIDATE, APPLICATION = EntityType.JOB, EntityType.CANDIDATE, EntityType.APPLICATION
+SEQUENCES = ("observation_seq", "lease_seq", "turn_urgent", "turn_normal", "turn_bulk")
 T = TypeVar("T")
 
 
@@ -208,6 +209,7 @@ class PostgresGround(Ground):
         self.database = Database(app_dsn, pool_max=4)
         self.store = Store()
         self.admin = admin
+        self._moments: dict[str, list[str]] = {}
 
     @classmethod
     async def open(cls, app_dsn: str, admin_dsn: str) -> PostgresGround:
@@ -220,12 +222,11 @@ class PostgresGround(Ground):
 
     async def clear(self) -> None:
         """Empty every table, and let every sequence begin again."""
-        await self.admin.execute("SET session_replication_role = replica")  # foreign keys ask for no order
-        for table in tables():
-            await self.admin.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
-        await self.admin.execute("RESET session_replication_role")
-        for sequence in ("observation_seq", "lease_seq", "turn_urgent", "turn_normal", "turn_bulk"):
-            await self.admin.execute(sql.SQL("ALTER SEQUENCE {} RESTART").format(sql.Identifier(sequence)))
+        emptied = [sql.SQL("DELETE FROM {}").format(sql.Identifier(table)) for table in tables()]
+        begun = [sql.SQL("ALTER SEQUENCE {} RESTART").format(sql.Identifier(name)) for name in SEQUENCES]
+        # Foreign keys ask for no order so.
+        alone = [sql.SQL("SET session_replication_role = replica"), *emptied, sql.SQL("RESET session_replication_role")]
+        await self.admin.execute(sql.SQL("; ").join([*alone, *begun]))
 
     async def rows(self, table: str) -> list[dict[str, Any]]:
         cursor = await self.admin.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(table)))
@@ -251,17 +252,24 @@ class PostgresGround(Ground):
         await self.admin.execute(query, _adapted(table, values) | wanted)
 
     async def pass_time(self, seconds: float) -> None:
-        for table in tables():
+        if not self._moments:
             cursor = await self.admin.execute(
-                "SELECT column_name FROM information_schema.columns WHERE table_schema = 'public' AND table_name = %s"
-                " AND data_type = 'timestamp with time zone'",
-                [table],
+                "SELECT table_name, array_agg(column_name::text) AS columns FROM information_schema.columns"
+                " WHERE table_schema = 'public' AND data_type = 'timestamp with time zone' GROUP BY table_name"
             )
-            columns = [sql.Identifier(row["column_name"]) for row in await cursor.fetchall()]
-            moved = sql.SQL(", ").join(sql.SQL("{0} = {0} - %(s)s * interval '1 s'").format(each) for each in columns)
-            if columns:
-                query = sql.SQL("UPDATE {} SET {}").format(sql.Identifier(table), moved)
-                await self.admin.execute(query, {"s": seconds})
+            self._moments = {row["table_name"]: row["columns"] for row in await cursor.fetchall()}
+        passed = sql.Literal(timedelta(seconds=seconds))
+        updates = [
+            sql.SQL("UPDATE {} SET {}").format(
+                sql.Identifier(table),
+                sql.SQL(", ").join(
+                    sql.SQL("{0} = {0} - {1}").format(sql.Identifier(column), passed) for column in self._moments[table]
+                ),
+            )
+            for table in tables()
+            if table in self._moments
+        ]
+        await self.admin.execute(sql.SQL("; ").join(updates))
 
     async def now(self) -> datetime:
         row = await (await self.admin.execute("SELECT clock_timestamp() AS at")).fetchone()
@@ -271,7 +279,8 @@ class PostgresGround(Ground):
 
     async def waiting(self) -> int:
         cursor = await self.admin.execute(
-            "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            "SELECT count(*) AS n FROM pg_stat_activity"
+            " WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0"
         )
         row = await cursor.fetchone()
         assert row is not None

@@ -109,6 +109,7 @@ class Lock:
         for waiter in waiting:
             if self.is_free_for(waiter.session, waiter.strength):
                 self.take(waiter.session, waiter.strength)
+                waiter.session.waits = None
                 if not waiter.granted.done():
                     waiter.granted.set_result(None)
             else:

@@ -111,7 +111,7 @@ class MemoryTransaction(Transaction):
         try:
             found = await statement.imitation(self.session, **parameters)
         except Error:
-            self.session.is_failed = True
+            self.session.fail()
             raise
         await self.gate(statement.ends)
         return found

@@ -13,7 +13,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from psycopg.errors import CardinalityViolation, ForeignKeyViolation, InFailedSqlTransaction, UniqueViolation
+from psycopg.errors import (
+    CardinalityViolation,
+    ForeignKeyViolation,
+    InFailedSqlTransaction,
+    InsufficientPrivilege,
+    UniqueViolation,
+)
 
 from tests.simulation.store.locks import Lock, Strength, Waiter
 from tests.simulation.store.tables import Condition, Index, Row, Slot, Table
@@ -43,6 +49,7 @@ class Session:
         self.end = Lock()
         self._written: list[tuple[Table, Slot, Session | None, Row | None]] = []
         self._touched: set[Slot] = set()
+        self._savepoints: list[tuple[int, int]] = []
         self.end.holders[self] = Strength.FOR_UPDATE
 
     def clock(self) -> datetime:
@@ -192,6 +199,8 @@ class Session:
             before = holder.seen_by(self)
             if before is None or place.key(before) != place.key(row):
                 continue  # gone, or no longer in the way: look again
+            if table.company is not None and before[table.company] != self.company_id:
+                raise InsufficientPrivilege(f'row violates row-level security policy for table "{table.name}"')
             after = table.checked(change(before, row))
             await self._exclusive(table, holder, before, after)
             self._write(table, holder, after)
@@ -246,15 +255,32 @@ class Session:
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
         """Undo the block, with the locks that it took, if an error leaves it."""
-        written, locks = len(self._written), len(self.locks)
-        was_failed = self.is_failed
+        mark = (len(self._written), len(self.locks))
+        self._savepoints.append(mark)
         try:
             yield
         except BaseException:
-            self._undo(written)
-            self._release(locks)
-            self.is_failed = was_failed
+            self._back_to(mark)
+            self.is_failed = False
             raise
+        finally:
+            self._savepoints.pop()
+
+    def fail(self) -> None:
+        """
+        Undo the innermost savepoint's part, or everything, after an error of the database.
+
+        Its locks go at once, as PostgreSQL lets them go: nobody waits for the client to say that it has understood.
+        """
+        self.is_failed = True
+        if self._savepoints:
+            self._back_to(self._savepoints[-1])
+        else:
+            self.roll_back()
+
+    def _back_to(self, mark: tuple[int, int]) -> None:
+        self._undo(mark[0])
+        self._release(mark[1])
 
     def commit(self) -> None:
         """Let everybody see what was written, and let go of every lock."""
