@@ -25,6 +25,7 @@ from shared.store.webhook_events import EventRow, WebhookEvents
 from tests.contract.store.ground import APPLICATION, CANDIDATE, JOB, Ground
 
 HOUR = timedelta(hours=1)
+SECOND = timedelta(seconds=1)
 KEYS = ("a", "b", "c")
 EMAILS = ("a@x.example", "b@x.example")
 UNITS = ("email", "name")
@@ -94,8 +95,9 @@ class Chooser:
         async def call(world: World, tx: Transaction) -> Any:
             now = await world.ground.now()
             due = [
-                replace(request, due_at=None if hour is None else now + hour * HOUR)
-                for request, hour in zip(asked, hours, strict=True)
+                # Which of two comes first that are due at the same moment is nobody's promise.
+                replace(request, due_at=None if hour is None else now + hour * HOUR + number * SECOND)
+                for number, (request, hour) in enumerate(zip(asked, hours, strict=True))
             ]
             return await world.store.ledger.enqueue(tx, due)
 
@@ -104,16 +106,18 @@ class Chooser:
         )
 
     def _request(self) -> JobRequest:
-        chance = self.chance
+        chance, integration_id = self.chance, self._integration()
+        action, entity, key = chance.choice(("reconcile", "pull")), chance.choice((CANDIDATE, JOB)), chance.choice(KEYS)
         return JobRequest(
-            self._integration(),
-            chance.choice(("reconcile", "pull")),
-            chance.choice((CANDIDATE, JOB)),
-            chance.choice(KEYS),
+            integration_id,
+            action,
+            entity,
+            key,
             Direction.INBOUND,
             chance.choice((2, 5, 6, 9)),
             payload=chance.choice(({}, {"mode": "full"}, {"mode": "incremental"}, {"n": 1})),
-            hold_reason=chance.choice((None, None, "event")),
+            # One reason for each job: in which order a statement wakes several is nobody's promise.
+            hold_reason=chance.choice((None, None, f"{integration_id.int & 0xF} {action} {entity} {key}")),
         )
 
     def settle(self) -> Operation:
@@ -129,7 +133,7 @@ class Chooser:
                 "finish": lambda: ledger.finish(tx, job),
                 "retry": lambda: ledger.postpone(tx, job, wait_s=3600, attempts=1, code="c", message="m"),
                 "again": lambda: ledger.postpone(tx, job, payload={"p": 1}),
-                "hold": lambda: ledger.postpone(tx, job, hold_reason="event"),
+                "hold": lambda: ledger.postpone(tx, job, hold_reason=str(job.id)),
                 "unforeseen": lambda: ledger.postpone(tx, job, wait_s=3600, code="unforeseen", unforeseen=True),
                 "fail": lambda: ledger.fail(tx, job, queue="q", code="c", message="m"),
                 "guard": lambda: ledger.guard(tx, job),
@@ -146,7 +150,9 @@ class Chooser:
         async def call(world: World, tx: Transaction) -> Any:  # noqa: PLR0911 - one for each name
             ledger = world.store.ledger
             if name == "release":
-                return await ledger.release_held(tx, integration_id, ["event"])
+                rows = await world.ground.rows("sync_queue")
+                reasons = sorted({row["hold_reason"] for row in rows if row["hold_reason"] is not None})
+                return await ledger.release_held(tx, integration_id, [reasons[which % len(reasons)]] if reasons else [])
             if name == "lock_waits":
                 return await ledger.lock_waits(tx, integration_id)
             if name == "cancel":

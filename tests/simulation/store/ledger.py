@@ -220,26 +220,28 @@ async def state(session: Session, *, job: UUID) -> Result:
 @imitates(production, "_REDRIVE")
 async def redrive(session: Session, *, letter: UUID) -> Result:
     jobs, letters = session.memory.tables["sync_queue"], session.memory.tables["dead_letters"]
-    active = [slot for status in ("pending", "processing") for slot in session.at(jobs, "status", status)]
-    failed = {session.seen(slot)["id"]: slot for slot in session.at(jobs, "status", "failed")}
-    everyone = {session.seen(slot)["id"]: session.seen(slot) for slot in session.slots(jobs)}
+    meant = [session.seen(slot)["job_id"] for slot in session.by_key(letters, letter)]
+    places = [slot for job_id in meant for slot in session.by_key(jobs, job_id)]
+    olds = [session.seen(slot) for slot in places]
+    alike = [
+        slot
+        for old in olds
+        for slot in session.at(jobs, "sync_queue_open", tuple(old[name] for name in _KEY), _same_key(old))
+    ]
     ended = await session.update(
         letters,
         session.by_key(letters, letter),
         lambda row: row["state"] == "open",
         lambda row: {**row, "state": "redriven", "ended_at": session.clock()},
     )
-    for _, row in ended:
-        old = everyone.get(row["job_id"])
-        if old is None:
-            continue
-        bumped = await session.update(jobs, active, _same_key(old), _bumped(session, old))
+    for old in olds if ended else []:
+        bumped = await session.update(jobs, alike, _same_key(old), _bumped(session, old))
         if bumped:
             await session.delete(jobs, session.by_key(jobs, old["id"]))
             return shown([after for _, after in bumped], _KNOCK)
         revived = await session.update(
             jobs,
-            [failed[old["id"]]] if old["id"] in failed else [],
+            places,
             lambda job: job["status"] == "failed",
             lambda job: {
                 **job,

@@ -120,9 +120,9 @@ class Session:
     async def lock(
         self, slots: Iterable[Slot], strength: Strength, where: Condition = _any, *, skip_locked: bool = False
     ) -> list[Slot]:
-        """Lock rows one after another; return those that still are as *where* wants."""
+        """Lock the rows that *where* wants one after another; return those that it still wants then."""
         locked = []
-        for slot in slots:
+        for slot in self._wanted(slots, where):
             if skip_locked and not slot.lock.is_free_for(self, strength):
                 continue
             await slot.lock.acquire(self, strength)
@@ -131,14 +131,17 @@ class Session:
                 locked.append(slot)
         return locked
 
+    def _wanted(self, slots: Iterable[Slot], where: Condition) -> list[Slot]:
+        return [slot for slot in slots if (row := slot.seen_by(self)) is not None and where(row)]
+
     # -- writing ------------------------------------------------------------------------------------------------------
 
     async def update(
         self, table: Table, slots: Iterable[Slot], where: Condition, change: Change
     ) -> list[tuple[Row, Row]]:
-        """Change rows one after another that *where* still wants once they are locked; return each before and after."""
+        """Change the rows that *where* wants, and still wants once they are locked; return each before and after."""
         changed = []
-        for slot in slots:
+        for slot in self._wanted(slots, where):
             for mine in await self.lock([slot], Strength.NO_KEY_UPDATE, where):
                 before = self.seen(mine)
                 after = table.checked(change(before))
@@ -148,9 +151,9 @@ class Session:
         return changed
 
     async def delete(self, table: Table, slots: Iterable[Slot], where: Condition = _any) -> list[Row]:
-        """Delete rows that *where* still wants once they are locked; return them."""
+        """Delete the rows that *where* wants, and still wants once they are locked; return them."""
         gone = []
-        for slot in slots:
+        for slot in self._wanted(slots, where):
             for mine in await self.lock([slot], Strength.FOR_UPDATE, where):
                 gone.append(self.seen(mine))
                 self._write(table, mine, None)
