@@ -74,7 +74,8 @@ def _answered(draft: Draft, unit: Unit, base: UnitBase, t: Print) -> UnitBase:
     landed = alike(t, intent, unit) or alike(t, base.intent_expects, unit)
     base = replace(base, intent=None, intent_expects=None)
     if landed:
-        base = _based(draft, unit, base, intent, t)
+        # A member that was not sent may have changed there since: nothing of it has landed.
+        base = _based(draft, unit, base, intent, narrowed(t, intent, unit))
         draft.decided(unit, Row.OWN_WRITE)
     draft.keep(unit, base)
     return draft.base[unit.name]
@@ -93,7 +94,11 @@ def _forgiven(draft: Draft, unit: Unit, base: UnitBase) -> UnitBase:
 
 
 def _their_change(unit: Unit, base: UnitBase, t: Print) -> bool:
-    return narrowed(base.theirs, t, unit) != t and not alike(t, base.expects, unit)
+    if base.expects is None or len(unit.members) == 1:
+        return narrowed(base.theirs, t, unit) != t and t != base.expects
+    # Each member by itself: what is expected may cover fewer of them than are shown.
+    halves = (parts_of(each, unit) for each in (t, base.theirs, base.expects))
+    return any(part not in (HIDDEN, *known) for part, *known in zip(*halves, strict=True))
 
 
 def _has_met(unit: Unit, base: UnitBase, t: Print) -> bool:

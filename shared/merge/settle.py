@@ -106,7 +106,7 @@ def _settled(
 ) -> UnitBase:
     if is_set(rules, unit) and isinstance(sent, Mapping) and isinstance(base.theirs, Mapping):
         return _settled_set(base, unit, sent, values, answer, rules)
-    answered = print_of(rules, unit, answer.values, shown)
+    answered = narrowed(print_of(rules, unit, answer.values, shown), sent, unit)
     expects = expected_print(rules, unit, {name: values.get(name) for name in unit.members if name in values})
     is_kept = alike(answered, sent, unit) or alike(answered, expects, unit)
     # An answer that still shows the value of before has ignored the write: that is no agreement.

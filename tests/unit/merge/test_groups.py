@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from pydantic import JsonValue
 
@@ -145,3 +147,34 @@ def test_prints_of_a_group_are_compared_member_by_member() -> None:
         False,
         False,
     ]
+
+
+def test_what_is_expected_of_one_member_hides_no_change_of_another() -> None:
+    """Found by a world of the rule model: the vendor's edit passed for what it makes of our write."""
+
+    def in_capitals(_: str, value: JsonValue) -> JsonValue:
+        return value.upper() if isinstance(value, str) else value
+
+    how = rules(expected=in_capitals)
+    known = agreed(name("Ann", "Lee"))
+    sent = merge(known, ours(name("Anna", "Lee"), 30), theirs({"first_name": "Ann"}), how)
+    late = theirs({"first_name": "Anna"}, 70)
+    known = settle(with_intents(sent.base, sent.intents, sent.expects), sent.intents, sent.push, late, how)
+    mine = ours(name("Anna", "Lee-Ray"), 75)
+    for shown in (name("ANNA", "Leigh"), name("Anna", "Leigh")):
+        assert merge(known, mine, theirs(shown, 80), how).held
+    assert merge(known, mine, theirs(name("ANNA", "Lee"), 80), how).push == name("Anna", "Lee-Ray")
+
+
+@pytest.mark.parametrize("is_answered", [True, False])
+def test_a_member_that_was_hidden_when_the_others_were_sent_keeps_what_was_agreed(is_answered: bool) -> None:
+    """Found by a world of the rule model: the vendor's edit of the hidden member was overwritten unseen."""
+    mine = ours(name("Anna", "Lee-Ray"), 30)
+    sent = merge(agreed(name("Ann", "Lee")), mine, theirs({"first_name": "Ann"}), rules())
+    assert sent.push == {"first_name": "Anna"}
+    known = with_intents(sent.base, sent.intents, sent.expects)
+    shown = theirs(name("Anna", "Leigh"), 70)
+    if is_answered:
+        known = settle(known, sent.intents, sent.push, shown, rules())
+    after = merge(known, mine, replace(shown, observed_at=at(80)), rules())
+    assert (after.push, [held.unit for held in after.held]) == ({}, ["name"])
