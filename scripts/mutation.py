@@ -20,6 +20,7 @@ from scripts.verify import fingerprint_of_sources
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARE = 0.80
+INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,13 @@ def prepare(name: str) -> Path:
     return folder
 
 
+def tried_so_far(folder: Path) -> tuple[int, int]:
+    """Return how many mutants have a result, and how many are known, by the tool's own notes."""
+    notes = [json.loads(file.read_text(encoding="utf-8")) for file in (folder / "mutants").rglob("*.meta")]
+    codes = [code for note in notes for code in note["exit_code_by_key"].values()]
+    return sum(code is not None for code in codes), len(codes)
+
+
 def main() -> int:
     """Run one target; print the survivors and, last, the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -100,8 +108,13 @@ def main() -> int:
     folder = prepare(parser.parse_args().target)
     mutmut = str(Path(sys.executable).with_name("mutmut"))
     log = folder / "mutmut.log"
-    with log.open("w", encoding="utf-8") as output:  # its spinner fills screens
-        run = subprocess.run([mutmut, "run"], cwd=folder, check=False, stdout=output, stderr=output)  # noqa: S603
+    try:
+        with log.open("w", encoding="utf-8") as output:  # its spinner fills screens
+            run = subprocess.run([mutmut, "run"], cwd=folder, check=False, stdout=output, stderr=output)  # noqa: S603
+    except KeyboardInterrupt:
+        tried, known = tried_so_far(folder)
+        print(f"{tried} of {known} mutants tried so far; the next call goes on")
+        return INTERRUPTED
     if run.returncode != 0:
         print(log.read_text(encoding="utf-8", errors="replace")[-3000:])
         print(f"mutmut ended with {run.returncode}")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.sync.cadence import following
+from shared.model import EntityType
+from shared.store.schedules import Schedule
+from shared.sync.cadence import following, next_due
 
 DAY, HOUR = 86_400, 3600
 LONDON = "Europe/London"
@@ -86,3 +89,21 @@ def test_the_next_time_is_always_ahead_and_never_further_than_a_period_and_a_cha
 def test_a_zone_that_nobody_knows_is_an_error() -> None:
     with pytest.raises(KeyError):
         following(datetime(2026, 1, 1, tzinfo=UTC), every_s=DAY, time_zone="Atlantis/Capital", after=datetime.now(UTC))
+
+
+def test_a_schedule_comes_due_by_its_own_anchor_cadence_zone_and_clock() -> None:
+    anchor, read_at = local("2026-03-27T01:00"), local("2026-03-28T17:00")
+    schedule = Schedule(
+        id=uuid4(),
+        integration_id=uuid4(),
+        entity=EntityType.CANDIDATE,
+        mode="incremental",
+        every_s=DAY,
+        time_zone=LONDON,
+        enabled=True,
+        next_due_at=anchor,
+        last_enqueued_at=None,
+        anchor_at=anchor,
+        read_at=read_at,
+    )
+    assert next_due(schedule) == local("2026-03-29T02:00")
