@@ -53,6 +53,8 @@ pytest_add_cli_args=
     --noconftest
     -p
     no:randomly
+    -p
+    tests.fixtures.properties
     -q
 pytest_add_cli_args_test_selection=
 {tests}
@@ -96,8 +98,12 @@ def prepare(name: str) -> Path:
 
 def tried_so_far(folder: Path) -> tuple[int, int]:
     """Return how many mutants have a result, and how many are known, by the tool's own notes."""
-    notes = [json.loads(file.read_text(encoding="utf-8")) for file in (folder / "mutants").rglob("*.meta")]
-    codes = [code for note in notes for code in note["exit_code_by_key"].values()]
+    codes: list[int | None] = []
+    for file in (folder / "mutants").rglob("*.meta"):
+        try:
+            codes += json.loads(file.read_text(encoding="utf-8"))["exit_code_by_key"].values()
+        except json.JSONDecodeError:  # it was being written when the tool was stopped
+            continue
     return sum(code is not None for code in codes), len(codes)
 
 

@@ -6,5 +6,6 @@ pytest_plugins = [
     "tests.fixtures.lacking",
     "tests.fixtures.network",
     "tests.fixtures.postgres",
+    "tests.fixtures.properties",
     "tests.fixtures.storage",
 ]
