@@ -43,12 +43,26 @@ async def _answer(req: func.HttpRequest) -> func.HttpResponse:
         from shared import composition
 
         services = composition.services()
-        found, sweep_s = await look(services), services.settings.sync_sweep_seconds
+        found, has_tables = await asyncio.gather(look(services), reaches_tables(services))
+        sweep_s = services.settings.sync_sweep_seconds
     except Exception:  # health tells of every trouble, and of none in words
         log.exception("health_failed")
-        found, sweep_s = None, 0
-    body = health_view(found, sweep_s)
+        found, has_tables, sweep_s = None, True, 0
+    body = health_view(found, sweep_s, has_tables=has_tables)
     return respond(200 if body["healthy"] else 503, body, {"x-request-id": request_id_of(req)})
+
+
+async def reaches_tables(services: Services) -> bool:
+    """Whether shared limits and breakers can be read."""
+    from shared.sync.window_table import TABLE
+
+    try:
+        async with asyncio.timeout(LONGEST_S):
+            await services.limit_tables.find(TABLE, "health", "probe")
+    except (LiaisonError, TimeoutError) as error:
+        log.warning("tables_unknown", code=getattr(error, "code", "timeout"))
+        return False
+    return True
 
 
 async def look(services: Services) -> Health | None:

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from shared.sync.runs import Syncs
     from shared.sync.suppression import Suppression
     from shared.sync.sweep import Sweep
+    from shared.sync.traffic import Traffic
 
 
 LIMITS_WAIT_S = 1.5
@@ -96,7 +97,14 @@ class Services:
     @cached_property
     def knocker(self) -> Knocker:
         """Sends knocks after commits."""
-        return Knocker(self.queues, telemetry.get_logger("shared.knocker"))
+        return Knocker(self.queues, telemetry.get_logger("shared.knocker"), was_sent=self.traffic.was_sent)
+
+    @cached_property
+    def traffic(self) -> Traffic:
+        """Knocks sent and answered by this process."""
+        from shared.sync.traffic import Traffic
+
+        return Traffic(self.database)
 
     @cached_property
     def store(self) -> Store:
@@ -372,6 +380,7 @@ class Services:
     def sweep(self) -> Sweep:
         """Knocks for what is due, starts schedules."""
         from shared.sync.sweep import Sweep
+        from shared.sync.vanishing import Watch
 
         return Sweep(
             self.database,
@@ -380,6 +389,7 @@ class Services:
             self.syncs,
             self.comparisons,
             per_integration=self.settings.sync_max_concurrent,
+            watch=Watch(self.database, self.store, self.queues, self.traffic),
         )
 
     @cached_property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, LiteralString
@@ -11,6 +11,7 @@ from uuid import UUID
 from shared.errors import NotFound
 from shared.model import Direction, EntityType, LogAction, LogStatus
 from shared.store.database import Transaction
+from shared.store.knock_traffic import FEWEST, LASTS_S
 
 Position = tuple[datetime, UUID]
 
@@ -38,6 +39,8 @@ class Health:
     oldest_due_age_s: float
     sweep_age_s: float | None
     """Seconds since the last sweep by the database's clock; None: there was none yet."""
+    vanishing: Sequence[str] = ()
+    """Queues whose knocks somebody else takes."""
 
 
 class Listings:
@@ -134,8 +137,10 @@ class Listings:
 
     async def health(self, tx: Transaction, *, heartbeat: str) -> Health:
         """Return figures over all companies; in a dispatch transaction."""
-        row = await tx.one(_HEALTH, heartbeat=heartbeat)
-        return Health(row["processing"], row["due"], row["oldest_due_age_s"], row["sweep_age_s"])
+        row = await tx.one(_HEALTH, heartbeat=heartbeat, fewest=FEWEST, lasts=LASTS_S)
+        return Health(
+            row["processing"], row["due"], row["oldest_due_age_s"], row["sweep_age_s"], tuple(row["vanishing"])
+        )
 
 
 def log_listing(wanted: LogFilter, after: Position | None) -> tuple[LiteralString, dict[str, Any]]:
@@ -233,6 +238,8 @@ ORDER BY created_at DESC, id DESC LIMIT %(limit)s
 _HEALTH: LiteralString = """
 SELECT q.processing, q.due, q.oldest_due_age_s,
     (SELECT extract(epoch FROM clock_timestamp() - at)::double precision FROM heartbeats WHERE name = %(heartbeat)s)
-        AS sweep_age_s
+        AS sweep_age_s,
+    ARRAY(SELECT queue FROM knock_traffic WHERE missing >= %(fewest)s
+        AND vanishing_since < clock_timestamp() - %(lasts)s * interval '1 s' ORDER BY queue) AS vanishing
 FROM queue_figures() q
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -147,9 +147,11 @@ def knock_body(knock: Knock, traceparent: str | None) -> bytes:
 class Knocker:
     """Sends knocks after a commit. A knock that gets lost costs time only: the sweep knocks again."""
 
-    def __init__(self, queues: Queues, log: Any) -> None:
+    def __init__(self, queues: Queues, log: Any, *, was_sent: Callable[[str], None] = lambda _: None) -> None:
+        """*was_sent* hears the queue of each knock."""
         self._queues = queues
         self._log = log
+        self._was_sent = was_sent
 
     async def send(
         self, knocks: Sequence[Knock], *, traceparent: str | None = None, most: int = 16, delay_s: int = 0
@@ -170,5 +172,6 @@ class Knocker:
             except Unavailable as error:
                 self._log.warning("knock_not_sent", queue=queue, code=error.code)
                 break
+            self._was_sent(queue)
             sent[queue] = sent.get(queue, 0) + 1
         return sum(sent.values())

@@ -22,6 +22,7 @@ from shared.sync.cadence import next_due
 from shared.sync.parity import Comparisons
 from shared.sync.priorities import COMPARE
 from shared.sync.runs import Syncs
+from shared.sync.vanishing import Watch
 
 CAPACITY = MOST_SEEN
 """Knocks that wait in a queue at the most: more could not be answered before the next sweep."""
@@ -44,6 +45,7 @@ class Sweep:
         comparisons: Comparisons,
         *,
         per_integration: int,
+        watch: Watch | None = None,
     ) -> None:
         self._database = database
         self._queues = queues
@@ -51,29 +53,31 @@ class Sweep:
         self._syncs = syncs
         self._comparisons = comparisons
         self._per_integration = per_integration
+        self._watch = watch
         self._schedules = Schedules()
 
     async def sweep(self) -> int:
         """Knock for what is due; return how often. Raises Unavailable when the database is away."""
+        due = {queue: await self._due(span) for span, queue in QUEUE_BY_PRIORITY.items()}
+        if self._watch is not None:  # before new knocks are sent: those of the last time had all the time to arrive
+            await self._watch.look({queue: [(knock.company_id, knock.job_id) for knock in due[queue]] for queue in due})
         sent = 0
-        for span, queue in QUEUE_BY_PRIORITY.items():
-            async with self._database.dispatch() as tx:
-                rows = await tx.rows(
-                    _DUE_JOBS,
-                    low=span.start,
-                    high=span.stop - 1,
-                    per_integration=self._per_integration,
-                    limit=CAPACITY,
-                )
-            if rows:
+        for queue, knocks in due.items():
+            if knocks:
                 room = CAPACITY - await self._waiting(queue)
-                knocks = [Knock(row["company"], row["job_id"], row["job_epoch"], span.start) for row in rows]
                 sent += await self._knocker.send(knocks[:room], most=CAPACITY)
         async with self._database.dispatch() as tx:
             tended = await tx.one(_TEND)
             await Heartbeats().beat(tx, SWEEP)
         log.debug("swept", knocks=sent, woken=tended["woken"], purged=tended["purged"])
         return sent
+
+    async def _due(self, span: range) -> list[Knock]:
+        """Return a knock for each job with a priority in *span* that is due and can run."""
+        low, high = span.start, span.stop - 1
+        async with self._database.dispatch() as tx:
+            rows = await tx.rows(_DUE_JOBS, low=low, high=high, per_integration=self._per_integration, limit=CAPACITY)
+        return [Knock(row["company"], row["job_id"], row["job_epoch"], low) for row in rows]
 
     async def _waiting(self, queue: str) -> int:
         """Return how many knocks lie there for whoever looks. Those that died with their host help nobody."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +25,8 @@ from shared.sync.poison import PoisonRecorder
 from shared.sync.runner import Handler, Limits, Runner
 from shared.sync.runs import Syncs
 from shared.sync.sweep import Sweep
+from shared.sync.traffic import Traffic
+from shared.sync.vanishing import Watch
 from tests.integration.ledger.ground import Ground
 
 LIMITS = Limits(lease_s=60, at_once=10, per_integration=5)
@@ -85,7 +89,12 @@ class Workshop:
 
     @property
     def knocker(self) -> Knocker:
-        return Knocker(self.queues, telemetry.get_logger("test.knocker"))
+        return Knocker(self.queues, telemetry.get_logger("test.knocker"), was_sent=self.traffic.was_sent)
+
+    @cached_property
+    def traffic(self) -> Traffic:
+        """Knocks counted at once."""
+        return Traffic(self.database, clock=itertools.count(0, 60).__next__)
 
     def runner(self, **limits: Any) -> Runner:
         """Another worker process."""
@@ -99,7 +108,8 @@ class Workshop:
     def sweep(self) -> Sweep:
         syncs = Syncs(self.database, self.ground.store, self.knocker)
         comparisons = Comparisons(self.database, self.ground.store, self.knocker)
-        return Sweep(self.database, self.queues, self.knocker, syncs, comparisons, per_integration=5)
+        watch = Watch(self.database, self.ground.store, self.queues, self.traffic)
+        return Sweep(self.database, self.queues, self.knocker, syncs, comparisons, per_integration=5, watch=watch)
 
     def client(self, queue: str) -> QueueClient:
         return QueueClient.from_connection_string(
