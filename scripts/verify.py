@@ -56,7 +56,7 @@ PIECES = (
     Piece("unit and property on 3.12", ("scripts/test_on", "3.12", "tests/unit", "tests/property")),
     Piece("unit and property on 3.13", ("scripts/test_on", "3.13", "tests/unit", "tests/property")),
     Piece("20 kill points", (PYTHON, "-m", "tests.acceptance.kill_points", "--points", "20"), resumes=True),
-    Piece("ten minutes of intake", (PYTHON, "-m", "tests.acceptance.intake", "--seconds", "600"), limit_seconds=900),
+    Piece("ten minutes of intake", (PYTHON, "-m", "tests.acceptance.intake", "--seconds", "600"), limit_seconds=1800),
 )
 
 
