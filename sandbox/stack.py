@@ -141,7 +141,6 @@ def app_settings(database: SandboxDatabase, storage: str, fault_file: Path) -> d
         "ENCRYPTION_SECRET": base64.b64encode(secrets.token_bytes(32)).decode(),
         "AUTH_JWT_SECRET": secrets.token_urlsafe(40),
         "OUTGOING_ALLOW_LOOPBACK": "true",
-        "VENDOR_RATE_SHARE": "1",
         "SANDBOX_FAULT_FILE": str(fault_file),
         "LOG_FORMAT": "json",
     }

@@ -138,7 +138,7 @@ class Services:
             self.sealer,
             # A measurement shares no limits with anybody; what speaks to Azure's tables would take 60 MB of its memory.
             windows=None if self.limiter_off else self.windows,
-            rate_share=self.settings.vendor_rate_share,
+            rate_share=self.settings.rate_share,
             breaker_table=None if self.limiter_off else self.limit_tables,
             allow_loopback=self.settings.outgoing_allow_loopback,
             limiter_off=self.limiter_off,

@@ -225,7 +225,8 @@ class Settings(BaseModel):
         "VENDOR_RATE_SHARE",
         0.7,
         "Part of a vendor's rate limit that an integration uses unless its `config.rate_share` says otherwise; "
-        "the rest is left to the customer's other tools.",
+        "the rest is left to the customer's other tools. In a sandbox (OUTGOING_ALLOW_LOOPBACK) all of it, unless said.",
+        sample="",
         ge=0.01,
         le=1.0,
     )
@@ -291,6 +292,12 @@ class Settings(BaseModel):
     website_hostname: str | None = _setting(
         "WEBSITE_HOSTNAME", None, "Host name of the app; the default of PUBLIC_BASE_URL.", platform=True
     )
+
+    @property
+    def rate_share(self) -> float:
+        """VENDOR_RATE_SHARE; unless it is said, a sandbox shares its simulators with nobody and uses them whole."""
+        is_said = "vendor_rate_share" in self.model_fields_set
+        return 1.0 if self.outgoing_allow_loopback and not is_said else self.vendor_rate_share
 
     @property
     def runs_in_azure(self) -> bool:

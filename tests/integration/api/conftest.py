@@ -40,7 +40,6 @@ async def services(
             "ENCRYPTION_SECRET": ENCRYPTION_SECRET,
             "AUTH_JWT_SECRET": SECRET,
             "OUTGOING_ALLOW_LOOPBACK": "true",
-            "VENDOR_RATE_SHARE": "1",
         }
     )
     built = Services(settings, limiter_off=True)

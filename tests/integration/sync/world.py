@@ -33,7 +33,6 @@ def settings_for(app_dsn: str, storage: str, **more: str) -> Settings:
             "ENCRYPTION_SECRET": base64.b64encode(b"k" * 32).decode(),
             "AUTH_JWT_SECRET": "s" * 40,
             "OUTGOING_ALLOW_LOOPBACK": "true",
-            "VENDOR_RATE_SHARE": "1",
             "SYNC_LEASE_SECONDS": "60",
             **more,
         }

@@ -162,3 +162,16 @@ def test_the_settings_cant_be_changed_and_print_no_secret() -> None:
 def test_bounds_hold() -> None:
     assert "SYNC_SWEEP_SECONDS input should be less than or equal to 60" in refusal(SYNC_SWEEP_SECONDS="61")
     assert "DATABASE_POOL_MAX" in refusal(DATABASE_POOL_MAX="0")
+
+
+@pytest.mark.parametrize(
+    ("said", "share"),
+    [
+        ({}, 0.7),
+        ({"VENDOR_RATE_SHARE": "0.4"}, 0.4),
+        ({"OUTGOING_ALLOW_LOOPBACK": "true"}, 1.0),
+        ({"OUTGOING_ALLOW_LOOPBACK": "true", "VENDOR_RATE_SHARE": "0.4"}, 0.4),
+    ],
+)
+def test_a_sandbox_shares_its_simulators_with_nobody(said: dict[str, str], share: float) -> None:
+    assert load_settings({**GOOD, **said}).rate_share == share
