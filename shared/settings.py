@@ -225,7 +225,8 @@ class Settings(BaseModel):
         "VENDOR_RATE_SHARE",
         0.7,
         "Part of a vendor's rate limit that an integration uses unless its `config.rate_share` says otherwise; "
-        "the rest is left to the customer's other tools. In a sandbox (OUTGOING_ALLOW_LOOPBACK) all of it, unless said.",
+        "the rest is left to the customer's other tools. Unless it is said, a sandbox (OUTGOING_ALLOW_LOOPBACK) "
+        "uses all of it.",
         sample="",
         ge=0.01,
         le=1.0,
