@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import httpx
 import orjson
 
+from shared import telemetry
 from shared.adapters.breaker import Breaker, NoBreaker
 from shared.adapters.errors_of_http import Dialect, raise_for_status, raise_for_transport
 from shared.adapters.limits import Clock, Limiter, WindowHeaders, read_headers, refusal_s
@@ -336,6 +337,7 @@ class VendorApi:
         now = limiter.clock.now()
         await limiter.store.answered(limiter.account, permit, told, sent_at=sent_at, now=now)
         if response.status_code == _TOO_MANY:
+            telemetry.count("rate_limited", vendor=self.dialect.vendor)
             until = now + refusal_s(response.headers, self.window, now)
             await limiter.store.refused(limiter.account, until, now)
         return response, body

@@ -6,6 +6,8 @@ import ast
 import re
 from collections.abc import Iterator
 
+from shared.intake import events
+from shared.store.queues import QUEUE_BY_PRIORITY
 from tests.unit.documents.pages import DOCS, ROOT, names, table
 
 PAGE = DOCS / "operations.md"
@@ -55,6 +57,7 @@ def test_every_route_lies_where_the_host_leaves_room() -> None:
 
 
 def test_every_queue_of_jobs_has_its_poison_queue_watched() -> None:
+    """And every queue that we send to has a function at all: a message that nobody takes is lost for good."""
     plain = {queue for queue in QUEUES if not queue.endswith("-poison")}
-    assert {"sync-urgent", "sync-normal", "sync-bulk"} <= plain
+    assert plain == {*QUEUE_BY_PRIORITY.values(), events.QUEUE}
     assert {f"{queue}-poison" for queue in plain} == QUEUES - plain
