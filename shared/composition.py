@@ -262,6 +262,7 @@ class Services:
         from shared.sync.gone import Gone
         from shared.sync.pushing import Pusher
         from shared.sync.reconcile import Reconciler
+        from shared.sync.vendor_merges import VendorMerges
 
         items = ConflictItems(self.store.conflicts, self.vault)
         return Reconciler(
@@ -272,6 +273,7 @@ class Services:
             Pusher(self.database, self.store, items, Chronicle(self.store.history, self.vault)),
             Creator(self.database, self.store, self.applier, self.keys),
             Gone(self.database, self.store, self.applier),
+            VendorMerges(self.database, self.store, self.merges),
         )
 
     @cached_property

@@ -73,6 +73,8 @@ class Config(BaseModel):
     """When bulk work leaves the vendor alone; None: never."""
     on_delete: Literal["archive", "keep"] | None = None
     """What becomes of a record here that was deleted there; archived where nothing is said."""
+    on_vendor_merge: Literal["merge", "review"] | None = None
+    """What becomes of two records here that the vendor merged into one; a person is asked where nothing is said."""
     delete_brake: DeleteBrake | None = None
 
     def given(self) -> dict[str, JsonValue]:
@@ -86,6 +88,8 @@ class Config(BaseModel):
             said["directions"] = {entity.value: value for entity, value in self.directions.items()}
         if "on_delete" in self.model_fields_set:
             said["on_delete"] = self.on_delete
+        if "on_vendor_merge" in self.model_fields_set:
+            said["on_vendor_merge"] = self.on_vendor_merge
         if "delete_brake" in self.model_fields_set:
             said["delete_brake"] = None if self.delete_brake is None else self.delete_brake.model_dump()
         return said

@@ -83,6 +83,12 @@ UPDATE external_entity_map l SET internal_id = r.internal_id, is_primary = r.is_
     sync_version = l.sync_version + 1
 FROM jsonb_to_recordset(%(rows)s) AS r (id uuid, internal_id uuid, is_primary boolean) WHERE l.id = r.id
 """
+# What was agreed was agreed with the same person; but nothing that is known of the record under its old id holds now.
+_RENAME_LINK: LiteralString = """
+UPDATE external_entity_map SET external_id = %(external)s, digest = NULL, vendor_version = NULL,
+    fence = greatest(fence, %(fence)s), sync_version = sync_version + 1
+WHERE id = %(id)s
+"""
 _ITEMS: LiteralString = """
 SELECT * FROM conflicts WHERE company_id = %(company)s AND status = 'open'
     AND (record_id = ANY(%(ids)s) OR matches && %(ids)s) ORDER BY id FOR UPDATE
@@ -163,6 +169,10 @@ class RecordMerges:
         rows = [{"id": each.id, "internal_id": each.internal_id, "is_primary": each.is_primary} for each in places]
         if rows:
             await tx.run(_MOVE, rows=as_json(rows))
+
+    async def rename_link(self, tx: Transaction, link_id: UUID, external_id: str, *, fence: int) -> None:
+        """Let a link stand for another id of its vendor, observed from the ticket *fence* on."""
+        await tx.run(_RENAME_LINK, id=link_id, external=external_id, fence=fence)
 
     async def open_items(self, tx: Transaction, record_ids: Sequence[UUID]) -> list[ConflictItem]:
         """Return the open items that name one of the records, locked, by id."""

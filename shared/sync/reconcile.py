@@ -31,6 +31,7 @@ from shared.sync.observations import observe
 from shared.sync.outcome_log import log_row
 from shared.sync.priorities import RECONCILE
 from shared.sync.pushing import Pusher
+from shared.sync.vendor_merges import VendorMerges
 from shared.sync.work import Work
 
 STALE_WAIT_S = 15.0
@@ -49,6 +50,7 @@ class Reconciler:
         pusher: Pusher,
         creator: Creator,
         gone: Gone,
+        vendor_merges: VendorMerges,
     ) -> None:
         self._database = database
         self._store = store
@@ -57,6 +59,7 @@ class Reconciler:
         self._pusher = pusher
         self._creator = creator
         self._gone = gone
+        self._vendor_merges = vendor_merges
 
     async def __call__(self, job: Job) -> Ending:
         """Bring the job's record and its integration together."""
@@ -116,7 +119,7 @@ class Reconciler:
         try:
             record, ticket = await self._fetch(adapter, work.entity, link.external_id)
         except NotFound:
-            return await self._gone.settle(work, link)
+            return await self._vendor_merges.follow(work, adapter, link) or await self._gone.settle(work, link)
         except InvalidPayload as error:
             return await self._set_aside(work, link.external_id, error)
         merged, knocks, ending = await self._apply(work, record, ticket, with_pushes=True)

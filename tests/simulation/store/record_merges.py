@@ -136,6 +136,25 @@ async def move(session: Session, *, rows: str) -> Result:
     return len(await session.update(table, slots, lambda _: True, change))
 
 
+@imitates(production, "_RENAME_LINK")
+async def rename_link(session: Session, *, id: UUID, external: str, fence: int) -> Result:
+    table = session.memory.tables["external_entity_map"]
+    changed = await session.update(
+        table,
+        session.by_key(table, id),
+        lambda _: True,
+        lambda link: {
+            **link,
+            "external_id": external,
+            "digest": None,
+            "vendor_version": None,
+            "fence": max(link["fence"], fence),
+            "sync_version": link["sync_version"] + 1,
+        },
+    )
+    return len(changed)
+
+
 @imitates(production, "_ITEMS")
 async def items(session: Session, *, company: UUID, ids: Sequence[UUID]) -> Result:
     table, wanted = session.memory.tables["conflicts"], frozenset(ids)

@@ -1,4 +1,4 @@
-"""Who has a number or a name: what matching looks at after the e-mail address."""
+"""Who has a number or a name, which is what matching looks at after the e-mail address; and links that move on."""
 
 from __future__ import annotations
 
@@ -64,3 +64,16 @@ async def test_a_name_that_many_have_finds_nobody(place: Place) -> None:
         await insert(place, CANDIDATE, {"first_name": "Ann", "last_name": "Lee", "current_company": "Acme"})
     assert await by_name(place, ("Lee", "Ann", "Acme"), below=3) == []
     assert len(await by_name(place, ("Lee", "Ann", "Acme"), below=4)) == 3
+
+
+async def test_a_link_that_stands_for_another_id(place: Place) -> None:
+    ann = await insert(place, CANDIDATE, {})
+    await link(place, CANDIDATE, ann, "1")
+    ground, store = place.ground, place.ground.store
+    async with ground.database.company(place.company_id) as tx:
+        before = (await store.links.by_external(tx, place.integration_id, CANDIDATE, ["1"]))["1"]
+        await store.record_merges.rename_link(tx, before.id, "2", fence=before.fence + 5)
+        await store.record_merges.rename_link(tx, before.id, "2", fence=0)
+        (after,) = (await store.links.by_external(tx, place.integration_id, CANDIDATE, ["1", "2"])).values()
+    assert (after.id, after.external_id, after.fence) == (before.id, "2", before.fence + 5)
+    assert (after.digest, after.vendor_version, after.sync_version) == (None, None, before.sync_version + 2)

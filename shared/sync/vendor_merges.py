@@ -1,0 +1,182 @@
+"""
+People that a vendor merged: the link goes on to the record that is left (docs/identity.md).
+
+An event only says where to look. It is believed when the merged id answers 404 and the other one shows what was merged
+into it: an address of the person, or an application of theirs. Whether two of our records become one by that is said by
+`config.on_vendor_merge`: `review` (unless it says otherwise) asks a person, `merge` does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+from pydantic import JsonValue
+
+from shared.adapters.protocol import Adapter
+from shared.errors import InvalidPayload, NotFound
+from shared.merge.normal_forms import form_of
+from shared.model import Direction, EntityType, LogAction, LogStatus, Record
+from shared.model.fields import NormalForm
+from shared.store.conflicts import MatchConflict
+from shared.store.database import Database, Transaction
+from shared.store.ledger import JobRequest, Knock
+from shared.store.links import Link, LinkWrite
+from shared.store.record_merges import LinkPlace
+from shared.store.store import Store
+from shared.sync.candidate_merges import CANDIDATE, CandidateMerges
+from shared.sync.endings import Done
+from shared.sync.outcome_log import log_row
+from shared.sync.priorities import RECONCILE, WEBHOOK_SIGNAL
+from shared.sync.work import Work
+
+MERGED_INTO = "merged_into"
+"""Key of a job's payload: the vendor's id of the record into which this one is said to be merged."""
+
+MERGE, REVIEW = "merge", "review"
+ON_VENDOR_MERGE = (MERGE, REVIEW)
+"""What `config.on_vendor_merge` may say."""
+
+MOST_ASKED = 5
+"""Applications that are fetched to see whose they are now; one that has moved is enough."""
+
+
+class VendorMerges:
+    """Follows people whom a vendor merged."""
+
+    def __init__(self, database: Database, store: Store, merges: CandidateMerges) -> None:
+        self._database = database
+        self._store = store
+        self._merges = merges
+
+    async def follow(self, work: Work, adapter: Adapter, link: Link) -> Done | None:
+        """
+        Let *link*, whose id the vendor no longer knows, go on to the record that the job says it was merged into.
+
+        None: no merge is spoken of, or nothing shows it; then the record is simply gone.
+        """
+        into = work.job.payload.get(MERGED_INTO) if work.job is not None else None
+        if not isinstance(into, str) or link.entity is not CANDIDATE or into == link.external_id:
+            return None
+        try:
+            survivor = await adapter.fetch(CANDIDATE, into)
+        except (NotFound, InvalidPayload):
+            return None
+        if not await self._is_shown(work, adapter, link, survivor):
+            return None
+        async with self._database.company(work.integration.company_id) as tx:
+            if work.job is not None:
+                await self._store.ledger.guard(tx, work.job)
+            await self._store.record_merges.alone(tx)
+            knocks = await self._settle(tx, work, link, into)
+        return None if knocks is None else Done("merged_at_vendor", knocks)
+
+    async def _is_shown(self, work: Work, adapter: Adapter, link: Link, survivor: Record) -> bool:
+        async with self._database.company(work.integration.company_id) as tx:
+            record = await self._store.records.fetch(tx, CANDIDATE, link.internal_id)
+            children = await self._store.records.applications_of(tx, link.internal_id)
+            linked = await self._store.links.of_records(tx, children)
+        if _addresses(record.data) & _addresses(survivor.visible()):
+            return True
+        there = [each for links in linked.values() for each in links if each.integration_id == work.integration.id]
+        for each in there[:MOST_ASKED]:
+            try:
+                application = await adapter.fetch(EntityType.APPLICATION, each.external_id)
+            except (NotFound, InvalidPayload):
+                continue
+            holder = application.references.get("candidate_id")
+            if holder is not None and holder.external_id == survivor.external_id:
+                return True
+        return False
+
+    async def _settle(self, tx: Transaction, work: Work, link: Link, into: str) -> Sequence[Knock] | None:
+        """Write what follows; None where it was settled before."""
+        store, integration_id = self._store, work.integration.id
+        there = (await store.links.by_external(tx, integration_id, CANDIDATE, [into])).get(into)
+        record_ids = sorted({link.internal_id, *([there.internal_id] if there is not None else [])})
+        await store.records.lock(tx, CANDIDATE, record_ids)
+        places = {each.id: each for each in await store.record_merges.places(tx, record_ids)}
+        place = places.get(link.id)
+        if place is None or (there is not None and there.id == link.id):
+            return None  # another worker has followed it meanwhile
+        if place.state == "gone" and there is not None and there.internal_id == place.internal_id:
+            return None  # the event of a merge that was followed comes again
+        outcome = "link_moved"
+        knocks: list[Knock] = []
+        if there is None:
+            await self._move(tx, work, link, into)
+        else:
+            await self._end(tx, place, is_primary=place.is_primary and there.internal_id != place.internal_id)
+            if there.internal_id == place.internal_id:
+                await store.record_merges.move(tx, [replace(places[there.id], is_primary=True)])
+            else:
+                outcome, knocks = await self._two_records(tx, work, place.internal_id, there.internal_id, link)
+        details: dict[str, JsonValue] = {"rule": "merged_at_vendor", "into": into, "outcome": outcome}
+        row = log_row(
+            work,
+            LogAction.UPDATED,
+            LogStatus.SUCCESS,
+            external_id=link.external_id,
+            entity_id=place.internal_id,
+            details=details,
+        )
+        await store.logs.write(tx, [row])
+        keys = await store.links.record_keys(tx, integration_id, CANDIDATE, [into])
+        requests = [JobRequest(integration_id, RECONCILE, CANDIDATE, keys[into], Direction.INBOUND, WEBHOOK_SIGNAL)]
+        return [*knocks, *await store.ledger.enqueue(tx, requests)]
+
+    async def _move(self, tx: Transaction, work: Work, link: Link, into: str) -> None:
+        """The link goes on under the other id; a late list that still shows the old one finds an ended link."""
+        ticket = await self._store.links.ticket(tx)
+        await self._store.record_merges.rename_link(tx, link.id, into, fence=ticket.number)
+        old = LinkWrite(uuid4(), link.internal_id, link.external_id, None, {}, is_primary=False)
+        await self._store.links.insert(tx, work.integration.id, CANDIDATE, [old])
+        await self._store.links.update(tx, [replace(old, based_on=1, state="gone")])
+
+    async def _end(self, tx: Transaction, place: LinkPlace, *, is_primary: bool) -> None:
+        ended = (await self._store.links.lock(tx, [place.id]))[place.id]
+        write = LinkWrite(
+            id=ended.id,
+            internal_id=ended.internal_id,
+            external_id=ended.external_id,
+            digest=None,
+            base=ended.base,
+            based_on=ended.sync_version,
+            fence=ended.fence,
+            state="gone",
+            is_primary=is_primary,
+        )
+        await self._store.links.update(tx, [write])
+
+    async def _two_records(
+        self, tx: Transaction, work: Work, loser_id: UUID, survivor_id: UUID, link: Link
+    ) -> tuple[str, list[Knock]]:
+        """The vendor's one person is two of ours: merge them, or ask, unless a person said that they are two."""
+        if await self._store.identity_pairs.are_apart(tx, loser_id, survivor_id):
+            return "kept_apart", []
+        survivor = await self._store.records.fetch(tx, CANDIDATE, survivor_id)
+        may_merge = work.integration.config.get("on_vendor_merge", REVIEW) == MERGE and survivor.archived_at is None
+        if may_merge and not await self._store.record_merges.is_being_created(tx, [loser_id, survivor_id]):
+            actor = f"vendor:{work.integration.platform}"
+            _, knocks = await self._merges.merge_within(tx, survivor_id, loser_id, {}, actor=actor)
+            return "records_merged", knocks
+        item = MatchConflict(
+            "possible_duplicate",
+            CANDIDATE,
+            work.integration.id,
+            link.external_id,
+            [survivor_id],
+            loser_id,
+            "merged_at_vendor",
+        )
+        await self._store.conflicts.put_matches(tx, [item])
+        return "asked", []
+
+
+def _addresses(values: dict[str, JsonValue]) -> set[str]:
+    """Return every e-mail address of a candidate, as compared."""
+    further = values.get("further_emails")
+    listed = [each.get("value") for each in further if isinstance(each, dict)] if isinstance(further, list) else []
+    form = form_of(NormalForm.EMAIL)
+    return {form(each) for each in (values.get("email"), *listed) if isinstance(each, str) and each.strip()}
