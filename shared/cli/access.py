@@ -23,6 +23,15 @@ async def create_company(asked: argparse.Namespace) -> int:
     return 0
 
 
+async def set_region(asked: argparse.Namespace) -> int:
+    """Say where a company's phone numbers without a country belong."""
+    region = None if asked.region == "none" else asked.region
+    async with opened() as session, session.database.company(asked.company) as tx:
+        await Companies().set_region(tx, region)
+    result({"company_id": asked.company, "default_region": region})
+    return 0
+
+
 async def create_token(asked: argparse.Namespace) -> int:
     """Make a bearer token and remember its id, so that it can be taken back."""
     if asked.days < 1:

@@ -38,6 +38,10 @@ def _company(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     create.add_argument("name")
     create.add_argument("--id", type=UUID, help="its id, if it must be a certain one")
     create.set_defaults(run="shared.cli.access:create_company")
+    region = group.add_parser("region", help="say where phone numbers without a country belong")
+    region.add_argument("region", help="two letters, like GB or DE; none = nowhere")
+    region.add_argument("--company", type=UUID, required=True)
+    region.set_defaults(run="shared.cli.access:set_region")
 
 
 def _token(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -15,11 +15,15 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import cache, lru_cache
+from typing import TYPE_CHECKING
 
 import orjson
 from pydantic import JsonValue
 
 from shared.model.fields import Field, NormalForm
+
+if TYPE_CHECKING:
+    import phonenumbers
 
 Form = Callable[[str], str]
 
@@ -34,6 +38,7 @@ _PLAIN_PHONE = re.compile(
 """A North American number of full length, or one of a country without a prefix that could begin with another digit than
 0, is its own E.164 form."""
 _PHONE_SIGNS = str.maketrans("", "", " ().-")
+_LETTERS, _REGION_STEP = 36, 1000
 _ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _THOUSANDS = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?", re.ASCII)
 _PATH = re.compile(r"[/?#]")
@@ -84,7 +89,20 @@ def form_of(name: NormalForm, version: int | None = None) -> Form:
     """Return the function of the form *name*. Raises LookupError when *version* is not to be had any more."""
     if version is None or version == VERSIONS[name]:
         return _FORMS[name]
+    if name is NormalForm.PHONE and version > _REGION_STEP:
+        region, version = divmod(version, _REGION_STEP)
+        return _phone_in(region) if version == VERSIONS[name] else PREVIOUS[name, version]
     return PREVIOUS[name, version]
+
+
+def phone_version(region: str) -> int:
+    """
+    Return the version of the form of phones for a company whose numbers without a country belong to *region*.
+
+    The region (ISO 3166, two letters) is part of the version: when a company changes it, stored prints are compared
+    as they were made, and then made anew.
+    """
+    return VERSIONS[NormalForm.PHONE] + _REGION_STEP * int(region, _LETTERS)
 
 
 def canonical_json(value: object) -> bytes:
@@ -141,6 +159,28 @@ def _phone(value: str) -> str:
     return bare if _PLAIN_PHONE.fullmatch(bare) else _international(text)
 
 
+@cache
+def _phone_in(number: int) -> Form:
+    """Return the form of phones in the region that `phone_version` made a number of."""
+    region = "".join("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[each] for each in divmod(number, _LETTERS))
+
+    @lru_cache(maxsize=_PHONES_KEPT)
+    def phone_in(value: str) -> str:
+        import phonenumbers
+
+        plain = _phone(value)
+        if plain.startswith("+"):
+            return plain
+        try:
+            known = phonenumbers.parse(_text(value), region)
+        except phonenumbers.NumberParseException:
+            return plain
+        # What is no number there (an extension, half a number) is left as it is.
+        return _as_e164(known) if phonenumbers.is_valid_number(known) else plain
+
+    return phone_in
+
+
 def _international(text: str) -> str:
     import phonenumbers  # its tables cost some 100 ms at start, which most processes never need
 
@@ -148,6 +188,12 @@ def _international(text: str) -> str:
         number = phonenumbers.parse(text, None)
     except phonenumbers.NumberParseException:
         return "+" + _digits(text)
+    return _as_e164(number)
+
+
+def _as_e164(number: phonenumbers.PhoneNumber) -> str:
+    import phonenumbers
+
     form = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     return f"{form}x{number.extension}" if number.extension else form
 

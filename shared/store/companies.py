@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import LiteralString
 from uuid import UUID, uuid4
 
-from shared.errors import Conflict
+from shared.errors import Conflict, InvalidInput, NotFound
 from shared.model import EntityType
 from shared.store.database import Transaction
 
 SHIPPED_ROUTES = (EntityType.APPLICATION,)
 """Made in the portal, created at the integration that owns the job; its candidate goes along (S-003)."""
 
+_REGION = re.compile("[A-Z]{2}")
 _ADD: LiteralString = "INSERT INTO companies (id, name) VALUES (%(id)s, %(name)s) ON CONFLICT (id) DO NOTHING"
+_SET_REGION: LiteralString = "UPDATE companies SET default_region = %(region)s WHERE id = %(id)s"
 _ROUTE: LiteralString = """
 INSERT INTO routes (id, company_id, entity_type, from_system, to_system)
 VALUES (%(id)s, %(company)s, %(entity)s, 'portal', 'job_owner')
@@ -30,6 +33,19 @@ class Companies:
             raise Conflict(f"there is a company {tx.company} already")
         for entity in SHIPPED_ROUTES:
             await tx.run(_ROUTE, id=uuid4(), company=tx.company, entity=entity.value)
+
+    async def set_region(self, tx: Transaction, region: str | None) -> None:
+        """
+        Say where phone numbers without a country belong (ISO 3166, two letters); None = nowhere.
+
+        Raises InvalidInput for anything else, NotFound if there is no such company.
+        """
+        if region is not None and not _REGION.fullmatch(region):
+            raise InvalidInput(
+                f"region: {region} is no country", field="region", remedy="give its two letters, like GB or DE"
+            )
+        if await tx.run(_SET_REGION, id=tx.company, region=region) == 0:
+            raise NotFound(f"there is no company {tx.company}")
 
     async def of_integration(self, tx: Transaction, integration_id: UUID) -> UUID | None:
         """Return the company of an integration, or None; in a dispatch transaction."""

@@ -36,6 +36,8 @@ class IntegrationRow:
     deleted_at: datetime | None
     wants_full_comparison: bool = False
     """Events were dropped because more came than are kept."""
+    default_region: str | None = None
+    """Of the company: where phone numbers without a country belong."""
 
     def allows(self, entity: EntityType, direction: Direction) -> bool:
         """Whether *entity* travels so: its switch is on and `config.directions` has it (inbound where silent)."""
@@ -49,7 +51,8 @@ class IntegrationRow:
 _GET: LiteralString = """
 SELECT id, company_id, platform, api_base_url, api_key_encrypted, config, sync_enabled, sync_roles, sync_candidates,
     sync_applications, rank, version, max_retries, attention, clock_skew_ms, created_at, deleted_at,
-    full_compare_wanted_at IS NOT NULL AS wants_full_comparison
+    full_compare_wanted_at IS NOT NULL AS wants_full_comparison,
+    (SELECT c.default_region FROM companies c WHERE c.id = company_id) AS default_region
 FROM integrations WHERE id = %(id)s
 """
 _PLATFORMS: LiteralString = "SELECT id, platform FROM integrations WHERE company_id = %(company)s"
@@ -152,4 +155,5 @@ def _integration(row: Mapping[str, Any]) -> IntegrationRow:
         created_at=row["created_at"],
         deleted_at=row["deleted_at"],
         wants_full_comparison=row["wants_full_comparison"],
+        default_region=row["default_region"],
     )

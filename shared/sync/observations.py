@@ -18,9 +18,10 @@ from pydantic import JsonValue
 
 from shared.adapters.protocol import Adapter, FieldCapability
 from shared.merge.fingerprints import link_hasher
+from shared.merge.normal_forms import phone_version
 from shared.merge.policies import Overrides, first_link_of, overrides_of
 from shared.merge.state import Rules, Theirs, Writable
-from shared.model import UNITS, Direction, EntityType, Record, Reference
+from shared.model import UNITS, Direction, EntityType, NormalForm, Record, Reference
 from shared.security.keys import Keys, Purpose
 from shared.store.connections import IntegrationRow
 from shared.store.links import Link, Ticket
@@ -130,8 +131,10 @@ class RuleBook:
         self._skew = timedelta(milliseconds=integration.clock_skew_ms)
         self._overrides = overrides_of(integration.config).get(entity, Overrides())
         self._first_link = first_link_of(integration.config)
+        region = integration.default_region
+        self._forms = {} if region is None else {NormalForm.PHONE: phone_version(region)}
         # A record that was looked at under other directions or policies or an older mapping wants another look.
-        policies = crc32(repr((self._overrides, self._first_link)).encode())
+        policies = crc32(repr((self._overrides, self._first_link, self._forms)).encode())
         self.context = f"{MAPPING}/{self._inbound:d}{self._outbound:d}/{policies:08x}".encode()
         """What a digest depends on besides the record."""
 
@@ -149,6 +152,7 @@ class RuleBook:
             inbound=self._inbound,
             outbound=self._outbound,
             key_id=self._key_id,
+            forms=self._forms,
             retired={key_id: link_hasher(key, name) for key_id, key in self._retired},
         )
 

@@ -19,6 +19,13 @@ async def add_company(session: Session, *, id: UUID, name: str) -> Result:
     return int(await session.insert_unless(table, {"id": id, "name": name}, table.primary.name) is not None)
 
 
+@imitates(companies, "_SET_REGION")
+async def set_region(session: Session, *, id: UUID, region: str | None) -> Result:
+    table = session.memory.tables["companies"]
+    slots = session.at(table, table.primary.name, id)
+    return len(await session.update(table, slots, lambda _: True, lambda row: {**row, "default_region": region}))
+
+
 @imitates(companies, "_ROUTE")
 async def add_route(session: Session, *, id: UUID, company: UUID, entity: str) -> Result:
     await session.insert(
@@ -42,9 +49,14 @@ async def company_of(session: Session, *, integration: UUID) -> Result:
 
 @imitates(production, "_GET")
 async def get(session: Session, *, id: UUID) -> Result:
-    table = session.memory.tables["integrations"]
+    table, companies = session.memory.tables["integrations"], session.memory.tables["companies"]
+    regions = {row["id"]: row["default_region"] for row in session.rows(companies, lambda _: True)}
     return [
-        {**table.fresh(row), "wants_full_comparison": row["full_compare_wanted_at"] is not None}
+        {
+            **table.fresh(row),
+            "wants_full_comparison": row["full_compare_wanted_at"] is not None,
+            "default_region": regions.get(row["company_id"]),
+        }
         for row in session.rows_at(table, table.primary.name, id)
     ]
 

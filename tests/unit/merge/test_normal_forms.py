@@ -10,8 +10,12 @@ import pytest
 from pydantic import JsonValue
 
 from shared.merge import normal_forms
-from shared.merge.normal_forms import canonical_json, form_of, normal
+from shared.merge.merge import merge
+from shared.merge.normal_forms import canonical_json, form_of, normal, phone_version
+from shared.merge.state import Ours
 from shared.model.fields import FIELDS, UNITS, Field, Kind, NormalForm
+from shared.model.records import JsonObject
+from tests.unit.merge.lab import agreed, ours, rules, theirs
 
 
 def form(name: NormalForm, value: JsonValue) -> str | None:
@@ -141,3 +145,60 @@ def test_phone_tables_are_loaded_only_when_a_number_needs_them() -> None:
 
 def test_the_phone_cache_is_bounded() -> None:
     assert normal_forms._phone.cache_info().maxsize == 65_536
+
+
+@pytest.mark.parametrize(
+    ("region", "one", "other"),
+    [
+        ("GB", "(020) 7946-0018", "+44 20 7946 0018"),
+        ("GB", "0044 20 7946 0018", "+442079460018"),
+        ("DE", "030 901820", "+49 30 901820"),
+        ("US", "415-555-2671 ext. 7", "+1 (415) 555-2671 x7"),
+    ],
+)
+def test_a_phone_without_a_country_is_the_company_s(region: str, one: str, other: str) -> None:
+    read = form_of(NormalForm.PHONE, phone_version(region))
+    assert read(one) == read(other)
+    assert form_of(NormalForm.PHONE)(one) != form_of(NormalForm.PHONE)(other)
+
+
+@pytest.mark.parametrize("text", ["12", "7 ext. 3", "letters", "", "+44 20 7946 0018", "99999999999999999999"])
+def test_what_is_no_number_of_the_region_reads_as_ever(text: str) -> None:
+    assert form_of(NormalForm.PHONE, phone_version("GB"))(text) == form_of(NormalForm.PHONE)(text)
+
+
+def test_the_version_says_the_region_and_the_form() -> None:
+    assert len({phone_version(region) for region in ("GB", "DE", "ZZ")}) == 3
+    with pytest.raises(LookupError):
+        form_of(NormalForm.PHONE, phone_version("GB") + 1)
+
+
+@pytest.mark.parametrize(("one", "other"), [("50,000.00", "50000"), ("1,234", "1234"), ("5e2", "500"), ("0.50", ".5")])
+def test_amounts_are_numbers(one: str, other: str) -> None:
+    read = form_of(NormalForm.AMOUNT)
+    assert read(one) == read(other)
+
+
+@pytest.mark.parametrize("text", ["NaN", "1,5", "about 50", "Infinity"])
+def test_what_is_no_amount_stays_text(text: str) -> None:
+    assert form_of(NormalForm.AMOUNT)(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "month"), [("2018", "2018"), ("2018-09", "2018-09"), ("2018-09-30", "2018-09"), ("soon", "soon")]
+)
+def test_careers_are_dated_to_the_month(text: str, month: str) -> None:
+    assert form_of(NormalForm.MONTH)(text) == month
+
+
+def test_a_company_that_says_its_region_changes_nothing_of_what_was_agreed() -> None:
+    """Stored prints are compared as they were made, then made anew."""
+    values: JsonObject = {"phone": "020 7946 0018", "further_phones": [{"value": "030 1"}]}
+    known, how = agreed(values), rules(forms={NormalForm.PHONE: phone_version("GB")})
+    shown = {**values, "phone": "020 7946-0018"}
+    outcome = merge(known, ours(values), theirs(shown), how)
+    assert outcome.is_quiet
+    assert outcome.base["phone"].norm == phone_version("GB")
+    abroad = merge(outcome.base, ours(values), theirs({**shown, "phone": "+44 20 7946 0018"}, 70), how)
+    assert abroad.is_quiet
+    assert merge({}, ours({}), theirs(values), how) == merge({}, Ours({"phone": " "}, {}), theirs(values), how)
