@@ -95,6 +95,8 @@ async def test_from_nothing_to_a_pulled_account(
 ) -> None:
     made = (await cli("company", "create", "Acme")).lines[0]
     company = made["company_id"]
+    said = (await cli("company", "region", "GB", "--company", company)).lines[0]
+    assert said == {"company_id": company, "default_region": "GB"}
     minted = (await cli("token", "create", "--company", company, "--role", "admin")).lines[0]
     caller = Caller(minted["token"])
     assert (await caller("GET", f"/api/companies/{company}/integrations")).body["data"] == []

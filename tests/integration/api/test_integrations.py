@@ -234,6 +234,24 @@ async def test_directions_are_changed_entity_by_entity(
     assert reply.body["config"]["client_id"] == connection["config"]["client_id"]
 
 
+async def test_who_wins_is_said_by_unit_and_a_fault_names_it(
+    admin: Caller, company: Company, connection: dict[str, Any]
+) -> None:
+    config = {**connection["config"], "policies": {"candidate": {"tags": "append"}}, "first_link": "integration"}
+    path = f"/api/integrations/{(await connect(admin, company, {**connection, 'config': config}))['id']}"
+    policies = {"candidate": {"phone": {"policy": "lww", "loosen": True}}}
+    reply = await admin("PATCH", path, {"config": {"policies": policies, "first_link": None}})
+    assert reply.body["config"]["policies"] == policies
+    assert "first_link" not in reply.body["config"]
+    refused = await admin("PATCH", path, {"config": {"policies": {"candidate": {"phone": "lww"}}}})
+    assert (refused.status, refused.body["field"]) == (422, "config.policies.candidate.phone")
+    assert '"loosen": true' in refused.body["remedy"]
+    assert (await admin("GET", path)).body["config"]["policies"] == policies
+    faulty = {**connection, "config": {**connection["config"], "first_link": "greenhouse"}}
+    unmade = await admin("POST", f"/api/companies/{company.id}/integrations", faulty)
+    assert (unmade.status, unmade.body["field"]) == (422, "config.first_link")
+
+
 async def test_a_test_reports_also_what_the_vendor_refuses(
     admin: Caller, company: Company, connection: dict[str, Any]
 ) -> None:

@@ -1,0 +1,40 @@
+"""Phone numbers without a country belong to the company's: `python -m shared.cli company region GB`."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+
+from shared.errors import InvalidInput, NotFound
+from shared.model import EntityType
+from shared.store.companies import Companies
+from tests.integration.sync.test_reconcile import a_candidate, signal, writes
+from tests.integration.sync.world import World
+
+
+async def test_another_spelling_of_the_company_s_country_is_no_change(world: World) -> None:
+    async with world.services.database.company(world.company_id) as tx:
+        await Companies().set_region(tx, "GB")
+    await world.pull()
+    candidate = await a_candidate(world)
+    record = await world.record_of(EntityType.CANDIDATE, candidate["id"])
+    await world.edit_here(EntityType.CANDIDATE, record["id"], phone="+44 20 7946 0018")
+    await world.drain()
+    await world.control.delete("/requests")
+    local = {"phone_numbers": [{"value": "(020) 7946 0018", "type": "mobile"}]}
+    await world.edit_at_vendor("candidates", candidate["id"], local)
+    await signal(world, EntityType.CANDIDATE, candidate["id"])
+    after = await world.record_of(EntityType.CANDIDATE, candidate["id"])
+    assert after["data"]["phone"] == "+44 20 7946 0018"
+    assert await writes(world) == []
+
+
+async def test_a_region_is_a_country_of_a_company(world: World) -> None:
+    async with world.services.database.company(world.company_id) as tx:
+        with pytest.raises(InvalidInput, match="Britain"):
+            await Companies().set_region(tx, "Britain")
+        await Companies().set_region(tx, None)
+    async with world.services.database.company(uuid4()) as tx:
+        with pytest.raises(NotFound):
+            await Companies().set_region(tx, "GB")
