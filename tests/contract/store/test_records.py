@@ -126,9 +126,9 @@ async def test_a_submission_stays_until_it_is_given(place: Place) -> None:
     record_id = await insert(place, APPLICATION, {}, submission={"state": "pending", "error": "x"})
     await update(place, RecordWrite(record_id, APPLICATION, {}, {}, 1))
     async with place.ground.database.company(place.company_id) as tx:
-        await place.ground.store.records.mark_submission(tx, record_id, {"state": "created", "error": None})
+        await place.ground.store.records.mark_submission(tx, record_id, {"state": "created", "at": None})
     record = await fetch(place, APPLICATION, record_id)
-    assert (record.submission, record.version) == ({"state": "created", "error": None}, 2)
+    assert (record.submission, record.version) == ({"state": "created", "error": "x", "at": None}, 2)
     other = await insert(place, APPLICATION, {})
     async with place.ground.database.company(place.company_id) as tx:
         await place.ground.store.records.mark_submission(tx, other, {"state": "created"})
