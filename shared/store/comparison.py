@@ -30,6 +30,25 @@ class Sides:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """How a link and its record stand, as one hash, and how they stood when they were last found in step."""
+
+    link_id: UUID
+    digest: bytes | None
+    """Of the vendor's record as last merged."""
+    seal: bytes | None
+    """None: the record is not there."""
+    sealed: bytes | None
+    """None: they were never found in step."""
+    fields_compared: int
+    fields_hidden: int
+
+    def is_unmoved(self, digest: bytes) -> bool:
+        """Whether nothing has changed since they were in step, neither here nor at the vendor, who shows *digest*."""
+        return self.seal is not None and self.seal == self.sealed and self.digest == digest
+
+
+@dataclass(frozen=True, slots=True)
 class Circumstances:
     """What else is known of a record that differs."""
 
@@ -62,6 +81,25 @@ class StoredData:
     data: Mapping[str, JsonValue]
 
 
+_STANDINGS: LiteralString = """
+SELECT l.id, l.external_id, l.digest, s.seal AS sealed, s.fields_compared, s.fields_hidden,
+    sha256(convert_to(%(context)s || ' ' || l.state || ' ' || l.internal_id || l.base || r.data
+        || coalesce(r.archived_at::text, ''), 'UTF8')) AS seal
+FROM external_entity_map l
+LEFT JOIN records r ON r.id = l.internal_id AND r.entity_type = l.entity_type
+LEFT JOIN parity_seals s ON s.link_id = l.id
+WHERE l.integration_id = %(integration)s AND l.entity_type = %(entity)s AND l.external_id = ANY(%(ids)s)
+    AND l.state <> 'tombstone'
+"""
+_SEAL: LiteralString = """
+INSERT INTO parity_seals (link_id, company_id, seal, fields_compared, fields_hidden)
+SELECT l.id, %(company)s, u.seal, u.compared, u.hidden
+FROM unnest(%(links)s::uuid[], %(seals)s::bytea[], %(compared)s::smallint[], %(hidden)s::smallint[])
+    AS u (link_id, seal, compared, hidden)
+JOIN external_entity_map l ON l.id = u.link_id
+ON CONFLICT (link_id) DO UPDATE SET seal = excluded.seal, fields_compared = excluded.fields_compared,
+    fields_hidden = excluded.fields_hidden
+"""
 _SIDES: LiteralString = """
 SELECT l.id, l.integration_id, l.entity_type, l.internal_id, l.external_id, l.state, l.is_primary, l.sync_version,
     l.fence, l.vendor_version, l.written_at, l.digest, l.base, l.last_synced_at, r.id AS record_id, r.data, r.stamps,
@@ -161,6 +199,37 @@ WHERE l.id = h.link_id AND l.integration_id = %(integration)s AND l.entity_type 
 
 class Comparison:
     """Statements that look at links and records for a comparison, and put wrong links right."""
+
+    async def standings(
+        self, tx: Transaction, integration_id: UUID, entity: EntityType, external_ids: Sequence[str], *, context: str
+    ) -> dict[str, Standing]:
+        """Return how links and records stand, by external id. *context*: what else an examination depends on."""
+        rows = await tx.rows(
+            _STANDINGS, integration=integration_id, entity=entity.value, ids=list(external_ids), context=context
+        )
+        return {
+            row["external_id"]: Standing(
+                row["id"],
+                row["digest"],
+                row["seal"],
+                row["sealed"],
+                row["fields_compared"] or 0,
+                row["fields_hidden"] or 0,
+            )
+            for row in rows
+        }
+
+    async def seal(self, tx: Transaction, standings: Sequence[Standing]) -> None:
+        """Remember links that were found in step, with their records, as they stand."""
+        if standings:
+            await tx.run(
+                _SEAL,
+                company=tx.company,
+                links=[each.link_id for each in standings],
+                seals=[each.seal for each in standings],
+                compared=[each.fields_compared for each in standings],
+                hidden=[each.fields_hidden for each in standings],
+            )
 
     async def sides(
         self, tx: Transaction, integration_id: UUID, entity: EntityType, external_ids: Sequence[str]

@@ -17,9 +17,10 @@ from pydantic import JsonValue
 
 from shared.adapters.protocol import Adapter, Cursor, Page
 from shared.errors import AuthFailed, CursorExpired, Permanent
-from shared.model import Direction, EntityType
+from shared.merge.state import Pin
+from shared.model import Direction, EntityType, Reference
 from shared.security.keys import Keys
-from shared.store.comparison import Circumstances, Comparison, Sides
+from shared.store.comparison import Circumstances, Comparison, Sides, Standing
 from shared.store.connections import IntegrationRow
 from shared.store.database import Database, Transaction
 from shared.store.ledger import Job, JobRequest, Knock
@@ -28,7 +29,7 @@ from shared.store.parity import DifferenceRow, PageFigures, Parity, ParityRun
 from shared.store.store import Store
 from shared.sync import waiting
 from shared.sync.adapters import Adapters
-from shared.sync.applying import SLICE, Applier
+from shared.sync.applying import Applier
 from shared.sync.closing import Closing
 from shared.sync.endings import Continue, Done, Ending
 from shared.sync.examining import Finding, Kind, examine
@@ -42,6 +43,8 @@ from shared.sync.work import Work
 BY_NATURE: Mapping[Kind, str] = {Kind.DIVERGED: "diverged", Kind.ONE_WAY: "one_way"}
 """Kinds that explain themselves: the two sides differ, knowingly."""
 RECONCILED = "reconcile"
+EXAMINED_AT_ONCE = 10
+"""Records between two turns of the event loop, some 5 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,21 @@ class _Execution:
     @property
     def entity(self) -> EntityType:
         return self.job.entity
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """A page beside what stands here."""
+
+    doubtful: Sequence[Observation]
+    """Those that have to be examined."""
+    shown: Mapping[str, tuple[Mapping[str, JsonValue], Sequence[Reference]]]
+    """Values with references resolved, and those that could not be, by external id."""
+    sides: Mapping[str, Sides]
+    pins: Mapping[UUID, Mapping[str, Pin]]
+    standings: Mapping[str, Standing]
+    in_step: Sequence[Standing]
+    """Those that stand as they did when they were last found in step."""
 
 
 class Comparer:
@@ -157,60 +175,64 @@ class Comparer:
         """Examine one page; write down what differs and ask for repairs in the transaction that moves the position."""
         company_id, run = comparison.job.company_id, comparison.run
         async with self._database.company(company_id) as tx:
-            findings = await self._examine(tx, comparison, page)
+            looked = await self._look(tx, comparison, page)
+        findings = await _examined(comparison, looked)
         async with self._database.company(company_id) as tx:
             await self._store.ledger.guard(tx, comparison.job)
+            await self._settle(tx, comparison, page, looked, findings)
             seen = {each.external_id: each.digest for each in page.observations} | dict.fromkeys(page.refused, b"")
             await self._parity.see(tx, run.id, seen)
             rows, requests = await self._judge(tx, comparison, page, findings)
             await self._parity.note(tx, run.id, rows)
+            await self._comparison.seal(tx, _to_seal(looked, findings))
             knocks = await self._store.ledger.enqueue(tx, requests)
             figures = PageFigures(
-                page.requests, len(seen), sum(f.compared for f in findings), sum(f.hidden for f in findings)
+                page.requests,
+                len(seen),
+                sum(each.compared for each in findings) + sum(each.fields_compared for each in looked.in_step),
+                sum(each.hidden for each in findings) + sum(each.fields_hidden for each in looked.in_step),
             )
             await self._parity.turn(tx, run.id, page.following, figures)
         return knocks
 
-    async def _examine(self, tx: Transaction, comparison: _Execution, page: _Page) -> list[Finding]:
-        """Return a finding for each record of the page, those of suppressed people aside."""
+    async def _look(self, tx: Transaction, comparison: _Execution, page: _Page) -> _Looked:
+        """Read what stands here. What stands as it did when it was in step ends here, and so do suppressed people."""
         integration_id, entity = comparison.integration.id, comparison.entity
-        sides = await self._comparison.sides(
-            tx, integration_id, entity, [each.external_id for each in page.observations]
+        standings = await self._comparison.standings(
+            tx,
+            integration_id,
+            entity,
+            [each.external_id for each in page.observations],
+            context=comparison.book.context.hex(),
         )
-        strangers = [each for each in page.observations if each.external_id not in sides]
+        strangers = [each for each in page.observations if each.external_id not in standings]
         hidden = await self._suppression.hidden(tx, integration_id, entity, strangers)
+        in_step, doubtful = [], []
+        for each in page.observations:
+            standing = standings.get(each.external_id)
+            if standing is not None and standing.is_unmoved(each.digest):
+                in_step.append(standing)
+            elif each.external_id not in hidden:
+                doubtful.append(each)
+        sides = await self._comparison.sides(tx, integration_id, entity, [each.external_id for each in doubtful])
         ids = {
             kind: await self._store.links.internal_ids(tx, integration_id, kind, sorted(external_ids))
-            for kind, external_ids in references_of(page.observations).items()
+            for kind, external_ids in references_of(doubtful).items()
         }
         pins = await self._pinner.of_records(tx, {each.link.internal_id for each in sides.values()})
-        findings, shown = [], {}
-        for index, each in enumerate(page.observations, 1):
-            if each.external_id in hidden:
-                continue
-            values, missing = resolved(each, ids)
-            known = sides.get(each.external_id)
-            own_pins = pins.get(known.link.internal_id, {}) if known is not None else {}
-            finding = examine(each, values, known, comparison.book, entity, own_pins)
-            if missing and known is not None and finding.kind is None:
-                finding.kind, finding.units = Kind.REFERENCE_LOST, {}
-            findings.append(finding)
-            shown[each.external_id] = values
-            if index % SLICE == 0:
-                await asyncio.sleep(0)
-        await self._settle(tx, comparison, page, findings, sides)
-        await self._true_records.find(tx, entity, findings, shown)
-        return findings
+        shown = {each.external_id: resolved(each, ids) for each in doubtful}
+        return _Looked(doubtful, shown, sides, pins, standings, in_step)
 
     async def _settle(
         self,
         tx: Transaction,
         comparison: _Execution,
         page: _Page,
+        looked: _Looked,
         findings: Sequence[Finding],
-        sides: Mapping[str, Sides],
     ) -> None:
         """Give each finding its kind. What was looked at after the page was asked for is not judged by the page."""
+        sides = looked.sides
         doubted = [each for each in findings if each.untrusted]
         since = {sides[each.external_id].link.internal_id: sides[each.external_id].last_synced_at for each in doubted}
         touched = await self._comparison.touched(tx, since)
@@ -224,6 +246,8 @@ class Comparer:
             known = sides.get(each.external_id)
             if each.kind is not None and known is not None and known.last_synced_at > page.ticket.at:
                 each.is_in_flight = True
+        shown = {external_id: values for external_id, (values, _) in looked.shown.items()}
+        await self._true_records.find(tx, comparison.entity, findings, shown)
 
     async def _judge(
         self, tx: Transaction, comparison: _Execution, page: _Page, findings: Sequence[Finding]
@@ -245,6 +269,34 @@ class Comparer:
                 requests.append(repair_of(comparison.integration.id, comparison.entity, each))
             rows.append(row)
         return rows, requests
+
+
+async def _examined(comparison: _Execution, looked: _Looked) -> list[Finding]:
+    findings = []
+    for index, each in enumerate(looked.doubtful, 1):
+        values, missing = looked.shown[each.external_id]
+        known = looked.sides.get(each.external_id)
+        pins = looked.pins.get(known.link.internal_id, {}) if known is not None else {}
+        finding = examine(each, values, known, comparison.book, comparison.entity, pins)
+        if missing and known is not None and finding.kind is None:
+            finding.kind, finding.units = Kind.REFERENCE_LOST, {}
+        findings.append(finding)
+        if index % EXAMINED_AT_ONCE == 0:
+            await asyncio.sleep(0)
+    return findings
+
+
+def _to_seal(looked: _Looked, findings: Sequence[Finding]) -> list[Standing]:
+    """Return the standings of what was found in step, just as it was listed."""
+    digests = {each.external_id: each.digest for each in looked.doubtful}
+    return [
+        replace(standing, fields_compared=each.compared, fields_hidden=each.hidden)
+        for each in findings
+        if each.kind is None
+        and (standing := looked.standings.get(each.external_id)) is not None
+        and standing.seal is not None
+        and standing.digest == digests[each.external_id]
+    ]
 
 
 def repair_of(integration_id: UUID, entity: EntityType, finding: Finding) -> JobRequest:

@@ -179,6 +179,7 @@ class _Comparison:
         self._is_known = sides.link.digest == digest
         outcome = merge(base, ours, theirs, self._rules)
         self._rule_of = {each.unit: each.rule for each in outcome.decisions}
+        self._outcome = outcome
         self._held = {each.unit for each in outcome.held}
         self._moving = outcome.take.keys() | outcome.push.keys()
         self._draft = Draft(ours, theirs, self._rules, StoredBase(base))
@@ -186,6 +187,9 @@ class _Comparison:
     def run(self, entity: EntityType) -> None:
         """Fill in the finding."""
         found, values = self._found, self._theirs.values
+        if self._is_quiet():
+            self._count(entity)
+            return
         differs = set()
         for unit in UNITS[entity].values():
             shown = tuple([member for member in unit.members if member in values])
@@ -208,6 +212,22 @@ class _Comparison:
                 found.units[unit.name] = kind
         identity = _IDENTITY.get(entity, ())
         found.is_somebody_else = bool(identity) and differs.issuperset(identity)
+
+    def _is_quiet(self) -> bool:
+        """Whether the merge would do nothing at all, nor remember anything; then nothing has to be looked at again."""
+        outcome, base = self._outcome, self._base
+        if outcome.decisions or outcome.push or outcome.held or len(outcome.base) != len(base):
+            return False
+        return all(
+            (now.ours, now.theirs) == (then.ours, then.theirs) and then.state is State.AGREED
+            for now, then in zip(outcome.base.values(), base.values(), strict=True)
+        )
+
+    def _count(self, entity: EntityType) -> None:
+        for unit in UNITS[entity].values():
+            shown = sum(member in self._theirs.values for member in unit.members)
+            self._found.compared += shown
+            self._found.hidden += len(unit.members) - shown
 
     def _halves(self, unit: Unit, shown: tuple[str, ...], base: UnitBase | None) -> tuple[Print, Print, Print, Print]:
         """Return the prints of ours and theirs as they stand, and as the base has them."""

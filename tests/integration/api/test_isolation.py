@@ -271,6 +271,10 @@ _ROW: dict[str, dict[str, Any]] = {
     "webhook_events": {"state": "'processed'", "received_at": "now()"},
     "parity_runs": {"entity_type": "'job'", "trigger": "'manual'", "repairs": "true"},
     "parity_seen": {"parity_id": "gen_random_uuid()", "external_id": "'1'", "digest": "''"},
+    "parity_seals": {
+        "link_id": "(SELECT id FROM external_entity_map WHERE external_id = 'isolation-1')", "seal": "''",
+        "fields_compared": "1", "fields_hidden": "0",
+    },
     "parity_differences": {"parity_id": "gen_random_uuid()", "external_id": "'1'", "kind": "'x'"},
     "delete_brakes": {"entity_type": "'job'", "disappeared": "1", "allowed": "1"},
     "held_deletes": {
