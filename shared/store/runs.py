@@ -52,6 +52,8 @@ class Run:
     evidence: Mapping[str, JsonValue] | None
     error: str | None
     is_cancel_requested: bool
+    expected: int | None = None
+    """Records that it will probably read: of a full run as many as were linked when it began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,4 +319,5 @@ def _run(row: Mapping[str, Any]) -> Run:
         evidence=row["evidence"],
         error=row["error"],
         is_cancel_requested=row["cancel_requested_at"] is not None,
+        expected=row["expected_records"],
     )

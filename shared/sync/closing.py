@@ -26,6 +26,7 @@ from shared.store.store import Store
 from shared.sync.brake import DeleteBrake, Threshold
 from shared.sync.examining import Kind
 from shared.sync.priorities import FULL_COMPARISON, RECONCILE
+from shared.sync.webhook_silence import listen
 
 MOST_MISSING = 50_000
 """So many missing records are looked at in one comparison; more would be a mass disappearance anyhow."""
@@ -87,6 +88,7 @@ class Closing:
             requests = await self._note_missing(tx, run, integration, missing)
             requests += await self._put_links_right(tx, run)
             await self._certify(tx, run, integration, missing.sums)
+            await listen(tx, self._store, integration, type(adapter))
             return await self._store.ledger.enqueue(tx, requests)
 
     async def _missing(

@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 import psycopg
-from pydantic import JsonValue
 
 from shared.adapters.protocol import Adapter, Cursor, Page
 from shared.errors import AuthFailed, Conflict, CursorExpired, NotFound, Permanent
@@ -37,6 +36,7 @@ from shared.sync.endings import Continue, Done, Ending
 from shared.sync.merging import Merged
 from shared.sync.observations import Observation, RuleBook, observe
 from shared.sync.priorities import INCREMENTAL_PULL, PULL, RECONCILE, WEBHOOK_SIGNAL
+from shared.sync.run_evidence import evidence_of, missing_records, status_of, tell_of_missing
 from shared.sync.wakeups import wake_what_is_over
 from shared.sync.work import Applied, Work
 
@@ -294,21 +294,22 @@ class Puller:
         )
 
     async def _complete(self, pull: _Pull, knocks: list[Knock]) -> Ending:
-        """Every page was read. The run is complete if every record came in, partial if some wait or are set aside."""
+        """Every page was read. The run is partial if records wait, are set aside, or are missed; else complete."""
         integration, entity = pull.work.integration, pull.job.entity
         async with self._database.company(pull.job.company_id) as tx:
             await self._store.ledger.guard(tx, pull.job)
             run = await self._store.runs.get(tx, pull.run.id)
             if run is None:
                 raise NotFound(f"there is no run {pull.run.id}")
-            counts = run.counts
-            is_whole = counts.quarantined == 0 and counts.skipped == 0
-            status = RunStatus.COMPLETE if is_whole else RunStatus.PARTIAL
-            await self._store.runs.end(tx, run, status, evidence=_evidence(run))
-            await self._store.runs.advance(
-                tx, integration.id, entity, run.started_at, is_complete=status is RunStatus.COMPLETE
-            )
-            await self._store.connections.compared(tx, integration)
+            missing = missing_records(run, integration)
+            status = status_of(run, missing)
+            await self._store.runs.end(tx, run, status, evidence=evidence_of(run))
+            await tell_of_missing(tx, self._store, run, missing)
+            if not missing:  # from a list that is not whole nothing follows, the next start least of all
+                await self._store.runs.advance(
+                    tx, integration.id, entity, run.started_at, is_complete=status is RunStatus.COMPLETE
+                )
+                await self._store.connections.compared(tx, integration)
             await coverage.compare(tx, self._store, integration, run)
             knocks.extend(await self._next_entity(tx, run, integration))
             has_more = await self._current_run(tx, pull.job) is not None
@@ -353,18 +354,6 @@ def pull_request(integration_id: UUID, run: Run, *, priority: int = INCREMENTAL_
     if run.entity is None:
         raise ValueError("a run over several entities has no job of its own")
     return JobRequest(integration_id, PULL, run.entity, "all", Direction.INBOUND, priority, run_id=run.id)
-
-
-def _evidence(run: Run) -> dict[str, JsonValue]:
-    counts = run.counts
-    accounted = counts.created + counts.updated + counts.unchanged + counts.skipped + counts.quarantined
-    return {
-        "last_page_seen": True,
-        "pages": counts.pages,
-        "records_read": counts.read,
-        "records_accounted_for": accounted,
-        "mode": run.mode,
-    }
 
 
 def _added(one: Counts, other: Counts) -> Counts:

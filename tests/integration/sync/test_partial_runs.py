@@ -142,8 +142,34 @@ async def test_pain_07_an_empty_list_deletes_nothing(world: World) -> None:
     before = await world.rows("SELECT id, archived_at, data FROM records ORDER BY id")
     await world.control.post("/faults", json={"kind": "empty", "method": "GET", "path": "/v3/candidates", "times": 1})
     run = await world.run_of(await world.pull(EntityType.CANDIDATE, mode="full"))
-    assert run["records_read"] == 0
+    assert (run["records_read"], run["status"]) == (0, "partial")
+    issue = await world.row("SELECT kind, ended_at FROM issues WHERE kind = 'list_shrunk'")
+    assert issue["ended_at"] is None
     assert await world.rows("SELECT id, archived_at, data FROM records ORDER BY id") == before
     assert await world.rows("SELECT 1 FROM external_entity_map WHERE state <> 'live'") == []
     again = await world.run_of(await world.pull(EntityType.CANDIDATE, mode="full"))
-    assert (again["records_created"], again["records_updated"]) == (0, 0)
+    assert (again["records_created"], again["records_updated"], again["status"]) == (0, 0, "complete")
+    assert await world.rows("SELECT 1 FROM issues WHERE kind = 'list_shrunk' AND ended_at IS NULL") == []
+
+
+async def test_pain_11_from_a_list_that_has_shrunk_nothing_follows(world: World) -> None:
+    """Not even where the next pull starts: what changed before the lie is seen after it."""
+    await world.pull()
+    before = (await world.row(CURSOR))["watermark"]
+    await world.control.post("/faults", json={"kind": "empty", "method": "GET", "path": "/v3/candidates", "times": 1})
+    await world.pull(EntityType.CANDIDATE, mode="full")
+    assert (await world.row(CURSOR))["watermark"] == before
+    evidence = (await world.row("SELECT evidence FROM runs WHERE status = 'partial'"))["evidence"]
+    assert evidence["records_linked_before"] > evidence["records_read"] == 0
+
+
+async def test_quarantine_is_redriven_when_somebody_asks(world: World) -> None:
+    candidate = await spoil(world)
+    await world.pull(EntityType.CANDIDATE)
+    await world.control.patch(f"/candidates/{candidate['id']}?webhooks=false", json={"title": "Baker"})
+    quarantine = world.services.quarantine
+    assert await quarantine.redrive(world.company_id, world.integration_id, code="nothing_like_it") == 0
+    assert await quarantine.redrive(world.company_id, world.integration_id, external_ids=[str(candidate["id"])]) == 1
+    await world.drain()
+    assert (await world.record_of(EntityType.CANDIDATE, candidate["id"]))["data"]["current_title"] == "Baker"
+    assert await world.rows("SELECT 1 FROM quarantine WHERE ended_at IS NULL") == []
