@@ -200,3 +200,40 @@ def test_each_documented_command_parses(command: str) -> None:
     words = words[words.index("shared.cli") + 1 :]
     ids = {"$COMPANY": str(uuid4()), "$INTEGRATION": str(uuid4()), "$LETTER": str(uuid4()), "$TOKEN_ID": str(uuid4())}
     assert parser().parse_args([ids.get(word, word) for word in words]).run
+
+
+async def test_parity_is_proved_repaired_and_certified(cli: Cli, synced: dict[str, Any], query: Query) -> None:
+    asked = ("--integration", synced["id"])
+    assert (await cli("certificate", *asked)).code == 1
+    query("UPDATE records SET data = data || '{\"current_title\": \"Forged\"}' WHERE entity_type = 'candidate'")
+    found = await cli("parity", *asked, "--entity", "candidate", "--repair")
+    assert (found.code, found.lines[0]["status"]) == (1, "complete"), found.faults
+    repairs = query("SELECT count(*) FROM sync_queue WHERE action = 'reconcile' AND status = 'pending'")
+    assert repairs == [(found.lines[0]["drift"],)]
+    certified = await cli("certificate", *asked)
+    assert (certified.code, certified.lines[0]["differences"]) == (0, found.lines[0]["drift"])
+    everything = await cli("parity", *asked)
+    assert {line["entity"]: line["drift"] for line in everything.lines} == dict.fromkeys(
+        ("job", "candidate", "application"), 0
+    )
+    assert everything.code == 0  # what is being repaired is explained
+
+
+async def test_people_are_suppressed_and_let_in_again_by_command(
+    cli: Cli, company: Company, synced: dict[str, Any], query: Query
+) -> None:
+    asked = ("--company", company.id)
+    (record_id,) = query("SELECT id FROM records WHERE entity_type = 'candidate' AND data ->> 'email' > '' LIMIT 1")[0]
+    made = await cli("suppress", *asked, "--record", record_id, "--reason", "erasure")
+    assert (made.code, made.lines[0]["suppressed"] > 1) == (0, True)
+    assert (await cli("suppress", *asked, "--email", "Jo@Example.org")).lines == [{"suppressed": 1}]
+    figures = (await cli("suppressions", *asked)).lines[0]
+    assert figures["email"] >= 2
+    lifted = await cli("suppress", *asked, "--email", " jo@example.ORG", "--lift")
+    assert lifted.lines == [{"lifted": 1}]
+    assert (await cli("suppress", *asked)).code == 1
+    assert (await cli("suppress", *asked, "--record", record_id, "--lift")).code == 1
+    redriven = await cli("redrive-quarantine", "--integration", synced["id"])
+    assert redriven.lines == [{"redriven": 0}]
+    refused = await cli("deletes", "approve", "--integration", synced["id"])
+    assert (refused.code, json.loads(refused.faults)["code"]) == (1, "conflict")
