@@ -18,6 +18,7 @@ BESIDE_THE_STORE = (
     "shared.store.companies",
     "shared.store.heartbeats",
     "shared.store.integrations",
+    "shared.store.knock_traffic",
     "shared.store.notices",
     "shared.store.oauth_tokens",
     "shared.store.run_changes",

@@ -77,6 +77,15 @@ def ledger_tables() -> list[Table]:
             },
         ),
         Table(
+            "knock_traffic",
+            {
+                "queue": REQUIRED, "sent": 0, "received": 0, "waiting": 0, "looked_sent": 0, "looked_received": 0,
+                "missing": 0, "vanishing_since": None,
+            },
+            ("queue",),
+            company=None,
+        ),
+        Table(
             "dead_letters",
             {
                 "id": REQUIRED, "company_id": REQUIRED, "integration_id": REQUIRED, "job_id": REQUIRED,
