@@ -421,3 +421,11 @@ def test_a_lost_answer_does_not_touch_details_that_were_not_sent() -> None:
     assert sent.push == {PHONES: [bare, phone("2")]}
     known = with_intents(sent.base, sent.intents)
     assert merge(known, mine, theirs({PHONES: [bare, phone("2")]}, 70), rules()).is_quiet
+
+
+def test_a_list_asked_for_before_what_was_last_seen_is_looked_at_again() -> None:
+    base = agreed({TAGS: ["a", "b"]})  # seen at noon
+    late = merge(base, ours({TAGS: ["a", "b"]}), theirs({TAGS: ["a"]}, -10), rules())
+    assert (late.is_quiet, late.wants_fetch, rows(late)) == (True, True, {TAGS: "outdated"})
+    same = merge(base, ours({TAGS: ["a", "b"]}), theirs({TAGS: ["b", "a"]}, -10), rules())
+    assert (same.is_quiet, same.wants_fetch) == (True, False)
