@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -24,6 +26,22 @@ LARGEST_NUMBER = 1e12
 """A header's number beyond this is neither a count nor a time."""
 DEFAULT_REFUSAL_S = 30.0
 """Wait after a 429 that doesn't say how long."""
+
+
+LONGEST_WAIT_S = 35.0
+"""Longer than any vendor's window."""
+longest_wait_s: ContextVar[float] = ContextVar("longest_wait_s", default=LONGEST_WAIT_S)
+"""How long calls of this task wait for their turn."""
+
+
+@contextmanager
+def waiting_at_most(seconds: float) -> Iterator[None]:
+    """Let calls made inside wait so long for their turn, and raise RateLimited beyond it."""
+    mark = longest_wait_s.set(seconds)
+    try:
+        yield
+    finally:
+        longest_wait_s.reset(mark)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +122,20 @@ class Limiter:
     clock: Clock = field(default_factory=Clock)
     share: float = 1.0
     """Part of the vendor's limit that is ours; the rest is left to whatever else uses the account."""
-    longest_wait_s: float = 35.0
-    """A longer wait is the job's, not the call's: RateLimited is raised instead."""
 
     async def wait(self) -> Permit:
-        """Return when one call may be sent; give the permit back. Raises RateLimited when that is too far away."""
+        """
+        Return when one call may be sent; give the permit back.
+
+        Raises RateLimited when that is farther away than `waiting_at_most` allows: the wait is then the job's.
+        """
+        longest_s = longest_wait_s.get()
         started_at = self.clock.now()
         while True:
             now = self.clock.now()
             found = await self.store.reserve(self.account, now, self.share)
             if isinstance(found, Permit):
                 return found
-            if now + found - started_at > self.longest_wait_s:
+            if now + found - started_at > longest_s:
                 raise RateLimited("the vendor's limit is used up", retry_at=self.clock.at(found))
             await self.clock.sleep(found)

@@ -8,7 +8,6 @@ was given back, so that the host counts it and in the end moves the message to t
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,6 +18,7 @@ from uuid import UUID
 import orjson
 
 from shared import telemetry
+from shared.adapters.limits import LONGEST_WAIT_S, waiting_at_most
 from shared.errors import LeaseLost, LiaisonError, Unavailable
 from shared.model import LogAction, LogStatus
 from shared.store.database import Database
@@ -31,6 +31,7 @@ from shared.sync import waiting
 from shared.sync.endings import Continue, Done, Ending, Hold
 from shared.sync.lease import Lease
 from shared.sync.next_step import EXACT, Backoff, next_step
+from shared.sync.slots import Slots
 from shared.sync.standing import stop
 from shared.sync.wakeups import wake_what_is_over
 
@@ -39,13 +40,16 @@ Handler = Callable[[Job], Awaitable[Ending]]
 UNFORESEEN = "unforeseen"
 """`error_code` of a job that raised. Its own message may claim it at any time (`is_due_if_named` in migration 0005)."""
 
+PATIENCE_S = 5.0
+"""How long an urgent job waits for its vendor's window in its place: then it makes room, and comes back with it."""
+
 LONGEST_DELAY_S = 300.0
 """Waits up to this long end with a message of their own."""
 
 KEPT_FOR = 2
 """Times `visibilityTimeout`: so long everybody else leaves it to that message, whose failures the host counts."""
 
-URGENT = next(iter(QUEUE_BY_PRIORITY))
+URGENT, *_, BULK = QUEUE_BY_PRIORITY
 
 FEWEST_TO_KEEP_ONE = 3
 """Integrations that may run fewer jobs at once keep no place free."""
@@ -104,9 +108,7 @@ class Runner:
         self._backoff = backoff
         self._fault = fault
         self._is_ending = is_ending
-        self._slots = asyncio.Semaphore(limits.at_once)
-        # Urgent work must not sit behind bulk: bulk takes half of the slots at the most.
-        self._bulk_slots = asyncio.Semaphore(max(1, limits.at_once // 2))
+        self._slots = Slots(limits.at_once, URGENT, BULK)
 
     async def answer(self, body: bytes, queue: str) -> int:
         """
@@ -121,7 +123,7 @@ class Runner:
         job_id: UUID | None = knock.job_id if knock is not None else None
         ran = 0
         with telemetry.continued(_traceparent(body)):
-            async with self._room(queue):
+            async with self._slots.place(span):
                 while (ran == 0 or time.monotonic() < deadline) and not self._is_ending():
                     claim = await self._claim(job_id, span)
                     if claim is None:
@@ -134,10 +136,6 @@ class Runner:
                             raise
                     job_id = None
         return ran
-
-    def _room(self, queue: str) -> asyncio.Semaphore | _Both:
-        is_bulk = queue == QUEUE_BY_PRIORITY[max(QUEUE_BY_PRIORITY, key=lambda span: span.start)]
-        return _Both(self._bulk_slots, self._slots) if is_bulk else self._slots
 
     async def _claim(self, job_id: UUID | None, span: range) -> Claim | None:
         try:
@@ -179,7 +177,8 @@ class Runner:
                     return await self._bury(job, "crash_loop", _why_unsettled(job))
                 if self._fault is not None:
                     self._fault(job)
-                ending = await self._handlers[job.action](job)
+                with waiting_at_most(PATIENCE_S if job.priority in URGENT else LONGEST_WAIT_S):
+                    ending = await self._handlers[job.action](job)
             return await self._settle(job, ending)
         except LiaisonError as error:
             return await self._settle_error(job, error)
@@ -256,7 +255,8 @@ class Runner:
             case steps.Defer():
                 async with self._database.company(job.company_id) as tx:
                     await self._store.connections.block(tx, job.integration_id, step.until, reason=step.code)
-                    await self._store.ledger.postpone(tx, job, code=step.code, message=message)
+                    again = await self._store.ledger.postpone(tx, job, code=step.code, message=message)
+                await self._knock_later(again, max(0.0, step.until.timestamp() - time.time()))
                 return "deferred"
             case steps.Pause():
                 await self._pause(job, error)
@@ -296,26 +296,6 @@ class Runner:
                 )
         except LiaisonError as why:
             log.warning("job_not_settled", code=why.code)
-
-
-@dataclass(frozen=True, slots=True)
-class _Both:
-    """Two semaphores as one."""
-
-    first: asyncio.Semaphore
-    second: asyncio.Semaphore
-
-    async def __aenter__(self) -> None:
-        await self.first.acquire()
-        try:
-            await self.second.acquire()
-        except BaseException:
-            self.first.release()
-            raise
-
-    async def __aexit__(self, *_: object) -> None:
-        self.second.release()
-        self.first.release()
 
 
 def read_knock(body: bytes) -> Knock | None:

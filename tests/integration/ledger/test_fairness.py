@@ -194,3 +194,39 @@ async def test_an_integrations_own_webhook_finds_a_place_beside_its_first_sync(
     assert len(started) == LIMITS.per_integration
     are_told_to_end.set()
     await asyncio.gather(*bulk)
+
+
+async def test_work_that_waits_for_a_vendors_window_leaves_places_to_anothers_webhook(
+    workshop: Workshop, ground: Ground
+) -> None:
+    """Normal and bulk jobs of three companies wait for their vendors, in every place that they can have."""
+    window_turns = asyncio.Event()
+    waiting = 0
+
+    async def work(job: Job) -> Ending:
+        nonlocal waiting
+        if job.priority <= 3:
+            return await workshop.done(job)
+        waiting += 1
+        await window_turns.wait()
+        return Done()
+
+    workshop.handle(work)
+    runner = workshop.runner(at_once=10)
+    knocks = []
+    for busy in [await ground.place() for _ in range(3)]:
+        for number in range(5):
+            knocks.append((await busy.ask(f"n{number}", priority=6), busy.company_id, "sync-normal"))
+            knocks.append((await busy.ask(f"b{number}", priority=8), busy.company_id, "sync-bulk"))
+    tasks = [asyncio.create_task(runner.answer(message_for(job, company), queue)) for job, company, queue in knocks]
+
+    async def is_full() -> bool:
+        return waiting == 8
+
+    await until(is_full, within=60)
+    other = await ground.place()
+    webhook = await other.ask("webhook", priority=3)
+    assert await runner.answer(message_for(webhook, other.company_id), "sync-urgent") == 1
+    assert waiting == 8
+    window_turns.set()
+    await asyncio.gather(*tasks)

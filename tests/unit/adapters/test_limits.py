@@ -13,7 +13,7 @@ from email.utils import format_datetime
 import pytest
 
 from shared.adapters.holding import Permit
-from shared.adapters.limits import Clock, Limiter, WindowHeaders, read_headers, refusal_s
+from shared.adapters.limits import Clock, Limiter, WindowHeaders, read_headers, refusal_s, waiting_at_most
 from shared.adapters.window import Told
 from shared.adapters.windows import Windows
 from shared.errors import RateLimited
@@ -188,6 +188,15 @@ async def test_a_wait_that_is_too_long_is_the_jobs() -> None:
     with pytest.raises(RateLimited) as raised:
         await limiter.wait()
     assert raised.value.retry_at == datetime.fromtimestamp(START + 100, UTC)
+
+
+async def test_who_is_in_a_hurry_makes_room_sooner() -> None:
+    time = VirtualTime()
+    limiter = Limiter("a", Windows(), Clock(time.now, time.sleep))
+    await limiter.store.refused("a", START + 9, START)
+    with waiting_at_most(5), pytest.raises(RateLimited) as raised:
+        await limiter.wait()
+    assert raised.value.retry_at == datetime.fromtimestamp(START + 9, UTC)
 
 
 @pytest.mark.parametrize(
