@@ -34,7 +34,7 @@ class WindowLimiter:
 
     def admit(self, credential: str, *, now: float, length_s: float, limit: int, enforced: bool) -> dict[str, str]:
         """
-        Count one call and return the headers of its answer.
+        Count one call and return the headers of its answer; none where no limit is *enforced*.
 
         Raises: Refusal (429) with `Retry-After` in whole seconds when the window is used up.
         """
@@ -46,7 +46,7 @@ class WindowLimiter:
             headers["Retry-After"] = str(max(1, math.ceil(resets_at - now)))
             raise Refusal(429, "Rate limit exceeded", headers=headers)
         window.used += 1
-        return self._headers(window, resets_at)
+        return self._headers(window, resets_at) if enforced else {}
 
     def windows(self) -> list[dict[str, Any]]:
         """Every window in which a call was made, oldest first."""
