@@ -66,3 +66,9 @@ class CandidateRequest(CandidateFields):
         if currency and not _CURRENCY.fullmatch(currency):
             raise PydanticCustomError("currency", "currency must be a code of three letters, like EUR")
         return value
+
+
+class CandidateCreation(CandidateRequest):
+    """`POST /candidates`. *consent*: they have registered themselves, and agreed to be kept."""
+
+    consent: bool = False

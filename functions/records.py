@@ -9,7 +9,7 @@ from uuid import UUID
 import azure.functions as func
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from functions.candidate_request import CandidateRequest
+from functions.candidate_request import CandidateCreation, CandidateRequest
 from functions.edge import Answer, Call, endpoint, versioned
 from functions.paging import page_of
 from functions.record_views import changed_fields, freshness, position, record_view, shown
@@ -62,9 +62,11 @@ async def get_candidate(call: Call) -> Answer:
 @endpoint(bp, "create_candidate", "POST", "api/candidates")
 async def create_candidate(call: Call) -> Answer:
     """Add a candidate. They travel nowhere until they are submitted to a job."""
-    request = call.body(CandidateRequest)
-    fields = changed_fields(request.model_fields_set, request.model_dump(mode="json"))
-    record = await call.services.edits.create_candidate(call.company_id, fields, actor=call.principal.subject)
+    request = call.body(CandidateCreation)
+    fields = changed_fields(request.model_fields_set - {"consent"}, request.model_dump(mode="json"))
+    record = await call.services.edits.create_candidate(
+        call.company_id, fields, actor=call.principal.subject, has_consent=request.consent
+    )
     return await _show(call, EntityType.CANDIDATE, record.id, status=201)
 
 

@@ -200,7 +200,14 @@ class Services:
         from shared.sync.edits import Edits
         from shared.sync.pinning import Pinner
 
-        return Edits(self.database, self.store, self.vault, Pinner(self.store.pins, self.keys), self.knocker)
+        return Edits(
+            self.database,
+            self.store,
+            self.vault,
+            Pinner(self.store.pins, self.keys),
+            self.suppression,
+            self.knocker,
+        )
 
     @cached_property
     def _record_changes(self) -> RecordChanges:

@@ -61,7 +61,7 @@ class Applier:
     def __init__(self, store: Store, keys: Keys, vault: Vault) -> None:
         self._store = store
         self._pinner = Pinner(store.pins, keys)
-        self._suppression = Suppression(store, keys)
+        self.suppression = Suppression(store, keys)
         self._keys = keys
         self._conflicts = ConflictItems(store.conflicts, vault)
         self._chronicle = Chronicle(store.history, vault)
@@ -134,7 +134,7 @@ class Applier:
         ]
         found.unchanged = len(observations) - len(changed)
         unknown = [each for each in changed if each.external_id not in known]
-        hidden = await self._suppression.hidden(tx, integration_id, work.entity, unknown)
+        hidden = await self.suppression.hidden(tx, integration_id, work.entity, unknown)
         found.suppressed = len(hidden)
         changed = [each for each in changed if each.external_id not in hidden] if hidden else changed
         if not changed:

@@ -27,6 +27,7 @@ from shared.sync.merging import without_empty
 from shared.sync.pinning import Pinner
 from shared.sync.priorities import RECONCILE, priority_of
 from shared.sync.stamps import decode_stamps, encode_stamps
+from shared.sync.suppression import Suppression
 
 PORTAL = "portal"
 SUBMISSION_PRIORITY = 2
@@ -35,20 +36,42 @@ SUBMISSION_PRIORITY = 2
 class Edits:
     """Writes on behalf of people at the portal."""
 
-    def __init__(self, database: Database, store: Store, vault: Vault, pinner: Pinner, knocker: Knocker) -> None:
+    def __init__(
+        self,
+        database: Database,
+        store: Store,
+        vault: Vault,
+        pinner: Pinner,
+        suppression: Suppression,
+        knocker: Knocker,
+    ) -> None:
         self._database = database
         self._store = store
+        self._suppression = suppression
         self._pinner = pinner
         self._chronicle = Chronicle(store.history, vault)
         self._knocker = knocker
 
-    async def create_candidate(self, company_id: UUID, fields: Mapping[str, JsonValue], *, actor: str) -> StoredRecord:
-        """Add a candidate. Raises Conflict when somebody holds the same e-mail already."""
+    async def create_candidate(
+        self, company_id: UUID, fields: Mapping[str, JsonValue], *, actor: str, has_consent: bool = False
+    ) -> StoredRecord:
+        """
+        Add a candidate. Raises Conflict when somebody holds the same e-mail already.
+
+        One who was erased comes back by their own registration alone, with *has_consent*; else Conflict as well.
+        """
         data = without_empty(fields)
         if not data:
             raise InvalidInput("a candidate needs a name, an e-mail or a phone", field="email")
         async with self._database.company(company_id) as tx:
             await self._refuse_double(tx, data)
+            if has_consent:
+                await self._suppression.lift(tx, data)
+            elif await self._suppression.holds(tx, data):
+                raise Conflict(
+                    "this e-mail address or phone is suppressed: whoever holds it was erased",
+                    remedy="send consent: true when they have registered themselves",
+                )
             record_id = uuid4()
             stamps = await self._stamps(tx, EntityType.CANDIDATE, data, {}, "create")
             await self._store.records.insert(

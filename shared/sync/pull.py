@@ -220,21 +220,24 @@ class Puller:
 
     async def _write_page(self, pull: _Pull, read: _Read) -> tuple[Applied, bool]:
         page = read.page
-        refused = [Quarantined(each.external_id, "invalid_payload", each.reason) for each in page.refused]
         async with self._database.company(pull.job.company_id) as tx:
             await self._store.ledger.guard(tx, pull.job)
             applied = await self._applier.apply(tx, pull.work, read.observations, pull.book, foreseen=read.foreseen)
+            refused = await self._refused(tx, pull, page)
             applied.knocks.extend(await self._quarantine(tx, pull, refused))
             is_cancelled = await self._record_page(tx, pull, read, applied, len(refused))
         return applied, is_cancelled
 
     async def _record_page(self, tx: Transaction, pull: _Pull, read: _Read, applied: Applied, quarantined: int) -> bool:
+        listed = len(read.observations) + len(read.page.refused)
+        stay_away = listed - applied.counts.read - quarantined
         counts = replace(
             applied.counts,
             pages=1,
             requests=read.page.requests,
-            read=applied.counts.read + quarantined,
+            read=listed,
             quarantined=quarantined,
+            suppressed=applied.counts.suppressed + stay_away,
         )
         entity, integration_id = pull.job.entity, pull.work.integration.id
         await self._store.runs.move_cursor(tx, integration_id, entity, pull.run.id, read.page.following)
@@ -267,10 +270,20 @@ class Puller:
         whole = Applied(counts, shown, (), knocks)
         async with self._database.company(pull.job.company_id) as tx:
             await self._store.ledger.guard(tx, pull.job)
-            refused = [Quarantined(each.external_id, "invalid_payload", each.reason) for each in read.page.refused]
+            refused = await self._refused(tx, pull, read.page)
             knocks.extend(await self._quarantine(tx, pull, refused))
             is_cancelled = await self._record_page(tx, pull, read, whole, quarantined + len(refused))
         return whole, is_cancelled
+
+    async def _refused(self, tx: Transaction, pull: _Pull, page: Page) -> list[Quarantined]:
+        """Return what of *page* could not be read and is to be set aside; of suppressed people nothing is kept."""
+        ids = [each.external_id for each in page.refused if each.external_id is not None]
+        hidden = await self._applier.suppression.hidden_ids(tx, pull.work.integration.id, pull.job.entity, ids)
+        return [
+            Quarantined(each.external_id, "invalid_payload", each.reason)
+            for each in page.refused
+            if each.external_id not in hidden
+        ]
 
     async def _quarantine(self, tx: Transaction, pull: _Pull, rows: Sequence[Quarantined]) -> list[Knock]:
         """Set records aside, and let each be fetched again by its id within the hour."""

@@ -186,6 +186,8 @@ class Reconciler:
     async def _set_aside(self, work: Work, external_id: str, error: InvalidPayload) -> Ending:
         async with self._database.company(work.integration.company_id) as tx:
             await self._guard(tx, work)
+            if await self._applier.suppression.hidden_ids(tx, work.integration.id, work.entity, [external_id]):
+                return Done("suppressed")
             row = Quarantined(external_id, error.code, str(error))
             await self._store.attention.quarantine(tx, work.integration.id, work.entity, [row], None)
         return Hold(waiting.quarantine(work.integration.id, work.entity, external_id), str(error))

@@ -74,8 +74,9 @@ class Suppression:
 
     async def holds(self, tx: Transaction, values: Mapping[str, JsonValue]) -> bool:
         """Whether a candidate with *values* is suppressed."""
-        marks = identity_marks(self._keys, values)
-        return bool(marks) and bool(await self._store.suppressions.known(tx, marks))
+        if not await self._store.suppressions.any(tx):
+            return False
+        return bool(await self._store.suppressions.known(tx, identity_marks(self._keys, values)))
 
     async def suppress(self, tx: Transaction, record_id: UUID, *, reason: str) -> int:
         """

@@ -181,6 +181,31 @@ async def test_pain_32_an_erased_person_does_not_come_back(world: World) -> None
     assert len(await world.rows(links, id=str(person["id"]))) == 1
 
 
+async def test_an_erased_person_registers_again_with_consent_alone(world: World) -> None:
+    async with world.services.database.company(world.company_id) as tx:
+        await world.services.suppression.suppress_identity(tx, {"email": "jo@example.org"}, reason="erasure")
+    edits, fields = world.services.edits, {"email": "Jo@example.org", "first_name": "Jo"}
+    with pytest.raises(Conflict, match="suppressed"):
+        await edits.create_candidate(world.company_id, fields, actor="jo")
+    record = await edits.create_candidate(world.company_id, fields, actor="jo", has_consent=True)
+    assert record.data == fields
+    assert await world.rows("SELECT 1 FROM suppressions") == []
+
+
+async def test_pain_32_what_can_not_be_read_of_an_erased_person_is_not_kept_either(world: World) -> None:
+    await world.pull()
+    person = await a_candidate(world)
+    record = await world.record_of(EntityType.CANDIDATE, person["id"])
+    async with world.services.database.company(world.company_id) as tx:
+        await world.services.suppression.suppress(tx, record["id"], reason="erasure")
+    await world.rows("DELETE FROM external_entity_map WHERE internal_id = %(id)s RETURNING id", id=record["id"])
+    await ground_of(world).at_vendor("PATCH", f"/candidates/{person['id']}", {"title": {"no": "text"}})
+    run = await world.run_of(await world.pull(EntityType.CANDIDATE, mode="full"))
+    assert (run["records_suppressed"], run["records_quarantined"], run["status"]) == (1, 0, "complete")
+    await signal(world, EntityType.CANDIDATE, person["id"])
+    assert await world.rows("SELECT 1 FROM quarantine") == []
+
+
 async def test_pain_32_a_candidate_of_ours_is_suppressed_by_all_that_is_known_of_them(world: World) -> None:
     await world.pull()
     person = await a_candidate(world)
