@@ -32,7 +32,7 @@ async def put_back(world: World, candidate_id: int, address: str) -> None:
     await signal(world, EntityType.CANDIDATE, candidate_id)
 
 
-async def test_a_value_that_the_vendor_puts_back_opens_the_conflict_again(world: World) -> None:
+async def test_pain_31_a_value_that_the_vendor_puts_back_opens_the_conflict_again(world: World) -> None:
     candidate = await decided(world)
     await world.control.delete("/requests")
     await put_back(world, candidate["id"], "from.vendor@example.org")
