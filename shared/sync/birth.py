@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from shared.adapters.protocol import Written
 from shared.merge.base_codec import encode_base
 from shared.merge.draft import expected_print
-from shared.merge.fingerprints import alike, print_of
+from shared.merge.fingerprints import alike, norm_of, print_of
 from shared.merge.state import NEVER, Rules, StoredBase, UnitBase
 from shared.model import FIELDS, UNITS, Kind, Unit
 from shared.store.links import LinkWrite, Ticket
@@ -67,8 +67,9 @@ def _unit_base(
 ) -> UnitBase:
     if FIELDS[record.entity][unit.members[0]].kind is Kind.SET:
         answered = print_of(rules, unit, shown, visible)
-        return UnitBase({}, answered, ticket.at, key_id=rules.key_id)
+        return UnitBase({}, answered, ticket.at, norm=norm_of(rules, unit), key_id=rules.key_id)
     ours, answered = (print_of(rules, unit, side, visible) for side in (record.data, shown))
     values = {name: record.data.get(name) for name in unit.members}
     is_kept = alike(answered, ours, unit) or alike(answered, expected_print(rules, unit, values), unit)
-    return UnitBase(ours if is_kept else NEVER, answered, ticket.at, key_id=rules.key_id)
+    ours = ours if is_kept else NEVER
+    return UnitBase(ours, answered, ticket.at, norm=norm_of(rules, unit), key_id=rules.key_id)
