@@ -564,6 +564,10 @@ class World:
         for unit, intent in outcome.intents.items():
             sent = {name: value for name, value in outcome.push.items() if UNIT_OF.get(name, name) == unit}
             answer = self.write(vendor, sent, edits, seen)
+            if answer is not None and not any(name in answer.values for name in sent):
+                # An answer that shows nothing settles nothing: the record is looked at. An edit in that one round trip
+                # can't be told from what the vendor makes of our write; here is none.
+                answer = self.snapshot(vendor, is_fresh=True).theirs
             yield "called"
             if answer is None:
                 self.store(vendor, refuse(link.base, [unit], outcome.intents, "no 7"))
