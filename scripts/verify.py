@@ -4,8 +4,8 @@ Run the checks that are too long for CI, piece by piece, and keep the results in
 docs/verification.md is both result and memory: a piece that passed on these very sources
 is not run again, so `make verify` may be stopped and started until all is done. A piece
 ends within ten minutes; one that can go on where it stopped says so (`resumes`) and gets
-its next ten minutes from the next `make verify`. One alone takes longer, because it cannot
-be cut: the intake, whose load lasts ten minutes without a break.
+its next ten minutes from the next `make verify`. Two take longer, because they cannot
+be cut: the intake, whose load lasts ten minutes without a break, and the proof of parity.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ PIECES = (
     Piece("mutants of the ledger", (PYTHON, "-m", "scripts.mutation", "ledger"), resumes=True),
     Piece("unit and property on 3.12", ("scripts/test_on", "3.12", "tests/unit", "tests/property")),
     Piece("unit and property on 3.13", ("scripts/test_on", "3.13", "tests/unit", "tests/property")),
+    Piece("parity of 100,000 records", (PYTHON, "-m", "tests.parity_proof"), limit_seconds=1800),
     Piece("20 kill points", (PYTHON, "-m", "tests.acceptance.kill_points", "--points", "20"), resumes=True),
     Piece("ten minutes of intake", (PYTHON, "-m", "tests.acceptance.intake", "--seconds", "600"), limit_seconds=1800),
 )

@@ -14,9 +14,9 @@ from shared.store.ledger import Knock, Ledger
 from shared.store.links import EXTERNAL_KEY
 from shared.store.logs import LogRow, Logs
 from shared.store.runs import Run, Runs
-from shared.sync.priorities import PULL, PUSH_MOVED, RECONCILE
+from shared.sync.priorities import COMPARE, PULL, PUSH_MOVED, RECONCILE
 
-ACTIONS = (PULL, RECONCILE, PUSH_MOVED)
+ACTIONS = (PULL, RECONCILE, PUSH_MOVED, COMPARE)
 """Jobs that move records; what the webhook intake is told is never cancelled."""
 
 SWITCHES: Mapping[str, EntityType] = {

@@ -72,6 +72,14 @@ ON CONFLICT (integration_id, entity_type) WHERE status = 'running'
 DO UPDATE SET repairs = parity_runs.repairs OR excluded.repairs
 RETURNING id
 """
+# Its job was cancelled or given up: what it has seen is too old to be gone on with.
+_GIVE_UP: LiteralString = """
+UPDATE parity_runs SET status = 'failed', ended_at = clock_timestamp(),
+    error = 'it did not come to its end within a day'
+WHERE integration_id = %(integration)s AND entity_type = %(entity)s AND status = 'running'
+    AND started_at < clock_timestamp() - interval '1 day'
+RETURNING id
+"""
 _RUNNING: LiteralString = """
 SELECT * FROM parity_runs WHERE integration_id = %(integration)s AND entity_type = %(entity)s AND status = 'running'
 """
@@ -107,7 +115,8 @@ WHERE id = %(id)s
 _RESTART: LiteralString = """
 WITH seen AS (DELETE FROM parity_seen WHERE parity_id = %(id)s),
     differences AS (DELETE FROM parity_differences WHERE parity_id = %(id)s)
-UPDATE parity_runs SET position = NULL, pages = 0, records_read = 0, fields_compared = 0, fields_hidden = 0
+UPDATE parity_runs SET started_at = clock_timestamp(), position = NULL, pages = 0, records_read = 0,
+    fields_compared = 0, fields_hidden = 0
 WHERE id = %(id)s
 """
 _SIZE: LiteralString = """
@@ -152,6 +161,8 @@ class Parity:
         self, tx: Transaction, integration_id: UUID, entity: EntityType, *, trigger: str, repairs: bool
     ) -> UUID:
         """Begin a comparison and return its id; one that runs already is that one, and repairs if either would."""
+        for stale in await tx.rows(_GIVE_UP, integration=integration_id, entity=entity.value):
+            await tx.run(_FORGET_SEEN, id=stale["id"])
         row = await tx.one(
             _START,
             id=uuid4(),

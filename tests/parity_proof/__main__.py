@@ -143,6 +143,10 @@ def report(planted: Sequence[Planted], first: Compared, second: Compared) -> str
             f" {certificate.get('ranges', {}).get('count')}; parity {certificate.get('parity')}"
         ),
     ]
+    told = sum(first.drift.get(each.external_id) == each.kind for each in planted)
+    lines.append(
+        f"{told} of {len(planted)} found as what they are, {len(false)} false; drift after healing {len(second.drift)}"
+    )
     return "\n".join(lines) + "\n"
 
 
