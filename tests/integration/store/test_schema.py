@@ -186,7 +186,7 @@ async def test_migrations_are_numbered_and_safe_twice(database: Database, run: R
 async def test_every_action_that_is_asked_for_has_a_handler(database: Database, storage: StorageAccount) -> None:
     services = Services(settings_for(database.app_dsn, storage.connection_string))
     try:
-        actions = {priorities.PULL, priorities.RECONCILE, priorities.PUSH_MOVED, priorities.REVERT, priorities.PUBLISH}
-        assert set(services.handlers) == actions
+        moving = {priorities.PULL, priorities.RECONCILE, priorities.PUSH_MOVED, priorities.REVERT, priorities.COMPARE}
+        assert set(services.handlers) == moving | {priorities.PUBLISH, priorities.RETEST}
     finally:
         await services.aclose()
