@@ -236,13 +236,15 @@ class Comparer:
         doubted = [each for each in findings if each.untrusted]
         since = {sides[each.external_id].link.internal_id: sides[each.external_id].last_synced_at for each in doubted}
         touched = await self._comparison.touched(tx, since)
+        # Who was merged differs from the links of either side without any change since (docs/identity.md).
+        merged = await self._store.record_merges.merged_into(tx, list(since))
         around = await self._comparison.circumstances(
             tx, comparison.integration.id, comparison.entity, {each.external_id: each.record_id for each in doubted}
         )
         for each in findings:
             record_id = each.record_id
-            has_failed = each.external_id in around and around[each.external_id].has_failed
-            each.settle(each.untrusted if has_failed else touched.get(record_id, ()) if record_id else ())
+            is_ours = record_id in merged or (each.external_id in around and around[each.external_id].has_failed)
+            each.settle(each.untrusted if is_ours else touched.get(record_id, ()) if record_id else ())
             known = sides.get(each.external_id)
             if each.kind is not None and known is not None and known.last_synced_at > page.ticket.at:
                 each.is_in_flight = True

@@ -11,6 +11,7 @@ from shared.merge.normal_forms import normal
 from shared.model import FIELDS, EntityType
 from shared.store.comparison import Comparison, StoredData
 from shared.store.database import Transaction
+from shared.store.record_merges import RecordMerges
 from shared.sync.examining import Finding
 from shared.sync.identity import application_identity
 
@@ -22,6 +23,7 @@ class TrueRecords:
 
     def __init__(self) -> None:
         self._comparison = Comparison()
+        self._record_merges = RecordMerges()
 
     async def find(
         self,
@@ -34,12 +36,14 @@ class TrueRecords:
         strangers = {each.external_id: each for each in findings if each.is_somebody_else}
         keys = {external_id: key for external_id in strangers if (key := _key(entity, shown[external_id])) is not None}
         holders = await self._comparison.holders(tx, entity, sorted(set(keys.values())))
+        # One that was merged keeps what it said, and its links are the survivor's: that is no mistake.
+        merged = await self._record_merges.survivors(tx, [each.id for found in holders.values() for each in found])
         for external_id, key in keys.items():
             finding, values = strangers[external_id], shown[external_id]
             fitting = [
                 each.id
                 for each in holders.get(key, ())
-                if each.id != finding.record_id and _is_same(entity, each, values)
+                if each.id != finding.record_id and each.id not in merged and _is_same(entity, each, values)
             ]
             if len(fitting) == 1:
                 finding.other_record_id = fitting[0]
