@@ -85,8 +85,9 @@ class Closing:
             if alive is not None:
                 await self._refuse(tx, run, alive, len(missing.open))
                 return []
-            requests = await self._note_missing(tx, run, integration, missing)
-            requests += await self._put_links_right(tx, run)
+            # Records and links are locked before the brake, as whoever settles a single delete does.
+            requests = await self._put_links_right(tx, run)
+            requests += await self._note_missing(tx, run, integration, missing)
             await self._certify(tx, run, integration, missing.sums)
             await listen(tx, self._store, integration, type(adapter))
             return await self._store.ledger.enqueue(tx, requests)
@@ -162,6 +163,10 @@ class Closing:
             return []
         requests = []
         if true:
+            # Whoever applies what was seen reads a link and locks its record after that: nobody may be in between.
+            await self._store.record_merges.alone(tx)
+            merged = await self._store.record_merges.survivors(tx, list(true.values()))
+            true = {link_id: record_id for link_id, record_id in true.items() if record_id not in merged}
             await self._store.records.lock(tx, run.entity, list(true.values()))
             await self._store.links.lock(tx, list(true))
             await self._comparison.repoint(tx, true)

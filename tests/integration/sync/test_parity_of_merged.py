@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from sandbox.vendors.greenhouse.server import GreenhouseSimulator
 from sandbox.vendors.greenhouse.settings import Settings as SimulatorSettings
 from tests.fixtures.postgres import Database
 from tests.fixtures.storage import StorageAccount
+from tests.fixtures.waiting import until
 from tests.integration.sync.test_candidate_merges import two_people
-from tests.integration.sync.test_parity import compare
-from tests.integration.sync.world import connect, settings_for
+from tests.integration.sync.test_parity import compare, ground_of
+from tests.integration.sync.world import World, connect, settings_for
+from tests.parity_proof.planting import in_step, links_crossed
+
+WAITING = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND NOT granted"
 
 
 async def test_a_comparison_does_not_part_who_was_merged(database: Database, storage: StorageAccount) -> None:
@@ -31,3 +37,24 @@ async def test_a_comparison_does_not_part_who_was_merged(database: Database, sto
         finally:
             await world.control.aclose()
             await world.services.aclose()
+
+
+async def test_links_are_put_right_when_nobody_applies_what_he_saw(world: World) -> None:
+    """Whoever applies a page has read the link, and locks the record that it named then."""
+    await world.pull()
+    planted = await links_crossed(ground_of(world), (await in_step(ground_of(world)))[:2])
+    services = world.services
+    async with services.database.company(world.company_id) as tx:
+        await services.store.record_merges.hold_still(tx)
+        comparing = asyncio.create_task(compare(world))
+
+        async def stopped() -> bool:
+            return comparing.done() or bool(await world.rows(WAITING))
+
+        await until(stopped)
+        assert not comparing.done()
+    run = await asyncio.wait_for(comparing, 60)
+    assert {key: row["kind"] for key, row in run["differences"].items()} == {
+        each.external_id: each.kind for each in planted
+    }
+    assert (await compare(world))["drift"] == 0
