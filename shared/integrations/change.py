@@ -27,7 +27,9 @@ from shared.store.integrations import Integration
 from shared.store.schedules import Cadence
 
 WEBHOOK_SECRET_BYTES = 32
-_NOT_OF_CALLS: Mapping[str, None] = dict.fromkeys((DIRECTIONS, POLICIES, FIRST_LINK, "rate_share", "quiet_hours"))
+_NOT_OF_CALLS: Mapping[str, None] = dict.fromkeys(
+    (DIRECTIONS, POLICIES, FIRST_LINK, "rate_share", "quiet_hours", "on_delete", "delete_brake")
+)
 PREVIOUS_STAYS = timedelta(hours=24)
 """How long webhooks that are signed with the old secret still verify (S-091)."""
 

@@ -92,7 +92,14 @@ def test_whatever_changes_how_the_vendor_is_called_is_tested_first(body: dict[st
 
 @pytest.mark.parametrize(
     "body",
-    [{"name": "x"}, {"max_retries": 5}, {"config": {"directions": {"candidate": "both"}}}, {"sync_roles": False}],
+    [
+        {"name": "x"},
+        {"max_retries": 5},
+        {"sync_roles": False},
+        {"config": {"directions": {"candidate": "both"}}},
+        {"config": {"on_delete": "keep"}},
+        {"config": {"delete_brake": {"count": 500}}},
+    ],
 )
 def test_the_rest_asks_nobody(body: dict[str, Any]) -> None:
     change = planned(integration(), body)
