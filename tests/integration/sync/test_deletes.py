@@ -99,6 +99,25 @@ async def test_pain_07_a_flood_of_delete_events_is_braked_and_approved(world: Wo
     assert brake["disappeared"] == 3
 
 
+async def test_an_approval_ends_when_the_record_is_seen_alive(world: World) -> None:
+    """It was of one disappearance; whoever disappears a year later is held like anybody else."""
+    await configure(world, "delete_brake", '{"count": 0, "share": 0.0}')
+    await world.pull()
+    (pair,) = (await in_step(ground_of(world)))[:1]
+    brakes, entity = world.services.store.delete_brakes, EntityType.CANDIDATE
+    async with world.services.database.company(world.company_id) as tx:
+        brake_id = await brakes.pull(tx, world.integration_id, entity, disappeared=1, allowed=0)
+        await brakes.hold(tx, brake_id, entity, {pair.link_id: pair.record_id})
+    assert await world.services.deletes.approve(world.company_id, world.integration_id, actor="jo") == 1
+    await world.drain()
+    assert await count(world, GONE) == 0  # it was there when it was asked for
+    await compare(world)
+    await delete_at_vendor(world, [pair])
+    await signal(world, entity, pair.external_id)
+    assert await count(world, GONE) == 0
+    assert "delete_brake" in await open_issues(world)
+
+
 async def test_pain_25_a_list_that_lies_deletes_nothing_and_is_told(world: World) -> None:
     """The vendor answers an empty list; the records are there when they are asked for by their ids."""
     await configure(world, "delete_brake", '{"count": 2, "share": 0.0}')
