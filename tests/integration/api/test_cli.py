@@ -198,7 +198,8 @@ def test_documented_commands_are_there() -> None:
 def test_each_documented_command_parses(command: str) -> None:
     words = shlex.split(command.partition(" < ")[0].partition(" | ")[0])
     words = words[words.index("shared.cli") + 1 :]
-    ids = {"$COMPANY": str(uuid4()), "$INTEGRATION": str(uuid4()), "$LETTER": str(uuid4()), "$TOKEN_ID": str(uuid4())}
+    names = ("COMPANY", "INTEGRATION", "LETTER", "TOKEN_ID", "CANDIDATE", "APPLICATION", "RECORD")
+    ids = {f"${name}": str(uuid4()) for name in names}
     assert parser().parse_args([ids.get(word, word) for word in words]).run
 
 

@@ -1,0 +1,200 @@
+"""
+The composition root: everything that is built once per process and event loop, on first use.
+
+No import builds anything. Pools and clients open inside the loop that uses them; another loop gets its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from shared import telemetry
+from shared.composition.requests import Requests
+from shared.settings import load_settings
+
+if TYPE_CHECKING:
+    from shared.intake.wiring import Intake
+    from shared.maintenance import Maintenance
+    from shared.sync.comparing import Comparer
+    from shared.sync.poison import PoisonRecorder
+    from shared.sync.pull import Puller
+    from shared.sync.reconcile import Reconciler
+    from shared.sync.run_status import RunStatusBoard
+    from shared.sync.runner import Handler, Runner
+    from shared.sync.sweep import Sweep
+
+
+class Services(Requests):
+    """What functions and commands are given: besides what people ask for, the parts that answer jobs and timers."""
+
+    @cached_property
+    def puller(self) -> Puller:
+        """Handler of pulls."""
+        from shared.sync.pull import Puller
+
+        return Puller(
+            self.database,
+            self.store,
+            self.adapters,
+            self.applier,
+            time_budget_s=self.settings.sync_time_budget_seconds,
+            is_ending=self.draining.is_asked,
+        )
+
+    @cached_property
+    def run_status(self) -> RunStatusBoard:
+        """Status of runs for live views."""
+        from shared.sync.run_status import RunStatusBoard
+
+        return RunStatusBoard(self.intake.tables)
+
+    @cached_property
+    def reconciler(self) -> Reconciler:
+        """Handler of reconciles."""
+        from shared.sync.chronicle import Chronicle
+        from shared.sync.conflict_items import ConflictItems
+        from shared.sync.creating import Creator
+        from shared.sync.gone import Gone
+        from shared.sync.pushing import Pusher
+        from shared.sync.reconcile import Reconciler
+        from shared.sync.vendor_merges import VendorMerges
+
+        items = ConflictItems(self.store.conflicts, self.vault)
+        return Reconciler(
+            self.database,
+            self.store,
+            self.adapters,
+            self.applier,
+            Pusher(self.database, self.store, items, Chronicle(self.store.history, self.vault)),
+            Creator(self.database, self.store, self.applier, self.keys),
+            Gone(self.database, self.store, self.applier),
+            VendorMerges(self.database, self.store, self.merges),
+        )
+
+    @cached_property
+    def comparer(self) -> Comparer:
+        """Handler of full comparisons."""
+        from shared.sync.comparing import Comparer
+
+        return Comparer(
+            self.database,
+            self.store,
+            self.adapters,
+            self.applier,
+            self.keys,
+            time_budget_s=self.settings.sync_time_budget_seconds,
+        )
+
+    @cached_property
+    def intake(self) -> Intake:
+        """The webhook intake."""
+        from shared.intake.wiring import Intake
+
+        return Intake(self)
+
+    @cached_property
+    def handlers(self) -> dict[str, Handler]:
+        """Job handlers by the name that stands in `sync_queue.action`."""
+        from shared.intake.handler import PublishHandler
+        from shared.sync.outbound import OutboundSweep
+        from shared.sync.priorities import COMPARE, PUBLISH, PULL, PUSH_MOVED, RECONCILE, RETEST, REVERT
+        from shared.sync.run_status import ShownLive
+        from shared.sync.standing import Retest
+
+        return {
+            PULL: ShownLive(self.puller, self.run_status, self.database, self.store.runs),
+            RECONCILE: self.reconciler,
+            COMPARE: self.comparer,
+            PUSH_MOVED: OutboundSweep(self.database, self.store, time_budget_s=self.settings.sync_time_budget_seconds),
+            REVERT: self.reverts,
+            PUBLISH: PublishHandler(self.intake.publishing, self.intake.keeping),
+            RETEST: Retest(self.database, self.store, self.adapters, self.syncs.resume),
+        }
+
+    @cached_property
+    def runner(self) -> Runner:
+        """Answers knocks."""
+        from shared.sync.faults import fault_from
+        from shared.sync.next_step import Backoff
+        from shared.sync.runner import Limits, Runner
+
+        settings = self.settings
+        limits = Limits(
+            lease_s=settings.sync_lease_seconds,
+            at_once=settings.sync_batch_size,
+            per_integration=settings.sync_max_concurrent,
+            per_company=settings.sync_max_concurrent_company,
+            visibility_s=settings.sync_visibility_seconds,
+        )
+        fault = fault_from(settings.sandbox_fault_file)
+        return Runner(
+            self.database,
+            self.store,
+            self.knocker,
+            self.handlers,
+            limits,
+            backoff=Backoff(settings.sync_retry_jitter),
+            fault=fault,
+            is_ending=self.draining.is_asked,
+        )
+
+    @cached_property
+    def poison(self) -> PoisonRecorder:
+        """Records what poisoned a queue."""
+        from shared.sync.poison import PoisonRecorder
+
+        return PoisonRecorder(self.database, self.store, self.queues)
+
+    @cached_property
+    def sweep(self) -> Sweep:
+        """Knocks for what is due, starts schedules."""
+        from shared.sync.sweep import Sweep
+        from shared.sync.vanishing import Watch
+
+        return Sweep(
+            self.database,
+            self.queues,
+            self.knocker,
+            self.syncs,
+            self.comparisons,
+            per_integration=self.settings.sync_max_concurrent,
+            watch=Watch(self.database, self.store, self.queues, self.traffic),
+        )
+
+    @cached_property
+    def maintenance(self) -> Maintenance:
+        """Nightly upkeep."""
+        from shared.maintenance import Maintenance
+
+        return Maintenance(self.database, self.intake.keeping, self.run_status)
+
+    async def aclose(self) -> None:
+        """Close what was opened."""
+        opened = self.__dict__
+        if "intake" in opened:
+            await self.intake.aclose()
+        if "adapters" in opened:
+            await self.adapters.aclose()
+        if "limit_tables" in opened:
+            await self.limit_tables.aclose()
+        if "queues" in opened:
+            await self.queues.aclose()
+        if "database" in opened:
+            await self.database.aclose()
+
+
+_current: tuple[asyncio.AbstractEventLoop, Services] | None = None
+
+
+def services() -> Services:
+    """Return this process's services for the running event loop. Raises SettingsError with every fault named."""
+    global _current  # noqa: PLW0603 - the one cache of the process
+    loop = asyncio.get_running_loop()
+    if _current is None or _current[0] is not loop:
+        settings = load_settings()
+        telemetry.configure(settings)
+        _current = (loop, Services(settings))
+        _current[1].draining.watch()
+    return _current[1]
