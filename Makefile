@@ -27,8 +27,8 @@ migrate: ## Bring the database of the settings to the newest schema
 	@scripts/setup demo
 	@$(PYTHON_RUN) -m shared.cli migrate
 
-simulate: ## Run seeded worlds of the sync engine
-	@echo "none yet"
+simulate: setup ## Play seeded worlds of the engine, SEEDS=1-300 JOBS=2
+	@$(PYTHON_RUN) -m tests.simulation --seeds $(or $(SEEDS),1-300) --jobs $(or $(JOBS),2)
 
 bench: setup ## Measure a pull of 20,000 candidates against its floor
 	@$(PYTHON_RUN) -m tests.bench

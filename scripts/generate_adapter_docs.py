@@ -52,6 +52,10 @@ recorded payload can be replayed. A field that the payload doesn't carry is *not
 fields cost nothing; unknown words are kept as they came, with a warning that names the path. What can't be a record is
 `InvalidPayload` with path and rule, never the value; in a page it stands in `Page.refused`.
 
+`expected` tells what the vendor makes of a value. Where its answer to a write shows nothing (204), all that it makes of
+values must be told there: a later look that shows neither what was sent nor what was expected is taken for somebody's
+edit, or an edit between answer and look would be lost.
+
 A new vendor is one folder and one line in `shared/adapters/registry.py`.
 
 ## Greenhouse

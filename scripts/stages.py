@@ -70,9 +70,9 @@ STAGES = (
     Stage("integration", 3, folders=("integration",), workers=3),
     Stage("acceptance", 7, folders=("acceptance",)),
     Stage("conformance", 2, folders=("contract", "conformance")),
-    Stage("simulation", 1, folders=("simulation",), awaited=True),
-    Stage("browser", 1, folders=("browser",), awaited=True),
-    Stage("bench", 1, folders=("bench",), awaited=True),
+    Stage("simulation", 2, folders=("simulation",)),
+    Stage("browser", 0.5, folders=("browser",), awaited=True),
+    Stage("bench", 0.5, folders=("bench",), awaited=True),
 )
 SET_UP_MINUTES = 2.0
 NO_TESTS = {"fixtures"}  # folders of tests/ that hold none
@@ -145,7 +145,7 @@ def print_table(outcomes: Sequence[Outcome]) -> float:
         minutes = outcome.seconds / 60
         result = "none yet" if outcome.none_yet else "; ".join(outcome.failures) or "ok"
         over = "  OVER ITS BUDGET" if minutes > outcome.budget else ""
-        print(f"{outcome.name:<14}{minutes:>8.2f}{outcome.budget:>8.0f}  {result}{over}")
+        print(f"{outcome.name:<14}{minutes:>8.2f}{outcome.budget:>8.1f}  {result}{over}")
     total = sum(outcome.seconds for outcome in outcomes) / 60
     print(f"{'all':<14}{total:>8.2f}{TOTAL_MINUTES:>8.0f}")
     return total

@@ -56,6 +56,11 @@ PIECES = (
     Piece("unit and property on 3.12", ("scripts/test_on", "3.12", "tests/unit", "tests/property")),
     Piece("unit and property on 3.13", ("scripts/test_on", "3.13", "tests/unit", "tests/property")),
     Piece("parity of 100,000 records", (PYTHON, "-m", "tests.parity_proof"), limit_seconds=1800),
+    Piece(
+        "20,000 worlds",
+        (PYTHON, "-m", "tests.simulation", "--seeds", "1-20000", "--keep", ".local/simulation.json"),
+        resumes=True,
+    ),
     Piece("20 kill points", (PYTHON, "-m", "tests.acceptance.kill_points", "--points", "20"), resumes=True),
     Piece("ten minutes of intake", (PYTHON, "-m", "tests.acceptance.intake", "--seconds", "600"), limit_seconds=1800),
 )

@@ -18,6 +18,7 @@ from shared.merge.state import (
     Print,
     Rules,
     Stamp,
+    State,
     StoredBase,
     Theirs,
     UnitBase,
@@ -92,14 +93,16 @@ class Draft:
 
     def keep(self, unit: Unit, base: UnitBase) -> None:
         """Make *base* the unit's new base; of a group, its members that were not visible stay as they were."""
-        if len(unit.members) > 1:
-            older = self.base.get(unit.name)
-            if older is not None:
-                base = replace(
-                    base,
-                    ours=fingerprints.overlaid(base.ours, older.ours, unit),
-                    theirs=fingerprints.overlaid(base.theirs, older.theirs, unit),
-                )
+        older = self.base.get(unit.name) if len(unit.members) > 1 else None
+        if older is not None:
+            ours, theirs = base.ours, base.theirs
+            base = replace(
+                base,
+                ours=fingerprints.overlaid(ours, older.ours, unit),
+                theirs=fingerprints.overlaid(theirs, older.theirs, unit),
+            )
+            if older.state is State.DIVERGED and fingerprints.part_unseen(theirs, base.ours, base.theirs, unit):
+                base = replace(base, state=State.DIVERGED)
         self.base[unit.name] = base
 
 

@@ -156,6 +156,12 @@ def overlaid(value: Print, older: Print, unit: Unit) -> Print:
     return joined([kept if part == HIDDEN else part for part, kept in parts])
 
 
+def part_unseen(shown: Print, ours: Print, theirs: Print, unit: Unit) -> bool:
+    """Tell whether *ours* and *theirs* differ in a member that the group print *shown* does not cover."""
+    parts = (parts_of(each, unit) for each in (shown, ours, theirs))
+    return any(seen == HIDDEN and mine != other for seen, mine, other in zip(*parts, strict=True))
+
+
 def alike(one: Print, other: Print | None, unit: Unit) -> bool:
     """Tell whether two prints agree in all members that both cover, of which there must be one."""
     if other is None or one == other or len(unit.members) == 1:

@@ -49,12 +49,15 @@ def settle(
     values: Mapping[str, JsonValue],
     answer: Theirs | None,
     rules: Rules,
+    *,
+    is_look: bool = False,
 ) -> StoredBase:
     """
     Return *base* after the vendor has answered a call that sent the units *sent* (by unit: its intent).
 
     *values* are the fields as they were sent. A unit that *answer* does not show keeps its intent: only a fresh fetch
-    ends it (a write-only one is agreed on by any answer; None = the answer showed nothing).
+    ends it (a write-only one is agreed on by any answer; None = the answer showed nothing). *is_look*: *answer* is no
+    answer to the call but a later fetch; a value there that is neither ours nor made of ours is somebody's edit.
     """
     known = StoredBase(base)
     for name, print_ in sent.items():
@@ -62,7 +65,7 @@ def settle(
         writable = rules.writable.get(name)
         shown = () if answer is None else tuple(each for each in unit.members if each in answer.values)
         if answer is not None and shown:
-            known[name] = _settled(known[name], unit, print_, values, answer, rules, shown)
+            known[name] = _settled(known[name], unit, print_, values, answer, rules, shown, is_look=is_look)
         elif writable is not None and writable.blind:
             known[name] = _answered(known[name], unit, rules, print_, EMPTY)
     return known
@@ -103,6 +106,8 @@ def _settled(
     answer: Theirs,
     rules: Rules,
     shown: tuple[str, ...],
+    *,
+    is_look: bool,
 ) -> UnitBase:
     if is_set(rules, unit) and isinstance(sent, Mapping) and isinstance(base.theirs, Mapping):
         return _settled_set(base, unit, sent, values, answer, rules)
@@ -111,6 +116,8 @@ def _settled(
     is_kept = alike(answered, sent, unit) or alike(answered, expects, unit)
     # An answer that still shows the value of before has ignored the write: that is no agreement.
     is_ignored = not is_kept and narrowed(base.theirs, answered, unit) == answered
+    if is_look and not is_kept and not is_ignored:
+        answered = sent  # what is shown now came after it: the next merge finds the vendor's side changed
     return _answered(
         base,
         unit,

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
+from shared.merge.base_codec import decode_base
 from shared.merge.matching import Ambiguous, Matched, NewButPossibleDuplicate
 from shared.merge.rows import Row
 from shared.model import Direction, EntityType, LogAction, LogStatus
@@ -103,6 +104,10 @@ class Applier:
             is_stale=bool(found.stale),
             waits=reasons(work, found),
         )
+
+    async def part(self, tx: Transaction, link: Link) -> None:
+        """Let go of what waits for people because of *link*, whose record is gone at the vendor."""
+        await self._conflicts.leave(tx, link.internal_id, link.id)
 
     async def foresee(self, work: Work, observations: Sequence[Observation], book: RuleBook) -> dict[str, Merged]:
         """
@@ -350,11 +355,19 @@ def _settled(
 
 
 def _may_lag(observation: Observation, link: Link, work: Work) -> bool:
-    """Whether a list may not yet show our own last write."""
-    if observation.is_fresh_fetch or link.written_at is None:
+    """
+    Whether a list may show the record as it was before we saw or wrote it last.
+
+    A replica that lags answers a new request with old data; where the vendor tells no version, only a fetch by id does
+    not take it for a change back.
+    """
+    lag = work.adapter.capabilities.entities[work.entity].list_lag
+    if observation.is_fresh_fetch or not lag:
         return False
-    capability = work.adapter.capabilities.entities[work.entity]
-    return observation.ticket.at - link.written_at < capability.list_lag
+    known = [each.seen_at for each in decode_base(link.base).values()]
+    if link.written_at is not None:
+        known.append(link.written_at)
+    return bool(known) and observation.ticket.at - max(known) < lag
 
 
 def _counts(observations: Sequence[Observation], found: Sorted, merged: Sequence[Merged]) -> Counts:

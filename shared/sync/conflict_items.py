@@ -76,10 +76,10 @@ class ConflictItems:
         entity = merged.rules.entity
         for held in merged.held:
             item = known.get((merged.record_id, held.unit))
-            content = self.open(tx, item, key) if item is not None else {"sides": {}}
+            content = self.open(tx, item, key) if item is not None else {"ours": {}, "sides": {}}
             inputs = dict(item.inputs) if item is not None else {}
             inputs[str(merged.link_id)] = [encode_print(side) for side in held.inputs]
-            content["ours"] = dict(held.ours)
+            content["ours"] |= held.ours  # a side that hides a member of a group says nothing of it
             content |= _origin(merged, held.unit)
             # Two links may have agreed on different values; the first that opened the item says which is shown.
             content.setdefault("agreed", agreed.get((merged.record_id, held.unit)))
@@ -99,20 +99,33 @@ class ConflictItems:
         """A side that agrees again leaves its item; an item without sides closes."""
         for unit in merged.outcome.settled:
             item = known.get((merged.record_id, unit))
-            if item is None or str(merged.link_id) not in item.inputs:
-                continue
-            inputs = {link: value for link, value in item.inputs.items() if link != str(merged.link_id)}
-            if not inputs:
-                await self.conflicts.end(tx, item.id, "closed", decision="agreed")
-                continue
-            key = keys[merged.record_id]
-            content = self.open(tx, item, key)
-            content["sides"].pop(str(merged.link_id), None)
-            sealed = self.vault.seal(tx.company, key, TABLE, str(item.id), content)
-            await self.conflicts.put(
-                tx,
-                [FieldConflict(item.id, item.kind, item.entity, merged.record_id, unit, inputs, sealed, item.reason)],
-            )
+            if item is not None and str(merged.link_id) in item.inputs:
+                await self._drop_side(tx, item, merged.link_id, keys[merged.record_id], decision="agreed")
+
+    async def leave(self, tx: Transaction, record_id: UUID, link_id: UUID) -> None:
+        """Take the side of a link that is gone out of the record's items: nobody could decide them any more."""
+        known = await self.conflicts.open_of(tx, [record_id])
+        listed = [item for item in known.values() if str(link_id) in item.inputs]
+        if not listed:
+            return
+        key = (await self.vault.keys(tx, [record_id]))[record_id]
+        for item in listed:
+            await self._drop_side(tx, item, link_id, key, decision="gone")
+
+    async def _drop_side(
+        self, tx: Transaction, item: ConflictItem, link_id: UUID, key: PersonKey, *, decision: str
+    ) -> None:
+        inputs = {link: value for link, value in item.inputs.items() if link != str(link_id)}
+        if not inputs or item.record_id is None or item.unit is None:
+            await self.conflicts.end(tx, item.id, "closed", decision=decision)
+            return
+        content = self.open(tx, item, key)
+        content["sides"].pop(str(link_id), None)
+        sealed = self.vault.seal(tx.company, key, TABLE, str(item.id), content)
+        await self.conflicts.put(
+            tx,
+            [FieldConflict(item.id, item.kind, item.entity, item.record_id, item.unit, inputs, sealed, item.reason)],
+        )
 
     async def refused(
         self,

@@ -62,6 +62,7 @@ class Gone:
 
     async def _end(self, tx: Transaction, work: Work, link: Link, record: StoredRecord | None) -> Sequence[Knock]:
         await self._store.links.update(tx, [_as_gone(link)])
+        await self._applier.part(tx, link)
         reason = await self._kept_because(tx, work, link, record)
         if record is not None and reason is None:
             write = RecordWrite(

@@ -2,13 +2,13 @@
 The lease of a running job: renewed while it works, and tested before every vendor call.
 
 A worker that froze must not write at the vendor after its successor has. So a call is made only while the lease surely
-outlasts it; what "surely" means is reckoned on this process's own monotonic clock, from before the renewal was sent.
+outlasts it; what "surely" means is reckoned on the event loop's own clock, a monotonic one, from before the renewal was
+sent.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -23,7 +23,7 @@ MARGIN_S = 5.0
 
 class Lease:
     """
-    One job's lease. *ttl_s* is what each renewal grants; *asked* is when the job was read, by `time.monotonic()`.
+    One job's lease. *ttl_s* is what each renewal grants; *asked* is when the job was read, by the event loop's clock.
 
     A process that froze between claiming and reading has less left than *ttl_s*.
     """
@@ -33,6 +33,7 @@ class Lease:
         self._ledger = ledger
         self._job = job
         self._ttl_s = ttl_s
+        self._clock = asyncio.get_running_loop().time
         self._until = asked + job.lease_left_s
         self._lost = False
 
@@ -50,9 +51,9 @@ class Lease:
     async def test(self) -> None:
         """Raise LeaseLost unless the lease outlasts a vendor call by the margin; renew it if that is what it takes."""
         needed = min(WHOLE_CALL_S + MARGIN_S, self._ttl_s * 0.6)
-        if not self._lost and self._until - time.monotonic() < needed:
+        if not self._lost and self._until - self._clock() < needed:
             await self._renew()
-        if self._lost or self._until - time.monotonic() < needed:
+        if self._lost or self._until - self._clock() < needed:
             raise LeaseLost
 
     async def _beat(self) -> None:
@@ -65,11 +66,11 @@ class Lease:
 
     def _pause_s(self) -> float:
         """Return a third of the lease's time; less where less is left, as after a renewal that failed."""
-        left = self._until - time.monotonic()
+        left = self._until - self._clock()
         return max(self._ttl_s / 30, min(self._ttl_s / 3, left / 2))
 
     async def _renew(self) -> None:
-        asked = time.monotonic()
+        asked = self._clock()
         try:
             async with self._database.company(self._job.company_id) as tx:
                 await self._ledger.extend(tx, self._job, self._ttl_s)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -127,7 +126,8 @@ class Puller:
         return running[0] if running else None
 
     async def _pull(self, pull: _Pull) -> Ending:
-        deadline = time.monotonic() + self._time_budget_s
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + self._time_budget_s
         pull = await self._started(pull)
         knocks: list[Knock] = []
         last_page = False
@@ -139,7 +139,7 @@ class Puller:
                 if is_cancelled:
                     return await self._end(pull.job, pull.run, RunStatus.CANCELLED, knocks=knocks)
                 last_page = read.page.following is None
-                if not last_page and (time.monotonic() > deadline or self._is_ending()):
+                if not last_page and (clock() > deadline or self._is_ending()):
                     return Continue(knocks=knocks)
         if not last_page:
             return Continue(knocks=knocks)

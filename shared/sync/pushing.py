@@ -45,6 +45,8 @@ class _Push:
     book: RuleBook
     answered: set[str] = field(default_factory=set)
     """Units of calls that the vendor has answered."""
+    unanswered: set[str] = field(default_factory=set)
+    """Units that were sent and whose answers showed nothing of them."""
     is_undone: bool = False
     """The vendor has refused a request in a unit of which it is the authority."""
 
@@ -71,7 +73,7 @@ class Pusher:
         while waiting_units:
             units = waiting_units.pop()
             try:
-                unanswered = await self._write(push, units)
+                await self._write(push, units)
             except Rejected as error:
                 open_units = units - push.answered
                 refused = _refused_units(work.entity, error, open_units)
@@ -81,15 +83,13 @@ class Pusher:
                 await self._refuse(push, refused, error)
                 if open_units - refused:
                     waiting_units.append(open_units - refused)
-                continue
-            if unanswered:
-                await self._look_again(push, unanswered)
+        if push.unanswered:
+            await self._look_again(push, frozenset(push.unanswered))
         return push.is_undone
 
-    async def _write(self, push: _Push, units: frozenset[str]) -> frozenset[str]:
-        """Write *units*; return those that were sent and whose answers showed nothing of them."""
+    async def _write(self, push: _Push, units: frozenset[str]) -> None:
+        """Write *units*, and note of which the answers showed nothing."""
         changes = _fields_of(push.work.entity, units, push.merged.outcome.push)
-        unanswered: set[str] = set()
         steps: AsyncIterator[tuple[frozenset[str], Written]] = push.adapter.update(
             push.work.entity, push.merged.observation.record, changes
         )
@@ -99,8 +99,7 @@ class Pusher:
             shown = sent if answer is not None and _shows(push.work.entity, sent, answer.values) else frozenset()
             await self._settle(push, sent, answer, written.request_id)
             push.answered.update(sent)
-            unanswered |= sent - shown
-        return frozenset(unanswered)
+            push.unanswered |= sent - shown
 
     async def _answer(self, push: _Push, written: Written) -> Observation | None:
         async with self._database.dispatch() as tx:
@@ -110,12 +109,12 @@ class Pusher:
         return observe([written.record], ticket, context=push.book.context, is_fresh_fetch=True)[0]
 
     async def _look_again(self, push: _Push, units: frozenset[str]) -> None:
-        """An answer that shows nothing settles nothing: only a look at the record does."""
+        """An answer that shows nothing settles nothing: only a look at the record does, once all calls are made."""
         async with self._database.dispatch() as tx:
             ticket = await self._store.links.ticket(tx)
         record = await push.adapter.fetch(push.work.entity, push.merged.observation.external_id)
         (seen,) = observe([record], ticket, context=push.book.context, is_fresh_fetch=True)
-        await self._settle(push, units, seen, None, is_logged=False)
+        await self._settle(push, units, seen, None, is_look=True)
 
     async def _settle(
         self,
@@ -124,19 +123,19 @@ class Pusher:
         answer: Observation | None,
         request_id: str | None,
         *,
-        is_logged: bool = True,
+        is_look: bool = False,
     ) -> None:
-        """Transaction 2: base for the units that were sent, the fence, the log."""
+        """Transaction 2: base for the sent units, the fence, the log. *is_look*: *answer* was fetched later."""
         merged, outcome = push.merged, push.merged.outcome
         sent = {unit: outcome.intents[unit] for unit in units}
         theirs = None if answer is None else push.book.theirs(answer, answer.values)
         async with self._database.company(push.work.integration.company_id) as tx:
             link = await self._locked(tx, push)
-            base = settle(decode_base(link.base), sent, outcome.push, theirs, merged.rules)
+            base = settle(decode_base(link.base), sent, outcome.push, theirs, merged.rules, is_look=is_look)
             fence = (await self._store.links.ticket(tx)).number
             write = _link_write(link, base, fence=fence, version=answer.version if answer is not None else None)
             await self._store.links.update(tx, [write])
-            if is_logged:
+            if not is_look:
                 await self._chronicle.after_write(tx, push.work, merged, units)
                 await self._store.logs.write(tx, [_log_row(push, units, LogStatus.SUCCESS, request_id=request_id)])
 

@@ -19,7 +19,7 @@ from shared.merge.base_codec import decode_base, encode_base, encode_print
 from shared.merge.fingerprints import print_of
 from shared.merge.resolve import OURS, Resolution, Side
 from shared.merge.resolve import resolve as decide
-from shared.merge.state import Stamp
+from shared.merge.state import Ours, Stamp
 from shared.model import UNITS, Direction
 from shared.security.keys import Keys
 from shared.store.conflicts import ConflictItem
@@ -151,7 +151,11 @@ class Resolutions:
                 ticket = await self._store.links.ticket(tx)
             async with self._adapters.connected(integration) as adapter:
                 book = RuleBook(type(adapter), integration, item.entity, self._keys)
-                record = await adapter.fetch(item.entity, link.external_id)
+                try:
+                    record = await adapter.fetch(item.entity, link.external_id)
+                except NotFound as error:
+                    remedy = "read the conflict again: without this side it is brought up to date or closes"
+                    raise Conflict("a side's record is gone at its vendor", remedy=remedy) from error
             (observation,) = observe([record], ticket, context=book.context, is_fresh_fetch=True)
             fetched[str(link.id)] = _Fetched(link, book, observation)
         return fetched
@@ -182,7 +186,7 @@ class Resolutions:
                 )
                 for name, each in fetched.items()
             }
-            self._require_unmoved(item, sides)
+            self._require_unmoved(item, ours, sides)
             now = (await self._store.links.ticket(tx)).at
             at = _after(now, ours.stamps, item.unit)
             outcome = decide(item.unit, decision, ours=ours, sides=sides, decided_at=at)
@@ -193,14 +197,13 @@ class Resolutions:
             requests = await self._edits.requests_for_links(tx, record, [item.unit])
             return await self._store.ledger.enqueue(tx, requests)
 
-    def _require_unmoved(self, item: ConflictItem, sides: Mapping[str, Side]) -> None:
-        """Raise Conflict when a vendor shows something else than what the person was shown."""
+    def _require_unmoved(self, item: ConflictItem, ours: Ours, sides: Mapping[str, Side]) -> None:
+        """Raise Conflict when we or a vendor hold something else than what the person was shown."""
         unit = UNITS[item.entity][item.unit or ""]
         for name, side in sides.items():
             shown = tuple(member for member in unit.members if member in side.theirs.values)
-            now = encode_print(print_of(side.rules, unit, side.theirs.values, shown))
-            asked = item.inputs.get(name)
-            if not isinstance(asked, list) or asked[1] != now:
+            now = [encode_print(print_of(side.rules, unit, each.values, shown)) for each in (ours, side.theirs)]
+            if item.inputs.get(name) != now:
                 raise Conflict(
                     "a side has moved since this conflict was shown",
                     remedy="read the conflict again: it is brought up to date within a minute",

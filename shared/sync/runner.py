@@ -8,6 +8,7 @@ was given back, so that the host counts it and in the end moves the message to t
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -119,12 +120,13 @@ class Runner:
         """
         knock = read_knock(body)
         span = next(span for span, name in QUEUE_BY_PRIORITY.items() if name == queue)
-        deadline = time.monotonic() + ANSWER_S
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + ANSWER_S
         job_id: UUID | None = knock.job_id if knock is not None else None
         ran = 0
         with telemetry.continued(_traceparent(body)):
             async with self._slots.place(span):
-                while (ran == 0 or time.monotonic() < deadline) and not self._is_ending():
+                while (ran == 0 or clock() < deadline) and not self._is_ending():
                     claim = await self._claim(job_id, span)
                     if claim is None:
                         return ran
@@ -155,18 +157,19 @@ class Runner:
 
     async def run(self, claim: Claim) -> None:
         """Run one claimed job to its end. Raises Unforeseen."""
-        asked = time.monotonic()
+        clock = asyncio.get_running_loop().time
+        asked = clock()
         try:
             async with self._database.company(claim.company_id) as tx:
                 job = await self._store.ledger.load(tx, claim)
         except (LeaseLost, Unavailable):
             return
-        started = time.monotonic()
+        started = clock()
         with telemetry.bound(
             company_id=str(job.company_id), integration_id=str(job.integration_id), job_id=str(job.id)
         ):
             outcome = await self._run(job, asked)
-            duration_ms = round((time.monotonic() - started) * 1000)
+            duration_ms = round((clock() - started) * 1000)
             log.info("job_finished", action=job.action, outcome=outcome, duration_ms=duration_ms)
 
     async def _run(self, job: Job, asked: float) -> str:

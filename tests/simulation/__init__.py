@@ -1,1 +1,1 @@
-"""The production engine in a world without time, network or disk."""
+"""Seeded worlds: the rules alone, and the production engine, under a clock and a chance that replay exactly."""

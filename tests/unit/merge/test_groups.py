@@ -178,3 +178,14 @@ def test_a_member_that_was_hidden_when_the_others_were_sent_keeps_what_was_agree
         known = settle(known, sent.intents, sent.push, shown, rules())
     after = merge(known, mine, replace(shown, observed_at=at(80)), rules())
     assert (after.push, [held.unit for held in after.held]) == ({}, ["name"])
+
+
+def test_sides_that_are_apart_in_a_hidden_part_stay_apart() -> None:
+    """Found by the simulation: looking at half of a name made a known divergence an agreement."""
+    fixed = rules(writable={})
+    apart = merge(agreed(name("Ann", "Lee")), ours(name("Ann", "Li"), 5), theirs(name("Ann", "Lee")), fixed)
+    assert rows(apart) == {"name": "cannot_write"}
+    half = merge(apart.base, ours(name("Ann", "Li"), 5), theirs({"first_name": "Ann"}, 70), fixed)
+    whole = merge(half.base, ours(name("Ann", "Li"), 5), theirs(name("Ann", "Lo"), 80), fixed)
+    (held,) = whole.held
+    assert (whole.take, held.theirs) == ({}, name("Ann", "Lo"))

@@ -130,3 +130,13 @@ def test_pain_22_clearing_travels_both_ways() -> None:
     assert (outcome.push, outcome.take) == ({TITLE: None}, {PHONE: None})
     assert pair.sync().is_quiet
     assert (pair.theirs[TITLE], pair.ours.values[PHONE]) == (None, None)
+
+
+def test_a_look_after_an_empty_answer_takes_no_edit_for_our_own_write() -> None:
+    """Found by the simulation: what somebody wrote between an answer that showed nothing and our look was swallowed."""
+    mine = ours({TITLE: "Keeper"}, 5)
+    pushed = merge(agreed({TITLE: "Clerk"}), mine, theirs({TITLE: "Clerk"}), rules())
+    intents = with_intents(pushed.base, pushed.intents)
+    base = settle(intents, pushed.intents, pushed.push, theirs({TITLE: "Warden"}, 70), rules(), is_look=True)
+    later = merge(base, mine, theirs({TITLE: "Warden"}, 80, updated_at=at(65)), rules())
+    assert later.take == {TITLE: "Warden"}

@@ -1,0 +1,294 @@
+"""
+What may never happen, judged by causality and not by any clock.
+
+Every value is written by one edit and carries its number. Each edit knows which ones its author had before their eyes,
+and those that these descend from: its ancestors. Automation may put *w* in the place of *e* when *e* is an ancestor of
+*w*. It may never put back what *e* has replaced. Where neither knew of the other, last-write-wins takes one of them and
+a critical field waits for a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from pydantic import JsonValue
+
+from shared.model import EntityType
+from shared.model.fields import UNITS
+from tests.simulation.engine.values import CRITICAL, FIELDS, SCALARS, TAGS, UNIT_OF, made_of, number_of, numbers_of
+from tests.simulation.engine.vendor import Write
+
+CANDIDATE = EntityType.CANDIDATE
+PORTAL = "portal"
+
+
+class Violation(AssertionError):
+    """An invariant is broken; the text says which, of whom and by what."""
+
+
+@dataclass(slots=True)
+class Edit:
+    """One value's origin."""
+
+    number: int
+    person: int
+    name: str
+    place: str
+    is_linked: bool = True
+    """Its place was linked by then. Where two meet for the first time, a value beats an empty field."""
+    is_over_unsettled: bool = False
+    """It replaced a write of ours that was not settled: if its worker died, nobody can tell that it knew of it."""
+
+
+@dataclass
+class Oracle:
+    """Who wrote what, and what every place shows."""
+
+    edits: dict[int, Edit] = field(default_factory=dict)
+    parents: dict[int, set[int]] = field(default_factory=dict)
+    """By number, the edits that its author, or who chose it later, had before their eyes."""
+    emptied: dict[tuple[str, int, str], int] = field(default_factory=dict)
+    """By place, person and field: the edit that cleared what is empty there."""
+    clears: dict[tuple[int, str], list[int]] = field(default_factory=dict)
+    person_of: dict[str, int] = field(default_factory=dict)
+    """By record id."""
+    added: dict[int, str] = field(default_factory=dict)
+    """Tags by number: where they were added."""
+    removed: set[int] = field(default_factory=set)
+    lost_in_gap: set[int] = field(default_factory=set)
+    gaps: int = 0
+    vendor_writes: int = 0
+    changes: int = 0
+    has_partial_groups: bool = False
+    """Some vendor shows one member of a group and hides the other: what is merged then was nobody's combination."""
+    combinations: set[tuple[int, str, tuple[int, ...]]] = field(default_factory=set)
+    """(person, unit, numbers) that some side has shown as its own doing."""
+
+    # -- edits by people ----------------------------------------------------------------------------------------------
+
+    def edited(self, edit: Edit, before: JsonValue, *, clears: bool) -> None:
+        """A person at *edit.place* replaced *before* in a field."""
+        self.edits[edit.number] = edit
+        self._descend(edit.number, self._number(edit.place, edit.person, edit.name, before))
+        if number_of(edit.name, before) == 0:
+            # Fields that are empty here and there agree: whoever fills one knows of the other's clearing.
+            for (_, person, name), number in self.emptied.items():
+                if (person, name) == (edit.person, edit.name):
+                    self._descend(edit.number, number)
+        place = (edit.place, edit.person, edit.name)
+        self.emptied.pop(place, None)
+        if clears:
+            self.emptied[place] = edit.number
+            self.clears.setdefault((edit.person, edit.name), []).append(edit.number)
+
+    def tagged(self, edit: Edit) -> None:
+        """A person added a tag."""
+        self.edits[edit.number] = edit
+        self.added[edit.number] = edit.place
+
+    def shows(self, person: int, values: Mapping[str, JsonValue]) -> None:
+        """Some side shows *values* after an edit of its own people: such combinations are no invention."""
+        for unit in UNITS[CANDIDATE].values():
+            if len(unit.members) > 1:
+                self.combinations.add((person, unit.name, _combined(unit.members, values)))
+
+    def decided(self, person: int, name: str, chosen: JsonValue, seen: Mapping[str, JsonValue]) -> None:
+        """A person saw *seen*, by place, and chose: what they saw may be replaced."""
+        numbers = {place: self._number(place, person, name, value) for place, value in seen.items()}
+        if number_of(name, chosen):
+            self.emptied.pop((PORTAL, person, name), None)
+            number = self._number(PORTAL, person, name, chosen)
+        else:
+            empty = [place for place, value in seen.items() if number_of(name, value) == 0]
+            number = numbers[empty[0]] if empty else 0
+            self.emptied[PORTAL, person, name] = number
+        for other in numbers.values():
+            if other != number:
+                self._descend(number, other)
+
+    # -- what automation does -----------------------------------------------------------------------------------------
+
+    def vendor_wrote(self, write: Write) -> None:
+        """Judge a write of ours at a vendor."""
+        self.vendor_writes += 1
+        person = write.record.person
+        where = f"{write.unit} of person {person} at {write.vendor}"
+        if write.unit == TAGS:
+            self._tags_written(write, where)
+            return
+        if not write.in_gap and all(_holds(write, name, value) for name, value in write.sent.items()):
+            raise Violation(f"{where} was written though the vendor holds it: {_shown(write.sent)}")
+        for name, value in write.sent.items():
+            self._judge(write.vendor, person, name, write.before[name], value, where, in_gap=write.in_gap)
+        self._known_combination(person, write.unit, write.sent, where)
+        self.gaps += write.in_gap
+
+    def _tags_written(self, write: Write, where: str) -> None:
+        before, sent = numbers_of(write.before[TAGS]), numbers_of(write.sent[TAGS])
+        if before == sent and not write.in_gap:
+            raise Violation(f"{where} were written though the vendor holds them: {sorted(sent)}")
+        lost = {each for each in before - sent if each not in self.removed}
+        if lost and write.in_gap:
+            self.gaps += 1
+            self.lost_in_gap |= lost
+        elif lost:
+            raise Violation(f"{where}: nobody removed {sorted(lost)}")
+
+    def portal_changed(self, before: Mapping[str, Any] | None, after: Mapping[str, Any], logged: set[str]) -> None:
+        """Judge a committed change of a record of ours. *logged*: units that a log row of this commit names."""
+        record_id, data = str(after["id"]), after["data"]
+        person = self._person(record_id, data)
+        old: Mapping[str, JsonValue] = before["data"] if before is not None else {}
+        rules = _rules(after["stamps"])
+        for name in FIELDS:
+            was, now = old.get(name), data.get(name)
+            if was == now:
+                continue
+            unit = UNIT_OF[name].name
+            rule = rules.get(unit, "")
+            self.changes += 1
+            if rule.startswith("edit:e"):
+                self._portal_edit(person, name, was, now, int(rule.removeprefix("edit:e")))
+                continue
+            if rule.startswith("decided"):
+                continue
+            where = f"{unit} of person {person} in the portal"
+            if name != TAGS:
+                is_first = rule.startswith(("first_value", "union"))
+                self._judge(PORTAL, person, name, was, now, where, is_first=is_first)
+            if before is not None and unit not in logged:
+                raise Violation(f"{where} changed and no log row says so (rule {rule!r})")
+        if rules.get("name", "").startswith("edit:e"):
+            self.shows(person, data)
+        for unit_name in {UNIT_OF[name].name for name in SCALARS}:
+            self._known_combination(person, unit_name, data, f"{unit_name} of person {person} in the portal")
+
+    def _portal_edit(self, person: int, name: str, was: JsonValue, now: JsonValue, number: int) -> None:
+        if name == TAGS:
+            return
+        edit = self.edits.get(number)
+        if edit is None or edit.name != name:
+            raise Violation(f"{name} of person {person} in the portal has a stamp of edit {number}, which is not its")
+        if number not in self.parents:
+            self.edited(edit, was, clears=number_of(name, now) == 0)
+
+    def _judge(
+        self,
+        place: str,
+        person: int,
+        name: str,
+        was: JsonValue,
+        now: JsonValue,
+        where: str,
+        *,
+        in_gap: bool = False,
+        is_first: bool = False,
+    ) -> None:
+        old = self._number(place, person, name, was)
+        if number_of(name, now):
+            new = self._number(place, person, name, now)
+            self.emptied.pop((place, person, name), None)
+        else:
+            new = self._cleared_by(person, name, old)
+            self.emptied[place, person, name] = new
+        if old == new or self._is_ancestor(old, new):
+            return
+        meets = is_first or not self.edits[old].is_linked
+        if in_gap or (meets and number_of(name, was) == 0):
+            self._descend(new, old)
+        elif self._is_ancestor(new, old):
+            if self.edits[old].is_over_unsettled:
+                self.gaps += 1
+                self._descend(new, old)
+                return
+            raise Violation(f"{where}: {_word(old)} had replaced {_word(new)}, and was undone")
+        elif number_of(name, was) == 0:
+            # Cleared again is what it was before it was filled: no change, as the design accepts (A, B, A).
+            self._descend(new, old)
+        elif name in CRITICAL:
+            raise Violation(f"{where}: {_word(old)} was overwritten by {_word(new)}, whose author had not seen it")
+
+    def _cleared_by(self, person: int, name: str, old: int) -> int:
+        """Return which clearing it is that empties *old*: the one that knew of it, else the last one."""
+        clears = self.clears.get((person, name), [])
+        return next((each for each in clears if self._is_ancestor(old, each)), clears[-1] if clears else 0)
+
+    def _known_combination(self, person: int, unit_name: str, values: Mapping[str, JsonValue], where: str) -> None:
+        members = UNITS[CANDIDATE][unit_name].members
+        if self.has_partial_groups or len(members) == 1 or any(name not in values for name in members):
+            return
+        combined = _combined(members, values)
+        if (person, unit_name, combined) not in self.combinations:
+            raise Violation(f"{where}: no side ever had {combined}")
+
+    def known_divergence(self, person: int, name: str, ours: JsonValue, theirs: JsonValue, vendor: str) -> None:
+        """Judge a difference that stays because the vendor can't take ours: theirs must not be the newer one."""
+        here, there = self._number(PORTAL, person, name, ours), self._number(vendor, person, name, theirs)
+        if self._is_ancestor(here, there) and not self._is_ancestor(there, here):
+            raise Violation(
+                f"at rest {name} of person {person} is {_word(here)}; {vendor} has the newer {_word(there)}"
+            )
+
+    # -- names --------------------------------------------------------------------------------------------------------
+
+    def _person(self, record_id: str, data: Mapping[str, JsonValue]) -> int:
+        known = self.person_of.get(record_id)
+        if known is None:
+            numbers = [number_of(name, data[name]) for name in SCALARS if data.get(name)]
+            known = next((self.edits[each].person for each in numbers if each in self.edits), 0)
+            if known == 0:
+                raise Violation(f"a record was made of nobody's values: {sorted(data)}")
+            self.person_of[record_id] = known
+        return known
+
+    def _number(self, place: str, person: int, name: str, value: JsonValue) -> int:
+        number = number_of(name, value)
+        if number == 0:
+            return self.emptied.get((place, person, name), 0)
+        edit = self.edits.get(number)
+        if edit is None or edit.person != person or edit.name != name:
+            raise Violation(f"{name} of person {person} holds {number}, which no side ever wrote there")
+        return number
+
+    def _descend(self, number: int, parent: int) -> None:
+        if number != parent:
+            self.parents.setdefault(number, set()).add(parent)
+
+    def _is_ancestor(self, one: int, of: int) -> bool:
+        if one == 0:
+            return of != 0
+        seen, ahead = {of}, [of]
+        while ahead:
+            for parent in self.parents.get(ahead.pop(), ()):
+                if parent == one:
+                    return True
+                if parent not in seen:
+                    seen.add(parent)
+                    ahead.append(parent)
+        return False
+
+
+def _holds(write: Write, name: str, value: JsonValue) -> bool:
+    """Whether the vendor holds *value*, or what its adapter knows that it makes of it."""
+    trait = write.traits.of(name)
+    made = made_of(trait.makes, value) if trait.is_declared else value
+    return write.before[name] in (value, made)
+
+
+def _combined(members: Sequence[str], values: Mapping[str, JsonValue]) -> tuple[int, ...]:
+    return tuple(number_of(name, values.get(name)) for name in members)
+
+
+def _rules(stamps: Mapping[str, Any]) -> dict[str, str]:
+    return {unit: str(row[3]) for row in stamps.get("s", ()) for unit in row[6]}
+
+
+def _shown(values: Mapping[str, JsonValue]) -> str:
+    return orjson.dumps(dict(values)).decode()
+
+
+def _word(number: int) -> str:
+    return "nothing" if number == 0 else f"#{number}"

@@ -1,0 +1,216 @@
+"""
+What happens in a world, as data: its vendors, its people and a list of steps, all drawn from one seed.
+
+A plan is replayed as it stands. Each step carries the salt of the choices that are made from it until the next one, so
+that taking one step out leaves the others' choices as they were: that is what makes a failing story small.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from random import Random
+
+from tests.simulation.engine.traits import Traits, drawn, plain
+from tests.simulation.engine.values import IDENTITY, SCALARS, TAGS
+
+
+class Kind(StrEnum):
+    """What a step does."""
+
+    VENDOR_EDIT = "edit at"
+    PORTAL_EDIT = "edit in the portal"
+    VENDOR_TAG = "tag at"
+    PORTAL_TAG = "tag in the portal"
+    NEW_PERSON = "new person at"
+    DECIDE = "a person decides"
+    PULL = "pull of"
+    PUSH = "push of what moved at"
+    WAIT = "time passes"
+    CRASH = "a worker dies"
+    FREEZE = "a worker freezes"
+    FAIL = "a call fails"
+    LIMIT = "too many requests at"
+    HIDE = "a permission is lost at"
+    SHOW = "permissions return at"
+    EMPTY_LIST = "lists are empty at"
+    MISSING = "half of the list is missing at"
+    EXPIRE = "cursors expire at"
+    DELETE = "deleted at"
+    LOSE_KNOCK = "a knock gets lost"
+
+
+class Fate(StrEnum):
+    """What becomes of the webhook of an edit."""
+
+    SENT = "sent"
+    LOST = "lost"
+    DOUBLED = "doubled"
+    DELAYED = "delayed"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that happens."""
+
+    kind: Kind
+    salt: int
+    moves: int = 0
+    """So many moves of the engine come between the step before and this one."""
+    vendor: str = ""
+    person: int = 0
+    name: str = ""
+    number: int = 0
+    """Of the edit, hence of the value that it writes."""
+    clears: bool = False
+    fate: Fate = Fate.SENT
+    amount: float = 0.0
+    """Seconds, gates or an index, as the kind has it."""
+
+    def told(self) -> str:
+        """Return the step as a line of a story."""
+        words = [self.kind.value, self.vendor]
+        if self.person:
+            words.append(f"person {self.person}")
+        if self.name:
+            words.append(f"{self.name} {'cleared' if self.clears else f'#{self.number}'}" if self.number else self.name)
+        if self.fate is not Fate.SENT:
+            words.append(f"webhook {self.fate.value}")
+        if self.amount:
+            words.append(f"({self.amount:g})")
+        return " ".join(filter(None, words))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A world to be."""
+
+    seed: int
+    vendors: tuple[Traits, ...]
+    people: tuple[tuple[str, ...], ...]
+    """Of each person, the vendors that know them when the story begins. Persons count from 1."""
+    steps: tuple[Step, ...]
+    first_number: int
+    """Edits count from here; the numbers below are of what people begin with."""
+    workers: int = 2
+    is_small: bool = False
+    ends_decided: bool = False
+    """When the story is over, people decide whatever is still open, and the world must come to rest once more."""
+
+
+WEIGHTS: dict[Kind, float] = {
+    Kind.VENDOR_EDIT: 26,
+    Kind.PORTAL_EDIT: 20,
+    Kind.VENDOR_TAG: 6,
+    Kind.PORTAL_TAG: 6,
+    Kind.NEW_PERSON: 1,
+    Kind.DECIDE: 5,
+    Kind.PULL: 5,
+    Kind.PUSH: 1,
+    Kind.WAIT: 9,
+    Kind.CRASH: 3,
+    Kind.FREEZE: 1,
+    Kind.FAIL: 5,
+    Kind.LIMIT: 1,
+    Kind.HIDE: 1,
+    Kind.SHOW: 2,
+    Kind.EMPTY_LIST: 0.5,
+    Kind.MISSING: 0.5,
+    Kind.EXPIRE: 0.5,
+    Kind.DELETE: 0.5,
+    Kind.LOSE_KNOCK: 2,
+}
+EDITS = frozenset({Kind.VENDOR_EDIT, Kind.PORTAL_EDIT, Kind.VENDOR_TAG, Kind.PORTAL_TAG})
+AT_VENDORS = frozenset(Kind) - frozenset(
+    {Kind.PORTAL_EDIT, Kind.PORTAL_TAG, Kind.DECIDE, Kind.WAIT, Kind.CRASH, Kind.FREEZE, Kind.FAIL, Kind.LOSE_KNOCK}
+)
+AMOUNTS: dict[Kind, tuple[float, ...]] = {
+    Kind.DECIDE: tuple(range(100)),
+    Kind.WAIT: (1.0, 5.0, 20.0, 61.0, 300.0),
+    Kind.CRASH: tuple(range(1, 41)),
+    Kind.FAIL: tuple(range(1, 41)),
+    Kind.FREEZE: (31.0, 61.0, 130.0),
+    Kind.LIMIT: (5.0, 40.0),
+    Kind.MISSING: (120.0,),
+}
+SMALL_STEPS, FULL_STEPS = 45, 220
+
+
+def plan_of(seed: int) -> Plan:
+    """Return the world of *seed*: small when it is odd (at most 3 people), else short and full (20 people and more)."""
+    roll = Random(f"world {seed}")  # noqa: S311 - a seed
+    is_small = seed % 2 == 1
+    names = ["A", "B", "C"][: roll.choice([1, 2, 2, 3]) if is_small else roll.choice([2, 2, 3])]
+    is_plain = roll.random() < 0.2
+    vendors = tuple(plain(name) if is_plain else drawn(name, roll) for name in names)
+    count = roll.randint(1, 3) if is_small else roll.randint(20, 26)
+    people = tuple(_homes(names, roll) for _ in range(count))
+    first_number = 1 + (count + 10) * len(SCALARS) * len(names)
+    maker = _Maker(roll, names, count, first_number, _weights(roll))
+    steps = tuple(maker.steps(roll.randint(20, SMALL_STEPS) if is_small else FULL_STEPS))
+    return Plan(seed, vendors, people, steps, first_number, roll.choice([1, 2, 3]), is_small, roll.random() < 0.5)
+
+
+def _homes(names: list[str], roll: Random) -> tuple[str, ...]:
+    homes = tuple(name for name in names if roll.random() < 0.7)
+    return homes or (roll.choice(names),)
+
+
+def _weights(roll: Random) -> dict[Kind, float]:
+    """Return the weights of one world: some have no faults at all, some nothing but edits and deaths."""
+    weights = dict(WEIGHTS)
+    for kind in WEIGHTS:
+        if kind not in (Kind.VENDOR_EDIT, Kind.PORTAL_EDIT, Kind.WAIT) and roll.random() < 0.3:
+            weights[kind] = 0.0
+    return weights
+
+
+@dataclass
+class _Maker:
+    roll: Random
+    names: list[str]
+    people: int
+    number: int
+    weights: dict[Kind, float]
+    favourites: list[str] = field(default_factory=list)
+
+    def steps(self, count: int) -> list[Step]:
+        kinds, weights = list(self.weights), list(self.weights.values())
+        # Few fields and few people meet often, and meetings are where things go wrong.
+        self.favourites = self.roll.sample(SCALARS, 3)
+        return [self._step(kind) for kind in self.roll.choices(kinds, weights, k=count)]
+
+    def _step(self, kind: Kind) -> Step:
+        roll = self.roll
+        step = Step(kind, roll.getrandbits(32), roll.choice([0, 0, 1, 3, 8, 20]))
+        if kind in EDITS or kind is Kind.DECIDE:
+            self.number += 1
+            step = replace(step, number=self.number)
+        if kind in EDITS:
+            step = self._edit(step)
+        if kind in AT_VENDORS:
+            step = replace(step, vendor=roll.choice(self.names))
+        if kind in AMOUNTS:
+            step = replace(step, amount=roll.choice(AMOUNTS[kind]))
+        if kind is Kind.HIDE:
+            step = replace(step, name=roll.choice(self.favourites))
+        if kind is Kind.DELETE:
+            step = replace(step, person=self._person())
+        if kind is Kind.NEW_PERSON:
+            self.people += 1
+            step = replace(step, person=self.people)
+        return step
+
+    def _edit(self, step: Step) -> Step:
+        roll, is_tag = self.roll, step.kind in (Kind.VENDOR_TAG, Kind.PORTAL_TAG)
+        name = roll.choice(self.favourites) if roll.random() < 0.8 else roll.choice(SCALARS)
+        clears = roll.random() < (0.4 if is_tag else 0.1) and (is_tag or name not in IDENTITY)
+        fate = roll.choices(list(Fate), [6, 2, 1, 1])[0] if step.kind in AT_VENDORS else Fate.SENT
+        return replace(step, person=self._person(), name=TAGS if is_tag else name, clears=clears, fate=fate)
+
+    def _person(self) -> int:
+        return (
+            self.roll.randint(1, max(1, min(self.people, 5)))
+            if self.roll.random() < 0.6
+            else self.roll.randint(1, self.people)
+        )

@@ -1,0 +1,113 @@
+"""Worlds of the production engine: three hundred of them, told the same again, and told short when they fail."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.engine.loop import VirtualLoop
+from tests.simulation.engine.plan import Kind, Plan, Step, plan_of
+from tests.simulation.engine.play import play
+from tests.simulation.engine.story import MOST_LINES, shrink, told
+from tests.simulation.engine.traits import plain
+
+ROOT = Path(__file__).resolve().parents[2]
+WORLDS = 300
+
+
+def test_three_hundred_worlds_hold_every_invariant() -> None:
+    """In a process without a tracer, and on every core: half small (odd seeds), half full."""
+    command = [sys.executable, "-m", "tests.simulation", "--seeds", f"1-{WORLDS}", "--jobs", "2"]
+    done = subprocess.run(command, cwd=ROOT, env=_untraced(), capture_output=True, text=True, check=False)  # noqa: S603
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    last = done.stdout.strip().splitlines()[-1]
+    assert last.startswith(f"{WORLDS} of {WORLDS} worlds held, {WORLDS // 2} of them small"), last
+
+
+def test_a_full_world_has_the_size_that_is_promised() -> None:
+    for seed in range(2, 40, 2):
+        plan = plan_of(seed)
+        assert len(plan.vendors) >= 2
+        assert len(plan.people) >= 20
+        assert len(plan.steps) >= 200
+    assert all(len(plan_of(seed).people) <= 3 for seed in range(1, 40, 2))
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_seed_tells_the_same_world_again(seed: int) -> None:
+    first, again = play(plan_of(seed)), play(plan_of(seed))
+    assert (first.trace, first.gates, first.figures) == (again.trace, again.gates, again.figures)
+
+
+def test_a_seed_tells_the_same_world_whatever_the_order_of_sets() -> None:
+    """In processes whose strings hash differently."""
+    code = (
+        "from tests.simulation.engine.plan import plan_of\n"
+        "from tests.simulation.engine.play import play\n"
+        "print(*(play(plan_of(seed)).trace for seed in (5, 6, 7)))"
+    )
+    traces = {
+        subprocess.run(  # noqa: S603 - ourselves
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env={**_untraced(), "PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for hash_seed in ("1", "2")
+    }
+    assert len(traces) == 1
+
+
+def test_the_loop_has_no_world_outside() -> None:
+    loop = VirtualLoop(lambda: None)
+    try:
+        with pytest.raises(RuntimeError):
+            loop.run_in_executor(None, print)
+        with pytest.raises(NotImplementedError):
+            loop.run_until_complete(asyncio.open_connection("127.0.0.1", 1))
+    finally:
+        loop.close()
+
+
+def test_time_passes_without_waiting() -> None:
+    loop: VirtualLoop
+    loop = VirtualLoop(lambda: loop.advance(loop.next_timer() or 0.0))
+    try:
+        loop.run_until_complete(asyncio.sleep(86_400.0))
+        assert loop.time() >= 86_400.0
+    finally:
+        loop.close()
+
+
+def test_a_failing_world_becomes_a_short_story(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine that writes nothing at the vendor leaves edits behind; the story names one of them and little else."""
+
+    async def push(*_: object) -> bool:
+        return False
+
+    monkeypatch.setattr("shared.sync.pushing.Pusher.push", push)
+    kinds = (Kind.WAIT, Kind.PORTAL_EDIT, Kind.PULL)
+    steps = tuple(
+        Step(kinds[number % 3], number, 0, "A", 1, "current_title", 100 + number, amount=61.0) for number in range(12)
+    )
+    verdict = play(Plan(1, (plain("A"),), (("A",),), steps, 100))
+    assert verdict.failure is not None
+    small = shrink(verdict)
+    story = told(small)
+    assert small.failure is not None
+    assert len(small.plan.steps) < len(steps)
+    assert len(story.splitlines()) <= MOST_LINES
+    assert play(small.plan).trace == small.trace
+
+
+def _untraced() -> dict[str, str]:
+    """Return our environment without what would start a tracer: under one the worlds take three times as long."""
+    inherited = os.environ.items()  # noqa: TID251 - what another process is given, and no setting
+    return {name: value for name, value in inherited if not name.startswith("COVERAGE")}
