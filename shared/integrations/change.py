@@ -17,7 +17,7 @@ from shared.intake.secrets import WebhookSecrets
 from shared.integrations import credentials
 from shared.integrations.connection_test import skew_ms
 from shared.integrations.drafting import DIRECTIONS, check_addresses, check_merging
-from shared.integrations.requests import PatchIntegration
+from shared.integrations.requests import Config, PatchIntegration
 from shared.integrations.switching import SWITCHES
 from shared.merge.policies import FIRST_LINK, POLICIES
 from shared.model import EntityType, JsonValue
@@ -27,9 +27,7 @@ from shared.store.integrations import Integration
 from shared.store.schedules import Cadence
 
 WEBHOOK_SECRET_BYTES = 32
-_NOT_OF_CALLS: Mapping[str, None] = dict.fromkeys(
-    (DIRECTIONS, POLICIES, FIRST_LINK, "rate_share", "quiet_hours", "on_delete", "delete_brake")
-)
+_NOT_OF_CALLS: Mapping[str, None] = dict.fromkeys((*Config.model_fields, POLICIES, FIRST_LINK))
 PREVIOUS_STAYS = timedelta(hours=24)
 """How long webhooks that are signed with the old secret still verify (S-091)."""
 

@@ -98,6 +98,7 @@ def test_whatever_changes_how_the_vendor_is_called_is_tested_first(body: dict[st
         {"sync_roles": False},
         {"config": {"directions": {"candidate": "both"}}},
         {"config": {"on_delete": "keep"}},
+        {"config": {"on_vendor_merge": "merge"}},
         {"config": {"delete_brake": {"count": 500}}},
     ],
 )
