@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID, uuid4
 
 from shared.adapters.protocol import Adapter
-from shared.errors import NotFound
+from shared.errors import Conflict, NotFound
 from shared.model import Direction, EntityType
 from shared.store.connections import IntegrationRow
 from shared.store.database import Database, Transaction
@@ -46,8 +46,8 @@ class IdMapImport:
         """
         Return what becomes of each row of the CSV *text*, by line; a trial writes nothing.
 
-        Raises NotFound, InvalidInput for what is no table of ids, Conflict when rows were linked by others meanwhile,
-        and what the vendor's answers raise.
+        Raises NotFound, InvalidInput for what is no table of ids, Conflict when others linked, merged or archived a
+        record meanwhile, and what the vendor's answers raise.
         """
         async with self._database.company(company_id) as tx:
             integration = await self._store.connections.get(tx, integration_id)
@@ -120,8 +120,11 @@ class IdMapImport:
     async def _write(self, company_id: UUID, integration: IntegrationRow, pairs: Sequence[IdPair]) -> None:
         knocks: list[Knock] = []
         async with self._database.company(company_id) as tx:
+            await self._store.record_merges.hold_still(tx)
             for entity, of_entity in _by_entity(pairs).items():
-                await self._store.records.lock(tx, entity, [pair.internal_id for pair in of_entity])
+                records = await self._store.records.lock(tx, entity, [pair.internal_id for pair in of_entity])
+                if any(record.archived_at is not None for record in records.values()):
+                    raise Conflict("a record was archived or merged meanwhile", remedy="send the table again")
                 writes = [
                     LinkWrite(
                         id=uuid4(),

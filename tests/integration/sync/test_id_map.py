@@ -7,6 +7,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from shared.adapters.http import calling
+from shared.errors import Conflict
 from shared.model import EntityType
 from shared.sync.id_map_rows import Verdict
 from tests.integration.sync.world import World
@@ -81,4 +83,18 @@ async def test_what_there_was_no_time_for_is_said_and_not_linked(world: World, m
     monkeypatch.setattr("shared.sync.id_map.CHECKING_S", -1.0)
     ((mine, person),) = await moved_in(world, 1)
     assert await run(world, table([(mine, person["id"])])) == [(2, Verdict.NOT_CHECKED)]
+    assert await world.rows("SELECT 1 FROM external_entity_map") == []
+
+
+async def test_whoever_is_merged_while_the_vendor_is_asked_gets_no_link(world: World) -> None:
+    """Else the link would stand at a record that is part of another one, and no reconcile would find it."""
+    (mine, person), (survivor, _) = await moved_in(world, 2)
+    to_merge = [mine]
+
+    async def merge_meanwhile() -> None:
+        while to_merge:
+            await world.services.merges.merge(world.company_id, survivor, to_merge.pop(), {}, actor="jo")
+
+    with calling(merge_meanwhile), pytest.raises(Conflict):
+        await run(world, table([(mine, person["id"])]))
     assert await world.rows("SELECT 1 FROM external_entity_map") == []
