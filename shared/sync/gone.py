@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from pydantic import JsonValue
 
+from shared.errors import Conflict
 from shared.model import Direction, EntityType, LogAction, LogStatus
 from shared.store.database import Database, Transaction
 from shared.store.ledger import JobRequest, Knock
@@ -42,12 +43,18 @@ class Gone:
         self._brake = DeleteBrake(store)
 
     async def settle(self, work: Work, link: Link) -> Ending:
-        """End *link*, unless too many have disappeared with it: then its job waits for a person's decision."""
+        """
+        End *link*, unless too many have disappeared with it: then its job waits for a person's decision.
+
+        Raises Conflict when the link was moved since it was read: the record that is locked would not be its own.
+        """
         async with self._database.company(work.integration.company_id) as tx:
             if work.job is not None:
                 await self._store.ledger.guard(tx, work.job)
             records = await self._store.records.lock(tx, link.entity, [link.internal_id])
             locked = (await self._store.links.lock(tx, [link.id]))[link.id]
+            if locked.internal_id != link.internal_id:
+                raise Conflict("the link belongs to another record by now")
             if locked.state != "live":
                 return Done("gone")
             verdict = await self._brake.ask(tx, work.integration, locked)

@@ -7,9 +7,12 @@ from uuid import UUID
 
 import pytest
 
+from shared.adapters.greenhouse.adapter import GreenhouseAdapter
 from shared.errors import Conflict, InvalidInput, NotFound
 from shared.merge.joining import Keep
 from shared.model import EntityType
+from shared.sync.gone import Gone
+from shared.sync.work import Work
 from tests.integration.sync.test_create import new_candidate
 from tests.integration.sync.test_identity import vendor_person
 from tests.integration.sync.test_reconcile import signal
@@ -266,3 +269,19 @@ async def test_pain_31_two_of_one_address_are_merged_and_no_automation_undoes_wh
     assert (after["id"], after["data"]["current_title"]) == (one["id"], "Analyst")
     held = await world.row("SELECT unit FROM conflicts WHERE status = 'open' AND record_id = %(id)s", id=one["id"])
     assert held["unit"] == "current_title"
+
+
+async def test_a_delete_at_the_vendor_that_a_merge_overtakes_is_judged_anew(world: World) -> None:
+    """Between the vendor's 404 and its settling the link became the survivor's."""
+    one, two = await two_people(world)
+    services = world.services
+    async with services.database.company(world.company_id) as tx:
+        integration = await services.store.connections.get(tx, world.integration_id)
+        ((link,),) = (await services.store.links.of_records(tx, [two["id"]])).values()
+    await merge(world, one["id"], two["id"])
+    with pytest.raises(Conflict):
+        await Gone(services.database, services.store, services.applier).settle(
+            Work(integration, GreenhouseAdapter, CANDIDATE), link
+        )
+    rows = await world.rows("SELECT state FROM external_entity_map WHERE id = %(id)s", id=link.id)
+    assert rows == [{"state": "live"}]
