@@ -40,7 +40,7 @@ from shared.sync.suppression import Suppression
 from shared.sync.true_records import TrueRecords
 from shared.sync.work import Work
 
-BY_NATURE: Mapping[Kind, str] = {Kind.DIVERGED: "diverged", Kind.ONE_WAY: "one_way"}
+BY_NATURE: Mapping[Kind, str] = {Kind.DIVERGED: "diverged", Kind.ONE_WAY: "one_way", Kind.ARCHIVED: "archived"}
 """Kinds that explain themselves: the two sides differ, knowingly."""
 RECONCILED = "reconcile"
 EXAMINED_AT_ONCE = 10

@@ -40,7 +40,9 @@ class Kind(StrEnum):
     MISSING_THERE = "missing_there"
     """It is linked, and the vendor does not list it."""
     RETURNED = "returned"
-    """Its link is gone, or it is archived here, and the vendor has it alive."""
+    """Its link is gone, or it is archived here and has changed at the vendor since, which has it alive."""
+    ARCHIVED = "archived"
+    """It is archived here, and at the vendor it is as it was then: a run that brought it in was taken back."""
     RECORD_LOST = "record_lost"
     """Its link points at a record that is not there."""
     WRONG_RECORD = "wrong_record"
@@ -151,7 +153,8 @@ def examine(
         found.kind = Kind.THEIRS_CHANGED if record.data else None
         return found
     if link.state != "live" or record.archived_at is not None:
-        found.kind = Kind.RETURNED
+        is_as_it_was = link.state == "live" and link.digest == observation.digest
+        found.kind = Kind.ARCHIVED if is_as_it_was else Kind.RETURNED
         return found
     try:
         base = decode_base(link.base)

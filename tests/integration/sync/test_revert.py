@@ -9,6 +9,7 @@ import pytest
 
 from shared.errors import Conflict
 from shared.model import Direction, EntityType
+from tests.integration.sync.test_parity import compare
 from tests.integration.sync.world import World
 
 CANDIDATE = EntityType.CANDIDATE
@@ -138,3 +139,12 @@ async def test_a_worker_that_starts_over_takes_nothing_back_twice(world: World) 
     assert (await world.run_of(reverting))["status"] == "complete"
     titles = [(await world.record_of(CANDIDATE, each["id"]))["data"]["current_title"] for each in persons]
     assert titles == ["Meant so, after it was taken back", persons[1]["title"], persons[2]["title"]]
+
+
+async def test_what_was_taken_back_is_not_brought_in_again_by_a_comparison(world: World) -> None:
+    run_id = await world.pull(CANDIDATE)
+    await revert(world, run_id)
+    assert await world.rows("SELECT id FROM records WHERE entity_type = 'candidate' AND archived_at IS NULL") == []
+    await compare(world)
+    await world.drain()
+    assert await world.rows("SELECT id FROM records WHERE entity_type = 'candidate' AND archived_at IS NULL") == []
