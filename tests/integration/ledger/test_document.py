@@ -10,7 +10,7 @@ from shared.store.queues import queue_for
 from shared.sync import priorities
 from shared.sync.next_step import wait_after
 from shared.sync.priorities import UNIT_PRIORITY
-from shared.sync.runner import ANSWER_S, KEPT_FOR
+from shared.sync.runner import ANSWER_S, KEPT_FOR, LONGEST_DELAY_S
 from shared.sync.sweep import CAPACITY
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "ledger.md"
@@ -47,6 +47,7 @@ def test_its_figures_are_the_codes() -> None:
         "MAX_CRASHES": str(MAX_CRASHES),
         "CAPACITY": str(CAPACITY),
         "ANSWER_S": f"{ANSWER_S:.0f} s",
+        "LONGEST_DELAY_S": f"{LONGEST_DELAY_S / 60:.0f} min",
         "KEPT_FOR": f"{KEPT_FOR} x visibilityTimeout",
         "wait_after": ", ".join(f"{wait_after(attempt) / 60:.0f}" for attempt in range(1, 6)) + " min",
     }
