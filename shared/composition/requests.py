@@ -100,7 +100,14 @@ class Requests(Ground):
         """Takes runs back."""
         from shared.past.reverting import Reverts
 
-        return Reverts(self.database, self.store, self.vault, self.edits, self.knocker)
+        return Reverts(
+            self.database,
+            self.store,
+            self.vault,
+            self.edits,
+            self.knocker,
+            time_budget_s=self.settings.sync_time_budget_seconds,
+        )
 
     @cached_property
     def id_maps(self) -> IdMapImport:

@@ -2,13 +2,16 @@
 Taking back what a run did: shown first, then done by a run of its own, in batches that a worker may die between.
 
 What is taken back here travels to the vendors as any edit does. Each batch is planned again under the records' locks,
-and a change that the reverting run made itself is not made twice, so that a worker may start over.
+and a change that the reverting run made itself is not made twice, so that a worker may start over. After the time
+budget the job goes on in another invocation, behind the last batch.
 """
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -27,7 +30,7 @@ from shared.store.run_changes import RunChanges, Window
 from shared.store.runs import Counts, Run
 from shared.store.store import Store
 from shared.sync.edits import Edits
-from shared.sync.endings import Done, Ending
+from shared.sync.endings import Continue, Done, Ending
 from shared.sync.held_values import Vault
 from shared.sync.priorities import OTHER_EDIT, REVERT
 
@@ -35,17 +38,57 @@ BATCH = 50
 """Records that are taken back in one transaction."""
 SAMPLES = 50
 """Rows of a preview."""
+POSITION = "position"
+"""Where a reverting run that was cut off goes on, in its job's payload."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Position:
+    """Behind which record a run goes on, and what it has come to so far."""
+
+    is_created: bool = False
+    """Among the records that the reverted run brought in; these come last."""
+    after: UUID | None = None
+    counts: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def read(cls, payload: Mapping[str, JsonValue]) -> _Position:
+        said = payload.get(POSITION)
+        if not isinstance(said, dict):
+            return cls()
+        counts = said["counts"]
+        return cls(
+            bool(said["is_created"]),
+            UUID(str(said["after"])),
+            Counter({name: int(str(count)) for name, count in counts.items()} if isinstance(counts, dict) else {}),
+        )
+
+    def payload(self) -> dict[str, JsonValue]:
+        return {POSITION: {"is_created": self.is_created, "after": str(self.after), "counts": dict(self.counts)}}
+
+
+_BEGINNING = _Position()
 
 
 class Reverts:
     """Previews, starts and performs the taking back of runs."""
 
-    def __init__(self, database: Database, store: Store, vault: Vault, edits: Edits, knocker: Knocker) -> None:
+    def __init__(
+        self,
+        database: Database,
+        store: Store,
+        vault: Vault,
+        edits: Edits,
+        knocker: Knocker,
+        *,
+        time_budget_s: float = 240.0,
+    ) -> None:
         self._database = database
         self._store = store
         self._vault = vault
         self._edits = edits
         self._knocker = knocker
+        self._time_budget_s = time_budget_s
         self._changes = RunChanges()
 
     async def preview(self, company_id: UUID, run_id: UUID) -> dict[str, Any]:
@@ -78,6 +121,7 @@ class Reverts:
 
     async def __call__(self, job: Job) -> Ending:
         """Perform a reverting run: the handler of `revert` jobs."""
+        until = time.monotonic() + self._time_budget_s
         reverting_id = UUID(job.record_key)
         async with self._database.company(job.company_id) as tx:
             reverting = await self._run(tx, reverting_id)
@@ -85,9 +129,10 @@ class Reverts:
             if reverted_id is None or reverting.status is not RunStatus.RUNNING:
                 return Done("nothing_to_take_back")
             reverted = await self._run(tx, reverted_id)
-        counts: Counter[str] = Counter()
+        start = _Position.read(job.payload)
+        counts = Counter(start.counts)
         knocks: list[Knock] = []
-        async for ids, is_created in self._batches(job.company_id, reverted):
+        async for ids, is_created in self._batches(job.company_id, reverted, start):
             async with self._database.company(job.company_id) as tx:
                 await self._store.ledger.guard(tx, job)
                 plans = await self._plan(tx, reverted, ids, is_created=is_created, reverting=reverting_id, lock=True)
@@ -98,6 +143,8 @@ class Reverts:
                 _count(counts, plan)
             if is_cancelled:
                 return await self._end(job, reverting, RunStatus.CANCELLED, counts, knocks)
+            if time.monotonic() >= until:
+                return Continue(knocks=knocks, payload=_Position(is_created, ids[-1], counts).payload())
         status = RunStatus.PARTIAL if any(counts[each] for each in Obstacle) else RunStatus.COMPLETE
         return await self._end(job, reverting, status, counts, knocks)
 
@@ -131,10 +178,14 @@ class Reverts:
                 plans = await self._plan(tx, run, ids, is_created=is_created, reverting=None, lock=False)
             yield plans
 
-    async def _batches(self, company_id: UUID, run: Run) -> AsyncIterator[tuple[list[UUID], bool]]:
-        """Yield ids of records that the run changed, then of those that it brought in."""
+    async def _batches(
+        self, company_id: UUID, run: Run, start: _Position = _BEGINNING
+    ) -> AsyncIterator[tuple[list[UUID], bool]]:
+        """Yield ids of records that the run changed, then of those that it brought in, from *start* on."""
         for is_created, listed in ((False, self._changes.changed), (True, self._changes.created)):
-            after: UUID | None = None
+            if start.is_created and not is_created:
+                continue
+            after = start.after if is_created == start.is_created else None
             while True:
                 async with self._database.company(company_id) as tx:
                     ids = await listed(tx, run, Window(after, BATCH))

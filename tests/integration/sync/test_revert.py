@@ -9,6 +9,10 @@ import pytest
 
 from shared.errors import Conflict
 from shared.model import Direction, EntityType
+from shared.past.reverting import Reverts
+from shared.store.ledger import Job
+from shared.sync.endings import Continue, Done, Ending
+from shared.sync.priorities import REVERT
 from tests.integration.sync.test_parity import compare
 from tests.integration.sync.world import World
 
@@ -148,3 +152,31 @@ async def test_what_was_taken_back_is_not_brought_in_again_by_a_comparison(world
     await compare(world)
     await world.drain()
     assert await world.rows("SELECT id FROM records WHERE entity_type = 'candidate' AND archived_at IS NULL") == []
+
+
+async def test_a_run_that_takes_long_is_taken_back_in_several_invocations(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each goes on behind the last batch of the one before, and the figures are those of all."""
+    monkeypatch.setattr("shared.past.reverting.BATCH", 1)
+    await world.pull()
+    persons = await people(world, 3)
+    for person in persons:
+        await world.edit_at_vendor("candidates", person["id"], {"title": "By mistake"})
+    run_id = await world.pull(CANDIDATE)
+    services, endings = world.services, list[Ending]()
+    reverts = Reverts(
+        services.database, services.store, services.vault, services.edits, services.knocker, time_budget_s=0.0
+    )
+
+    async def handle(job: Job) -> Ending:
+        endings.append(await reverts(job))
+        return endings[-1]
+
+    monkeypatch.setitem(services.handlers, REVERT, handle)
+    done = await revert(world, run_id)
+    assert [type(each) for each in endings] == [Continue, Continue, Continue, Done]
+    assert (done["status"], done["records_updated"], done["records_read"]) == ("complete", 3, 3)
+    assert done["evidence"]["taken_back"] == {"records": 3, "fields": 3, "archived": 0}
+    for person in persons:
+        assert await title_there(world, person["id"]) == person["title"]
