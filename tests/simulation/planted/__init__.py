@@ -1,0 +1,1 @@
+"""Bugs planted in production code from the test's side, one place each, and the worlds that notice them."""

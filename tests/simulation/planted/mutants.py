@@ -1,0 +1,202 @@
+"""
+The planted bugs. Each is one thing that somebody could get wrong, in one place.
+
+`python -m tests.simulation.planted` looks for the first seed that notices each; its number is recorded here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from shared.merge.fingerprints import print_of
+from shared.merge.matching import New
+from shared.merge.state import State, StoredBase
+from shared.model import EntityType
+from shared.model.fields import UNITS, Policy
+from shared.sync.endings import Done
+from tests.simulation.engine.values import FIELDS, TAGS
+from tests.simulation.planted.mutant import Mutant
+
+Any_ = Callable[..., Any]
+
+
+def _says(value: Any) -> Callable[[Any], Any]:
+    """Answer *value*, whatever is asked."""
+    return lambda _original: lambda *_args, **_more: value
+
+
+def _says_later(value: Any) -> Callable[[Any], Any]:
+    """Answer *value* to who awaits it."""
+
+    def make(_original: Any) -> Any:
+        async def answer(*_args: Any, **_more: Any) -> Any:
+            return value
+
+        return answer
+
+    return make
+
+
+def _always_agreed(original: Any_) -> Any_:
+    def based(*args: Any, **more: Any) -> Any:
+        return replace(original(*args, **more), state=State.AGREED)
+
+    return based
+
+
+def _without_criticals(original: Any_) -> Any_:
+    def policy(self: Any, unit: Any) -> Policy:
+        found: Policy = original(self, unit)
+        return Policy.LWW if found is Policy.CRITICAL else found
+
+    return policy
+
+
+def _without_unions(original: Any_) -> Any_:
+    def policy(self: Any, unit: Any) -> Policy:
+        found: Policy = original(self, unit)
+        return Policy.LWW if found is Policy.UNION else found
+
+    return policy
+
+
+def _hidden_is_empty(original: Any_) -> Any_:
+    def visible(self: Any) -> dict[str, Any]:
+        shown: dict[str, Any] = original(self)
+        return {name: [] if name == TAGS else None for name in FIELDS} | shown
+
+    return visible
+
+
+def _empty_is_hidden(original: Any_) -> Any_:
+    def theirs(self: Any, observation: Any, values: Mapping[str, Any]) -> Any:
+        return original(self, observation, {name: value for name, value in values.items() if value not in (None, "")})
+
+    return theirs
+
+
+def _all_new(_original: Any_) -> Any_:
+    return lambda arrivals: {each.external_id: New() for each in arrivals}
+
+
+def _whole_answer(original: Any_) -> Any_:
+    """Take all that an answer shows for agreed, instead of what was sent."""
+
+    def settle(base: Any, sent: Any, values: Any, answer: Any, rules: Any, **more: Any) -> Any:
+        known = StoredBase(original(base, sent, values, answer, rules, **more))
+        for unit in UNITS[EntityType.CANDIDATE].values():
+            if answer is not None and unit.name in known and len(unit.members) == 1 and unit.name in answer.values:
+                theirs = print_of(rules, unit, answer.values, unit.members)
+                known[unit.name] = replace(known[unit.name], theirs=theirs)
+        return known
+
+    return settle
+
+
+def _push_is_agreed(original: Any_) -> Any_:
+    """Count what is about to be sent as agreed before the call was made."""
+
+    def with_intents(base: Any, intents: Any, expects: Any = None) -> Any:
+        known = original(base, intents, expects)
+        for name, sent in intents.items():
+            known[name] = replace(known[name], ours=sent, theirs=sent, intent=None, intent_expects=None)
+        return known
+
+    return with_intents
+
+
+def _plain_base(_original: Any_) -> Any_:
+    """Forget that a write is under way."""
+    return lambda base, *_intents: StoredBase(base)
+
+
+def _no_value_digest(original: Any_) -> Any_:
+    """Tell records apart by which fields they show, and not by what stands there."""
+
+    def observation(record: Any, *args: Any, **more: Any) -> Any:
+        found = original(record, *args, **more)
+        return replace(found, digest=repr(sorted(found.values)).encode()[:16])
+
+    return observation
+
+
+def _takes_held(original: Any_) -> Any_:
+    """Show a person both values, and take the vendor's meanwhile."""
+
+    def hold(draft: Any, unit: Any, shown: Sequence[str], *rest: Any) -> None:
+        original(draft, unit, shown, *rest)
+        draft.take.update({name: draft.theirs.values[name] for name in shown})
+
+    return hold
+
+
+def _refused_is_agreed(original: Any_) -> Any_:
+    def refuse(base: Any, units: Any, *rest: Any) -> Any:
+        known = original(base, units, *rest)
+        for name in units:
+            known[name] = replace(known[name], state=State.AGREED)
+        return known
+
+    return refuse
+
+
+def _no_clearing(original: Any_) -> Any_:
+    return lambda one, other: other is None or original(one, other)
+
+
+def _first_of_two(original: Any_) -> Any_:
+    """Ask only the oldest of the other links."""
+
+    async def others(*args: Any) -> Any:
+        return (await original(*args))[:1]
+
+    return others
+
+
+def _no_expectation(_original: Any_) -> Any_:
+    return lambda *_: None
+
+
+def _sends_everything(_original: Any_) -> Any_:
+    """Send all that is to be written with every call, whichever units it is for."""
+    return lambda _entity, _units, changes: dict(changes)
+
+
+_MERGE, _SYNC = "shared.merge", "shared.sync"
+
+MUTANTS = (
+    Mutant("a lagging list is believed", "21", f"{_SYNC}.applying:_may_lag", _says(False), 35),
+    Mutant("a known divergence counts as agreement", "31", f"{_MERGE}.scalars:_based", _always_agreed, 2),
+    Mutant("no intent is kept", "20", f"{_SYNC}.merging:with_intents", _plain_base, 2),
+    Mutant("sent counts as arrived", "28", f"{_SYNC}.merging:with_intents", _push_is_agreed, 33),
+    Mutant("critical fields are decided by the clock", "31", f"{_MERGE}.draft:Draft.policy", _without_criticals, 1),
+    Mutant("sets are one value", "-", f"{_MERGE}.draft:Draft.policy", _without_unions, 9),
+    Mutant("what is not visible counts as empty", "10", "shared.model.records:Record.visible", _hidden_is_empty, 45),
+    Mutant("clearing at a vendor does not travel", "22", f"{_SYNC}.observations:RuleBook.theirs", _empty_is_hidden, 5),
+    Mutant("clearing in the portal does not travel", "22", f"{_SYNC}.edits:_same", _no_clearing, 7),
+    Mutant("everybody is new", "19", f"{_SYNC}.identity:match_page", _all_new, 3),
+    Mutant("identities are not locked", "19", "shared.store.records:Records.lock_identities", _says_later(None), 3),
+    Mutant("the whole answer is agreed", "20", f"{_SYNC}.pushing:settle", _whole_answer, 3),
+    Mutant("values count for nothing in a digest", "3", f"{_SYNC}.observations:_observation", _no_value_digest, 27),
+    Mutant("a held value is taken all the same", "31", f"{_MERGE}.scalars:_hold", _takes_held, 3),
+    Mutant("a deleted record stays linked", "6", f"{_SYNC}.gone:Gone.settle", _says_later(Done("gone")), 47),
+    Mutant("a refused value counts as agreed", "31", f"{_SYNC}.pushing:refuse", _refused_is_agreed, 39),
+    Mutant(
+        "a decision overrides what nobody saw",
+        "31",
+        f"{_SYNC}.resolutions:Resolutions._require_unmoved",
+        _says(None),
+        71,
+    ),
+    Mutant("other systems are not told", "-", f"{_SYNC}.applying:Applier._other_links", _says_later([]), 3),
+    Mutant("only one other system is told", "-", f"{_SYNC}.applying:Applier._other_links", _first_of_two, 3),
+    Mutant("a page's pushes are forgotten", "-", f"{_SYNC}.applying:pushes", _says([]), 5),
+    Mutant("an edit asks for no job", "18", f"{_SYNC}.edits:Edits.requests_for_links", _says_later([]), 7),
+    Mutant("changes are not logged", "11", f"{_SYNC}.applying:row_of", _says(None), 1),
+    Mutant("what a vendor makes of values is not known", "26", f"{_MERGE}.draft:expected_print", _no_expectation, 77),
+    Mutant("removals are not sent", "-", f"{_MERGE}.sets:_may", _says((True, False)), 3),
+    Mutant("additions are not sent", "-", f"{_MERGE}.sets:_may", _says((False, True)), 5),
+    Mutant("each call sends everything", "-", f"{_SYNC}.pushing:_fields_of", _sends_everything, 23),
+)

@@ -1,0 +1,41 @@
+"""Each planted bug is noticed by the world that is recorded for it, which holds without the bug."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.engine.plan import plan_of
+from tests.simulation.engine.play import play
+from tests.simulation.planted.mutant import Mutant
+from tests.simulation.planted.mutants import MUTANTS
+from tests.simulation.test_engine_worlds import WORLDS
+
+ENOUGH = 25
+MOST_SEED = 2_000
+
+
+def test_there_are_enough_and_each_has_a_seed_of_its_own_to_show() -> None:
+    assert len(MUTANTS) >= ENOUGH
+    assert len({each.name for each in MUTANTS}) == len(MUTANTS)
+    assert all(1 <= each.seed <= MOST_SEED for each in MUTANTS)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda each: each.name.replace(" ", "_"))
+def test_a_planted_bug_is_noticed(mutant: Mutant) -> None:
+    with mutant.planted():
+        noticed = play(plan_of(mutant.seed))
+    assert noticed.failure is not None, f"pain {mutant.pain}: nobody notices"
+
+
+def test_without_a_bug_their_worlds_hold() -> None:
+    """Those up to 300 are played by `test_engine_worlds.py` already."""
+    for seed in sorted({each.seed for each in MUTANTS if each.seed > WORLDS}):
+        assert play(plan_of(seed)).failure is None
+
+
+def test_a_bug_is_gone_when_its_block_ends() -> None:
+    for mutant in MUTANTS:
+        before = mutant.planted_name()
+        with mutant.planted():
+            assert mutant.planted_name() is not before
+        assert mutant.planted_name() is before
