@@ -7,6 +7,7 @@ knocked for: per queue at most what can run, less what lies there to be seen; ne
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import LiteralString
 from uuid import UUID
 
@@ -59,8 +60,7 @@ class Sweep:
     async def sweep(self) -> int:
         """Knock for what is due; return how often. Raises Unavailable when the database is away."""
         due = {queue: await self._due(span) for span, queue in QUEUE_BY_PRIORITY.items()}
-        if self._watch is not None:  # before new knocks are sent: those of the last time had all the time to arrive
-            await self._watch.look({queue: [(knock.company_id, knock.job_id) for knock in due[queue]] for queue in due})
+        await self._look(due)  # before new knocks are sent: those of the last time had all the time to arrive
         sent = 0
         for queue, knocks in due.items():
             if knocks:
@@ -71,6 +71,17 @@ class Sweep:
             await Heartbeats().beat(tx, SWEEP)
         log.debug("swept", knocks=sent, woken=tended["woken"], purged=tended["purged"])
         return sent
+
+    async def _look(self, due: Mapping[str, Sequence[Knock]]) -> None:
+        """Look whether knocks vanish. Whatever fails there, knocks are sent: every lost message counts on them."""
+        if self._watch is None:
+            return
+        try:
+            await self._watch.look({queue: [(knock.company_id, knock.job_id) for knock in due[queue]] for queue in due})
+        except Unavailable:
+            raise
+        except Exception:
+            log.exception("knocks_not_watched")
 
     async def _due(self, span: range) -> list[Knock]:
         """Return a knock for each job with a priority in *span* that is due and can run."""

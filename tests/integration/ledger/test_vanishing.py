@@ -136,3 +136,14 @@ async def test_an_app_that_takes_half_of_them_is_noticed(workshop: Workshop, gro
         await a_third_passes(ground)
     await workshop.sweep.sweep()
     assert (await health(workshop)).vanishing == (NORMAL,)
+
+
+async def test_whoever_can_not_look_after_knocks_sends_them_all_the_same(
+    workshop: Workshop, ground: Ground, place: Place
+) -> None:
+    await place.ask("k")
+    await ground.rows("ALTER TABLE knock_traffic RENAME TO knock_traffic_away")
+    with telemetry.captured() as events:
+        assert await workshop.sweep.sweep() == 1
+    assert await eat(workshop) == 1
+    assert "knocks_not_watched" in [each.event for each in events if each.level == "error"]
