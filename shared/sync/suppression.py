@@ -80,12 +80,15 @@ class Suppression:
 
     async def suppress(self, tx: Transaction, record_id: UUID, *, reason: str) -> int:
         """
-        Suppress a candidate of ours by every identifier that record and links hold; return how many are new.
+        Suppress a candidate of ours by every identifier that record, links and those merged into it hold; return how
+        many are new.
 
         To be called before the record is erased: afterwards nothing tells what the person could come back by.
         """
         record = await self._store.records.fetch(tx, EntityType.CANDIDATE, record_id)
-        marks = identity_marks(self._keys, record.data)
+        merged = (await self._store.record_merges.merged_into(tx, [record_id])).get(record_id, [])
+        parts = await self._store.records.get(tx, EntityType.CANDIDATE, merged)
+        marks = [mark for each in (record, *parts.values()) for mark in identity_marks(self._keys, each.data)]
         for link in (await self._store.links.of_records(tx, [record_id])).get(record_id, []):
             marks += external_marks(self._keys, link.integration_id, [link.external_id])
         return await self._store.suppressions.add(tx, self._newest(marks), reason=reason)

@@ -285,3 +285,13 @@ async def test_a_delete_at_the_vendor_that_a_merge_overtakes_is_judged_anew(worl
         )
     rows = await world.rows("SELECT state FROM external_entity_map WHERE id = %(id)s", id=link.id)
     assert rows == [{"state": "live"}]
+
+
+async def test_pain_32_whoever_is_suppressed_stays_away_by_what_was_merged_into_them_too(world: World) -> None:
+    one, two = await two_people(world)
+    await merge(world, one["id"], two["id"])
+    await world.edit_here(CANDIDATE, one["id"], further_emails=[])
+    suppression = world.services.suppression
+    async with world.services.database.company(world.company_id) as tx:
+        await suppression.suppress(tx, one["id"], reason="erasure")
+        assert await suppression.holds(tx, {"email": two["data"]["email"]})
