@@ -287,7 +287,7 @@ async def test_a_delete_at_the_vendor_that_a_merge_overtakes_is_judged_anew(worl
     assert rows == [{"state": "live"}]
 
 
-async def test_pain_32_whoever_is_suppressed_stays_away_by_what_was_merged_into_them_too(world: World) -> None:
+async def test_whoever_is_suppressed_stays_away_by_what_was_merged_into_them_too(world: World) -> None:
     one, two = await two_people(world)
     await merge(world, one["id"], two["id"])
     await world.edit_here(CANDIDATE, one["id"], further_emails=[])
