@@ -154,8 +154,9 @@ WHERE integration_id = %(id)s AND state = 'live'
 """
 
 # Bases are keyed by the link's id, which stays: what both sides agreed on still holds for the same account.
+# Its records may have been archived with the old connection: the next sight of each is looked at whole.
 _TAKE_OVER: LiteralString = """
-UPDATE external_entity_map l SET integration_id = %(id)s, changed_at = clock_timestamp(),
+UPDATE external_entity_map l SET integration_id = %(id)s, changed_at = clock_timestamp(), digest = NULL,
     state = CASE l.state WHEN 'tombstone' THEN 'live' ELSE l.state END
 FROM integrations old
 WHERE old.id = l.integration_id AND old.id <> %(id)s AND old.platform = %(platform)s AND old.account = %(account)s

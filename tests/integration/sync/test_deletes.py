@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import UUID
 
 import pytest
 
 from shared.errors import Conflict
+from shared.integrations.lifecycle import Integrations
+from shared.integrations.requests import CreateIntegration
 from shared.model import EntityType
 from tests.integration.sync.test_parity import compare, ground_of
 from tests.integration.sync.test_reconcile import a_candidate, signal
@@ -249,3 +252,26 @@ async def test_pain_32_a_candidate_of_ours_is_suppressed_by_all_that_is_known_of
     own = [row for row in (await world.vendor_state())["applications"] if row["candidate_id"] == person["id"]]
     assert own
     assert applications["records_suppressed"] == len(own)
+
+
+async def test_what_was_archived_with_its_connection_comes_back_with_a_new_one_to_the_account(world: World) -> None:
+    await world.pull(EntityType.CANDIDATE)
+    people = {row["id"] for row in await world.rows("SELECT id FROM records WHERE archived_at IS NULL")}
+    integrations = Integrations.of(world.services)
+    await integrations.delete(world.company_id, world.integration_id, archive_records=True)
+    assert await count(world, ARCHIVED) == len(people)
+    addresses = world.simulator.addresses()
+    config: dict[str, object] = {
+        name: str(addresses[name]) for name in ("client_id", "client_secret", "token_url", "user_id")
+    }
+    config["directions"] = {"job": "inbound", "candidate": "both", "application": "both"}  # as it was
+    created = await integrations.create(
+        world.company_id,
+        CreateIntegration.model_validate(
+            {"platform": "greenhouse", "api_base_url": addresses["api_base_url"], "config": config}
+        ),
+    )
+    world.integration_id = UUID(str(created.view["id"]))
+    await world.pull(EntityType.CANDIDATE)
+    alive = await world.rows("SELECT id FROM records WHERE entity_type = 'candidate' AND archived_at IS NULL")
+    assert {row["id"] for row in alive} == people

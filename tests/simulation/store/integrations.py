@@ -166,6 +166,7 @@ async def take_over(session: Session, *, id: UUID, platform: str, account: str, 
             **link,
             "integration_id": id,
             "changed_at": session.clock(),
+            "digest": None,
             "state": "live" if link["state"] == "tombstone" else link["state"],
         },
     )
