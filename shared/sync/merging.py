@@ -148,7 +148,9 @@ def merge_observation(
         rules=rules,
         before=record,
         base=base,
-        record_write=_record_write(record_id, record, outcome, observation, job_id, returns=_returns(record, link)),
+        record_write=_record_write(
+            record_id, record, outcome, observation, job_id, returns=_returns(record, link, outcome)
+        ),
         link_write=_link_write(link_id, record_id, link, base, outcome, observation, with_pushes=with_pushes),
     )
 
@@ -207,16 +209,24 @@ def _mended(
         rules=rules,
         before=record,
         base=base,
-        record_write=_record_write(record.id, believed, outcome, observation, job_id, returns=_returns(record, link)),
+        record_write=_record_write(
+            record.id, believed, outcome, observation, job_id, returns=_returns(record, link, outcome)
+        ),
         link_write=_link_write(
             link.id, record.id, link, base, outcome, observation, with_pushes=with_pushes, is_altered=True
         ),
     )
 
 
-def _returns(record: StoredRecord | None, link: Link | None) -> bool:
-    """Whether an archived record is alive at the vendor again."""
-    return record is not None and record.archived_at is not None and link is not None
+def _returns(record: StoredRecord | None, link: Link | None, outcome: Outcome) -> bool:
+    """
+    Whether an archived record is alive at the vendor again: it was gone there, or somebody works on it.
+
+    That it is merely looked at once more, under other rules say, tells nothing: what a person archived stays archived.
+    """
+    if record is None or record.archived_at is None or link is None:
+        return False
+    return link.state != "live" or link.digest is None or bool(outcome.take)
 
 
 def _forgotten(

@@ -8,6 +8,8 @@ from uuid import UUID
 import pytest
 
 from shared.errors import Conflict
+from shared.integrations.lifecycle import Integrations
+from shared.integrations.requests import Config, PatchIntegration
 from shared.model import Direction, EntityType
 from shared.past.reverting import Reverts
 from shared.store.ledger import Job
@@ -94,6 +96,12 @@ async def test_what_a_pull_brought_in_is_archived_unless_it_is_used(world: World
     await revert(world, children[0]["id"])
     left = await world.rows("SELECT id FROM records WHERE entity_type = 'candidate' AND archived_at IS NULL")
     assert {row["id"] for row in left} == {row["id"] for row in used}
+    # Other rules look at every record once more, and bring nobody back.
+    request = PatchIntegration(config=Config.model_validate({"policies": {"candidate": {"current_title": "critical"}}}))
+    await Integrations.of(world.services).change(world.company_id, world.integration_id, request, expected_version=None)
+    await world.pull(CANDIDATE, mode="full")
+    still = await world.rows("SELECT id FROM records WHERE entity_type = 'candidate' AND archived_at IS NULL")
+    assert still == left
 
 
 async def test_what_an_outbound_run_wrote_at_the_vendor_goes_back(world: World) -> None:
