@@ -19,7 +19,7 @@ import psycopg
 from pydantic import JsonValue
 
 from shared.adapters.protocol import Adapter
-from shared.errors import Unavailable
+from shared.errors import Conflict, Unavailable
 from shared.merge.rows import Row
 from shared.model import UNITS, Direction, EntityType
 from shared.store.connections import IntegrationRow
@@ -33,6 +33,9 @@ from shared.sync.work import Work
 
 READING_S = 90.0
 """How long records are read for; an answer over HTTP has 230 s."""
+REHEARSING_S = 10.0
+"""How long the rehearsal may hold its locks: merges and decisions of the company wait for it. What there is no time for
+is not shown, and the preview says that it is not whole."""
 TRIES = 3
 CALLS_PER_WRITE = 2
 """A write fetches the record first."""
@@ -174,17 +177,23 @@ class Previews:
     ) -> list[EntityPreview]:
         for attempt in range(1, TRIES + 1):
             try:
+                until = time.monotonic() + REHEARSING_S
                 async with self._database.rehearsal(integration.company_id) as tx:
-                    return [await self._applied(tx, Work(integration, adapter, each.entity), each) for each in reads]
-            except Unavailable:
+                    return [
+                        await self._applied(tx, Work(integration, adapter, each.entity), each, until) for each in reads
+                    ]
+            except (Unavailable, Conflict):
                 if attempt == TRIES:
                     raise
         raise AssertionError("unreachable")
 
-    async def _applied(self, tx: Transaction, work: Work, read: _Read) -> EntityPreview:
+    async def _applied(self, tx: Transaction, work: Work, read: _Read, until: float) -> EntityPreview:
         found = EntityPreview(read.entity, requests=read.requests, is_whole=read.is_whole)
         book = self._applier.book(work)
         for observations in read.pages:
+            if time.monotonic() > until:
+                found.is_whole = False
+                break
             try:
                 async with tx.savepoint():
                     applied = await self._applier.apply(tx, work, observations, book)

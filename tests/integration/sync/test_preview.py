@@ -115,10 +115,11 @@ async def test_it_counts_and_offers(world: World) -> None:
     assert view["writes_at_vendor"] >= 1
 
 
-async def test_what_there_was_no_time_to_read_is_not_passed_off_as_the_whole(
-    world: World, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("budget", ["READING_S", "REHEARSING_S"])
+async def test_what_there_was_no_time_for_is_not_passed_off_as_the_whole(
+    world: World, monkeypatch: pytest.MonkeyPatch, budget: str
 ) -> None:
-    monkeypatch.setattr("shared.sync.preview.READING_S", -1.0)
+    monkeypatch.setattr(f"shared.sync.preview.{budget}", -1.0)
     view = preview_view(await preview(world))
     assert not view["is_whole"]
     assert {entity: found["read"] for entity, found in view["entities"].items()} == {
