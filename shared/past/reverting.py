@@ -36,6 +36,8 @@ from shared.sync.priorities import OTHER_EDIT, REVERT
 
 BATCH = 50
 """Records that are taken back in one transaction."""
+LOOKING_S = 60.0
+"""How long a preview counts; an answer over HTTP has 230 s."""
 SAMPLES = 50
 """Rows of a preview."""
 POSITION = "position"
@@ -92,15 +94,24 @@ class Reverts:
         self._changes = RunChanges()
 
     async def preview(self, company_id: UUID, run_id: UUID) -> dict[str, Any]:
-        """Return what taking the run back would do: counts, and samples with diffs. Nothing is written."""
+        """
+        Return what taking the run back would do: counts, and samples with diffs. Nothing is written.
+
+        `is_whole` is false where there was no time to look at everything.
+        """
+        until = time.monotonic() + LOOKING_S
         counts: Counter[str] = Counter()
         samples: list[dict[str, Any]] = []
+        is_whole = True
         for run in await self._runs(company_id, run_id):
             async for plans in self._planned(company_id, run):
                 for plan in plans:
                     _count(counts, plan)
                     samples.extend(_samples(plan)[: SAMPLES - len(samples)])
-        return {"run_id": run_id, "counts": dict(counts), "samples": samples}
+                if time.monotonic() > until:
+                    is_whole = False
+                    break
+        return {"run_id": run_id, "is_whole": is_whole, "counts": dict(counts), "samples": samples}
 
     async def start(self, company_id: UUID, run_id: UUID) -> UUID:
         """Start the run that takes *run_id* back; return its id. Raises NotFound, Conflict."""

@@ -52,6 +52,7 @@ async def test_what_a_pull_changed_goes_back_on_both_sides_unless_something_newe
     preview = await world.services.reverts.preview(world.company_id, run_id)
     assert preview["counts"] == {"records": 3, "fields": 5, "newer_change": 1, "archived": 0}
     assert len(preview["samples"]) == 6
+    assert preview["is_whole"]
     assert await world.vendor_state() == vendor_before
 
     done = await revert(world, run_id)
