@@ -36,6 +36,7 @@ class Stage:
     folders: tuple[str, ...] = ()  # below tests/
     awaited: bool = False  # may have no tests yet, and says so
     workers: int = 0  # processes that share the tests; 0: this one alone
+    share: str = "load"  # how: test by test, or `loadfile` where a file's set-up is dear
 
     def test_folders(self) -> list[str]:
         """Return those of its folders that hold tests."""
@@ -65,11 +66,11 @@ STAGES = (
             *(("python", "-m", f"scripts.{each}", "--check") for each in generators()),
         ),
     ),
-    Stage("unit", 2, folders=("unit", "property")),
+    Stage("unit", 1.5, folders=("unit", "property"), workers=2),
     # These wait for services more than they compute, so three share two cores well.
-    Stage("integration", 3, folders=("integration",), workers=3),
+    Stage("integration", 4, folders=("integration",), workers=3),
     Stage("acceptance", 7, folders=("acceptance",)),
-    Stage("conformance", 2, folders=("contract", "conformance")),
+    Stage("conformance", 1.5, folders=("contract", "conformance"), workers=2, share="loadfile"),
     Stage("simulation", 2, folders=("simulation",)),
     Stage("browser", 0.5, folders=("browser",), awaited=True),
     Stage("bench", 0.5, folders=("bench",), awaited=True),
@@ -114,7 +115,7 @@ def run_tests(stage: Stage, folders: Sequence[str], outcome: Outcome) -> None:
     """Run the tests of *folders* under coverage, and add their figures to *outcome*."""
     report = REPORTS / f"{stage.name}.xml"
     report.unlink(missing_ok=True)
-    shared = ("-n", str(stage.workers)) if stage.workers else ()
+    shared = ("-n", str(stage.workers), "--dist", stage.share) if stage.workers else ()
     code = run_tool(("coverage", "run", "-m", "pytest", *folders, *shared, f"--junitxml={report}", "--durations=5"))
     outcome.tally = read_report(report) if report.exists() else Tally()
     if code != 0:
