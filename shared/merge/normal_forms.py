@@ -105,6 +105,19 @@ def phone_version(region: str) -> int:
     return VERSIONS[NormalForm.PHONE] + _REGION_STEP * int(region, _LETTERS)
 
 
+def phone_forms(value: str, region: str | None) -> set[str]:
+    """
+    Return every form that the number *value* may have at a company of *region*: as written, E.164, and national.
+
+    For whoever keeps forms longer than the company keeps its region, or its vendors their way of writing.
+    """
+    plain = form_of(NormalForm.PHONE)(value)
+    if region is None:
+        return {plain}
+    full = form_of(NormalForm.PHONE, phone_version(region))(value)
+    return {plain, full} | _national(full, region)
+
+
 def canonical_json(value: object) -> bytes:
     """Return *value* as JSON with sorted keys and no white space: equal values, equal bytes."""
     try:
@@ -179,6 +192,20 @@ def _phone_in(number: int) -> Form:
         return _as_e164(known) if phonenumbers.is_valid_number(known) else plain
 
     return phone_in
+
+
+def _national(phone: str, region: str) -> set[str]:
+    """Return the form in which *region* itself writes *phone*; nothing for a number of another country, or none."""
+    import phonenumbers
+
+    try:
+        number = phonenumbers.parse(phone, None)
+    except phonenumbers.NumberParseException:
+        return set()
+    is_theirs = number.country_code == phonenumbers.country_code_for_region(region)
+    if not is_theirs or not phonenumbers.is_valid_number(number):
+        return set()
+    return {_digits(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL))}
 
 
 def _international(text: str) -> str:

@@ -16,6 +16,7 @@ SHIPPED_ROUTES = (EntityType.APPLICATION,)
 _REGION = re.compile("[A-Z]{2}")
 _ADD: LiteralString = "INSERT INTO companies (id, name) VALUES (%(id)s, %(name)s) ON CONFLICT (id) DO NOTHING"
 _SET_REGION: LiteralString = "UPDATE companies SET default_region = %(region)s WHERE id = %(id)s"
+_REGION_OF: LiteralString = "SELECT default_region FROM companies WHERE id = %(id)s"
 _ROUTE: LiteralString = """
 INSERT INTO routes (id, company_id, entity_type, from_system, to_system)
 VALUES (%(id)s, %(company)s, %(entity)s, 'portal', 'job_owner')
@@ -46,6 +47,11 @@ class Companies:
             )
         if await tx.run(_SET_REGION, id=tx.company, region=region) == 0:
             raise NotFound(f"there is no company {tx.company}")
+
+    async def region(self, tx: Transaction) -> str | None:
+        """Return where phone numbers without a country belong (ISO 3166, two letters); None = nowhere."""
+        row = await tx.row(_REGION_OF, id=tx.company)
+        return row["default_region"] if row else None
 
     async def of_integration(self, tx: Transaction, integration_id: UUID) -> UUID | None:
         """Return the company of an integration, or None; in a dispatch transaction."""

@@ -13,10 +13,11 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from shared.merge.normal_forms import form_of
+from shared.merge.normal_forms import form_of, phone_forms
 from shared.model import EntityType
 from shared.model.fields import NormalForm
 from shared.security.keys import Keys, Purpose
+from shared.store.companies import Companies
 from shared.store.database import Transaction
 from shared.store.store import Store
 from shared.store.suppressions import Mark
@@ -33,10 +34,14 @@ def external_marks(keys: Keys, integration_id: UUID, external_ids: Iterable[str]
     return [mark for each in external_ids for mark in _marks(keys, EXTERNAL, f"{integration_id} {each}")]
 
 
-def identity_marks(keys: Keys, values: Mapping[str, JsonValue]) -> list[Mark]:
-    """Return the marks of a candidate's e-mail addresses and phone numbers, under every key that is known."""
+def identity_marks(keys: Keys, values: Mapping[str, JsonValue], region: str | None) -> list[Mark]:
+    """
+    Return the marks of a candidate's e-mail addresses and phone numbers, under every key that is known.
+
+    A number of the company's *region* has two: a vendor may write it with its country or without.
+    """
     emails = {form_of(NormalForm.EMAIL)(each) for each in _contacts(values, _EMAIL_FIELDS)}
-    phones = {form_of(NormalForm.PHONE)(each) for each in _contacts(values, _PHONE_FIELDS)}
+    phones = {form for each in _contacts(values, _PHONE_FIELDS) for form in phone_forms(each, region)}
     return [
         mark
         for kind, forms in ((EMAIL, emails), (PHONE, phones))
@@ -51,6 +56,7 @@ class Suppression:
     def __init__(self, store: Store, keys: Keys) -> None:
         self._store = store
         self._keys = keys
+        self._companies = Companies()
 
     async def hidden(
         self, tx: Transaction, integration_id: UUID, entity: EntityType, observations: Sequence[Observation]
@@ -58,7 +64,8 @@ class Suppression:
         """Return whose of *observations*, by external id, are suppressed; an application is its candidate's."""
         if entity is EntityType.JOB or not observations or not await self._store.suppressions.any(tx):
             return frozenset()
-        marks = {each.external_id: self._marks_of(integration_id, entity, each) for each in observations}
+        region = await self._companies.region(tx)
+        marks = {each.external_id: self._marks_of(integration_id, entity, each, region) for each in observations}
         known = await self._store.suppressions.known(tx, (mark for each in marks.values() for mark in each))
         return frozenset(external_id for external_id, own in marks.items() if any(mark.hash in known for mark in own))
 
@@ -76,7 +83,7 @@ class Suppression:
         """Whether a candidate with *values* is suppressed."""
         if not await self._store.suppressions.any(tx):
             return False
-        return bool(await self._store.suppressions.known(tx, identity_marks(self._keys, values)))
+        return bool(await self._store.suppressions.known(tx, await self._of_person(tx, values)))
 
     async def suppress(self, tx: Transaction, record_id: UUID, *, reason: str) -> int:
         """
@@ -88,25 +95,32 @@ class Suppression:
         record = await self._store.records.fetch(tx, EntityType.CANDIDATE, record_id)
         merged = (await self._store.record_merges.merged_into(tx, [record_id])).get(record_id, [])
         parts = await self._store.records.get(tx, EntityType.CANDIDATE, merged)
-        marks = [mark for each in (record, *parts.values()) for mark in identity_marks(self._keys, each.data)]
+        region = await self._companies.region(tx)
+        marks = [mark for each in (record, *parts.values()) for mark in identity_marks(self._keys, each.data, region)]
         for link in (await self._store.links.of_records(tx, [record_id])).get(record_id, []):
             marks += external_marks(self._keys, link.integration_id, [link.external_id])
         return await self._store.suppressions.add(tx, self._newest(marks), reason=reason)
 
     async def suppress_identity(self, tx: Transaction, values: Mapping[str, JsonValue], *, reason: str) -> int:
         """Suppress whoever holds the e-mail addresses and phones of *values*; return how many marks are new."""
-        return await self._store.suppressions.add(tx, self._newest(identity_marks(self._keys, values)), reason=reason)
+        marks = await self._of_person(tx, values)
+        return await self._store.suppressions.add(tx, self._newest(marks), reason=reason)
 
     async def lift(self, tx: Transaction, values: Mapping[str, JsonValue]) -> int:
         """Let whoever holds the e-mail addresses and phones of *values* in again; return how many marks went."""
-        return await self._store.suppressions.lift(tx, identity_marks(self._keys, values))
+        return await self._store.suppressions.lift(tx, await self._of_person(tx, values))
 
-    def _marks_of(self, integration_id: UUID, entity: EntityType, observation: Observation) -> list[Mark]:
+    async def _of_person(self, tx: Transaction, values: Mapping[str, JsonValue]) -> list[Mark]:
+        return identity_marks(self._keys, values, await self._companies.region(tx))
+
+    def _marks_of(
+        self, integration_id: UUID, entity: EntityType, observation: Observation, region: str | None
+    ) -> list[Mark]:
         if entity is EntityType.APPLICATION:
             candidate = observation.record.references.get("candidate_id")
             return [] if candidate is None else external_marks(self._keys, integration_id, [candidate.external_id])
         own = external_marks(self._keys, integration_id, [observation.external_id])
-        return own + identity_marks(self._keys, observation.values)
+        return own + identity_marks(self._keys, observation.values, region)
 
     def _newest(self, marks: Sequence[Mark]) -> list[Mark]:
         """Of the marks of one identifier, which stand together, the first is the newest key's."""

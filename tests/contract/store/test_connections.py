@@ -137,6 +137,16 @@ async def create(place: Place, **how: Any) -> Integration:
         return await Integrations().create(tx, new(**how))
 
 
+async def test_a_company_has_a_region_or_none(place: Place) -> None:
+    companies = Companies()
+    async with place.ground.database.company(place.company_id) as tx:
+        assert await companies.region(tx) is None
+        await companies.set_region(tx, "DE")
+        assert await companies.region(tx) == "DE"
+    async with place.ground.database.company(uuid4()) as tx:
+        assert await companies.region(tx) is None
+
+
 async def test_creation(place: Place) -> None:
     wanted = new()
     async with place.ground.database.company(place.company_id) as tx:

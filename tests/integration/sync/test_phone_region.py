@@ -38,3 +38,20 @@ async def test_a_region_is_a_country_of_a_company(world: World) -> None:
     async with world.services.database.company(uuid4()) as tx:
         with pytest.raises(NotFound):
             await Companies().set_region(tx, "GB")
+
+
+async def test_pain_32_an_erased_person_does_not_come_back_by_their_number_in_another_form(world: World) -> None:
+    await world.pull(EntityType.JOB)
+    person = await a_candidate(world)
+    await world.edit_at_vendor(
+        "candidates", person["id"], {"phone_numbers": [{"value": "+49 171 2345678", "type": "mobile"}]}
+    )
+    async with world.services.database.company(world.company_id) as tx:
+        await Companies().set_region(tx, "DE")
+        await world.services.suppression.suppress_identity(tx, {"phone": "0171 2345678"}, reason="erasure")
+        assert await world.services.suppression.holds(tx, {"phone": "+491712345678"})
+    run = await world.run_of(await world.pull(EntityType.CANDIDATE))
+    assert (run["records_suppressed"], run["status"]) == (1, "complete")
+    async with world.services.database.company(world.company_id) as tx:
+        await world.services.suppression.lift(tx, {"phone": "+49 171 2345678"})
+    assert await world.rows("SELECT 1 FROM suppressions") == []

@@ -26,6 +26,12 @@ async def set_region(session: Session, *, id: UUID, region: str | None) -> Resul
     return len(await session.update(table, slots, lambda _: True, lambda row: {**row, "default_region": region}))
 
 
+@imitates(companies, "_REGION_OF")
+async def region_of(session: Session, *, id: UUID) -> Result:
+    table = session.memory.tables["companies"]
+    return shown(session.rows_at(table, table.primary.name, id), ("default_region",))
+
+
 @imitates(companies, "_ROUTE")
 async def add_route(session: Session, *, id: UUID, company: UUID, entity: str) -> Result:
     await session.insert(

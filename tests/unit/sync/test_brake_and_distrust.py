@@ -64,21 +64,42 @@ def test_where_the_sides_differed_knowingly_nothing_is_restored() -> None:
 
 def test_pain_32_marks_know_a_person_by_any_spelling_and_by_no_other_use_of_the_key() -> None:
     keys = Keys(b"k" * 32)
-    one = identity_marks(keys, {"email": " Jo@Example.ORG ", "phone": "+44 (0)20 7946 0018"})
-    other = identity_marks(keys, {"email": "jo@example.org", "further_phones": [{"value": "+442079460018"}]})
+    one = identity_marks(keys, {"email": " Jo@Example.ORG ", "phone": "+44 (0)20 7946 0018"}, None)
+    other = identity_marks(keys, {"email": "jo@example.org", "further_phones": [{"value": "+442079460018"}]}, None)
     assert one == other
     assert [mark.kind for mark in one] == ["email", "phone"]
-    assert identity_marks(keys, {"email": "", "phone": None, "further_emails": []}) == []
+    assert identity_marks(keys, {"email": "", "phone": None, "further_emails": []}, None) == []
     assert b"jo@example.org" not in b"".join(mark.hash for mark in one)
     integration = uuid4()
     assert external_marks(keys, integration, ["7"]) != external_marks(keys, uuid4(), ["7"])
 
 
+@pytest.mark.parametrize(
+    ("erased", "region_then", "returns", "region_now"),
+    [
+        ("0171 2345678", "DE", "+49 171 2345678", "DE"),
+        ("+49 171 2345678", "DE", "0171/2345678", "DE"),
+        ("0171 2345678", None, "+49 171 2345678", "DE"),
+        ("+49 171 2345678", None, "(0171) 2345678", "DE"),
+        ("0171 2345678", "DE", "0171 2345678", None),
+        ("+49 171 2345678", "DE", "0171 2345678", "GB"),
+        ("030 123456 x7", "DE", "+49 30 123456 ext. 7", "DE"),
+    ],
+)
+def test_pain_32_a_number_is_known_with_its_country_and_without(
+    erased: str, region_then: str | None, returns: str, region_now: str | None
+) -> None:
+    keys = Keys(b"k" * 32)
+    suppressed = identity_marks(keys, {"phone": erased}, region_then)
+    assert set(suppressed) & set(identity_marks(keys, {"phone": returns}, region_now))
+    assert not set(suppressed) & set(identity_marks(keys, {"phone": "+44 171 2345678"}, region_now))
+
+
 def test_a_new_key_knows_those_whom_the_old_one_suppressed() -> None:
     before, after = Keys(b"k" * 32), Keys(b"n" * 32, [b"k" * 32])
-    (mark,) = identity_marks(before, {"email": "jo@example.org"})
-    assert mark in identity_marks(after, {"email": "jo@example.org"})
-    assert identity_marks(after, {"email": "jo@example.org"})[0] != mark
+    (mark,) = identity_marks(before, {"email": "jo@example.org"}, None)
+    assert mark in identity_marks(after, {"email": "jo@example.org"}, None)
+    assert identity_marks(after, {"email": "jo@example.org"}, None)[0] != mark
 
 
 def test_every_kind_of_difference_is_told_in_the_docs() -> None:
