@@ -28,6 +28,8 @@ from shared.security.aead import DataSealer
 QUEUE = "webhook-events"
 POISON_QUEUE = f"{QUEUE}-poison"
 CONTAINER = "webhook-events"
+UNREAD_CONTAINER = f"{CONTAINER}-unread"
+"""Batches that no worker could read, as they were. Nothing deletes them; back in `CONTAINER`, they are tried anew."""
 
 BATCH_BYTES = 1024 * 1024
 """A batch that has reached this takes no more entries; one entry alone may be larger."""

@@ -24,7 +24,8 @@ from shared.telemetry import EventLogger
 Settle = Callable[[Sequence[Notice]], Awaitable[None]]
 
 LAST_TRY = MOST_TRIES + 3
-"""A batch that was taken for poisoned so often ended its worker each time: its events are recorded unopened."""
+"""A batch that was taken for poisoned so often ended its worker each time: its events are recorded unopened.
+One that nobody could read is set aside whole."""
 PATIENCE_S = 60.0
 """How long one invocation waits for the database before the message goes back."""
 PAUSE_S = 1.0
@@ -66,7 +67,11 @@ class Worker:
             return None
 
     async def _settle(self, knock: EventKnock, settle: Settle) -> None:
-        """Settle a batch, and let go of it. One that is gone was settled before, under another knock."""
+        """
+        Settle a batch, and let go of it. One that is gone was settled before, under another knock.
+
+        What can't be read is kept: its events were answered 200, and another release may have written it.
+        """
         content = await self._blobs.find(events.CONTAINER, knock.batch)
         if content is None:
             return
@@ -74,6 +79,10 @@ class Worker:
             notices = events.read_batch(content)
         except InvalidPayload as error:
             self._log.error("webhook_batch_unreadable", code=error.code, batch=knock.batch, size_bytes=len(content))
+            if knock.tries <= LAST_TRY:
+                return  # the sweep knocks again, and a worker of the other release may answer
+            await self._blobs.put(events.UNREAD_CONTAINER, knock.batch, content)
+            self._log.error("webhook_batch_set_aside", batch=knock.batch, container=events.UNREAD_CONTAINER)
         else:
             await settle(notices)
         await self._blobs.delete(events.CONTAINER, knock.batch)

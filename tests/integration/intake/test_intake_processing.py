@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from shared import telemetry
 from shared.adapters import registry
 from shared.adapters.greenhouse.adapter import GreenhouseAdapter
 from shared.adapters.protocol import Change
@@ -364,13 +365,40 @@ async def test_what_comes_at_once_shares_batches_and_transactions(world: World) 
 
 
 async def test_a_message_that_is_not_ours_ends_without_harm(world: World) -> None:
-    await world.intake.blobs.put(events.CONTAINER, "not-ours", b'{"v": 1, "events": [{"id": "x"}]}')
-    for message in (b"", b"{}", b'{"v": 2, "batch": "not-ours", "tries": 0}'):
+    for message in (b"", b"{}", b'{"v": 2, "batch": "nowhere", "tries": 0}'):
         await world.intake.worker.work(message)
         await world.intake.worker.bury(message)
 
     assert await world.queues.count(events.QUEUE) == 0
     assert await world.batches() == {}
+
+
+async def test_a_batch_of_another_release_waits_for_one_that_can_read_it(world: World) -> None:
+    """It stays while the sweep knocks, then it is set aside whole: put back, its events are processed."""
+    integration_id, blobs = await world.published(), world.intake.blobs
+    await world.send(integration_id, BODY)
+    [(name, ours)] = (await world.batches()).items()
+    await world.messages()
+    theirs = b'{"v": 9, "entries": []}'
+    await blobs.put(events.CONTAINER, name, theirs)
+    for tries in range(LAST_TRY + 1):
+        knock = EventKnock(name, tries).message()
+        await (world.intake.worker.work(knock) if tries <= MOST_TRIES else world.intake.worker.bury(knock))
+        assert await world.batches() == {name: theirs}, tries
+
+    with telemetry.captured() as logged:
+        await world.intake.worker.bury(EventKnock(name, LAST_TRY + 1).message())
+
+    assert [each.event for each in logged if each.level == "error"] == [
+        "webhook_batch_unreadable",
+        "webhook_batch_set_aside",
+    ]
+    assert await world.batches() == {}
+    assert await blobs.find(events.UNREAD_CONTAINER, name) == theirs
+    await blobs.put(events.CONTAINER, name, ours)
+    assert await world.sweep() == 1
+    assert await world.work() == 1
+    assert world.jobs(integration_id) == {"candidate ext:4711": 1}
 
 
 async def test_an_entry_that_claims_to_be_verified_does_not_open(world: World) -> None:
