@@ -20,7 +20,7 @@ import orjson
 
 from shared import telemetry
 from shared.adapters.limits import LONGEST_WAIT_S, waiting_at_most
-from shared.errors import LeaseLost, LiaisonError, Unavailable
+from shared.errors import Conflict, LeaseLost, LiaisonError, Unavailable
 from shared.model import LogAction, LogStatus
 from shared.store.database import Database
 from shared.store.ledger import MAX_CRASHES, Claim, Job, Knock
@@ -225,11 +225,15 @@ class Runner:
                     return "continued", again
 
     async def _settle_error(self, job: Job, error: LiaisonError) -> str:
-        """Perform what `next_step` decides. Without a database nothing can be settled: the lease runs out."""
+        """
+        Perform what `next_step` decides.
+
+        Without a database, or when another transaction won, nothing is settled: the lease runs out, the sweep goes on.
+        """
         step = next_step(error, attempt=job.retry_count + 1, max_retries=job.max_retries, backoff=self._backoff)
         try:
             return await self._perform(job, step, error)
-        except (LeaseLost, Unavailable) as why:
+        except (Conflict, Unavailable) as why:  # LeaseLost is a Conflict
             log.warning("job_not_settled", code=why.code, cause=error.code)
             return "abandoned"
 

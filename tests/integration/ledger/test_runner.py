@@ -313,6 +313,28 @@ async def test_a_database_that_goes_while_the_job_runs_leaves_the_job_to_its_lea
     assert [each["job_id"] for each in await workshop.take(NORMAL)] == [str(job_id)]
 
 
+@pytest.mark.parametrize(
+    "error", [Rejected("no"), AuthFailed("no"), RateLimited("slowly", retry_at=datetime(2100, 1, 1, tzinfo=UTC))]
+)
+async def test_a_settlement_that_loses_against_another_leaves_the_job_to_its_lease(
+    workshop: Workshop, ground: Ground, place: Place, error: LiaisonError
+) -> None:
+    async def handler(_: Job) -> Ending:
+        workshop.database.loses = True
+        raise error
+
+    workshop.handle(handler)
+    job_id = await place.ask("k")
+    with telemetry.captured() as events:
+        assert await workshop.runner().answer(message_for(job_id, place.company_id), NORMAL) == 1
+    assert "job_not_settled" in [each.event for each in events if each.level == "warning"]
+    workshop.database.loses = False
+    assert (await ground.job_row(job_id))["status"] == "processing"
+    await ground.expire(job_id)
+    await workshop.sweep.sweep()
+    assert [each["job_id"] for each in await workshop.take(NORMAL)] == [str(job_id)]
+
+
 async def test_a_database_that_goes_between_claim_and_reading_leaves_the_job_to_its_lease(
     workshop: Workshop, ground: Ground, place: Place
 ) -> None:

@@ -15,7 +15,7 @@ from azure.storage.queue import TextBase64DecodePolicy
 from azure.storage.queue.aio import QueueClient
 
 from shared import telemetry
-from shared.errors import Unavailable
+from shared.errors import Conflict, Unavailable
 from shared.store.database import Database, Transaction
 from shared.store.ledger import Job, Knock
 from shared.store.queues import Knocker, Queues, knock_body
@@ -33,9 +33,10 @@ LIMITS = Limits(lease_s=60, at_once=10, per_integration=5)
 
 
 class Switchable(Database):
-    """The database, and a switch that takes it away."""
+    """The database, and switches: one takes it away, with the other it loses against somebody."""
 
     away = False
+    loses = False
 
     @asynccontextmanager
     async def company(self, company_id: UUID) -> AsyncIterator[Transaction]:
@@ -52,6 +53,8 @@ class Switchable(Database):
     def _look(self) -> None:
         if self.away:
             raise Unavailable("the test took the database away")
+        if self.loses:
+            raise Conflict("lost against another transaction")
 
 
 @dataclass
