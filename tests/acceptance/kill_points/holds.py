@@ -9,7 +9,6 @@ the moment *between* a commit and its return: the transaction is in the log and 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -76,14 +75,16 @@ def unconfirmed_commits(account: Account) -> Iterator[None]:
     with psycopg.connect(account.stack.database.admin, autocommit=True) as connection:
         connection.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
         connection.execute("SELECT pg_reload_conf()")
+        is_over = threading.Event()
         try:
-            probe = in_background(lambda: _commit_until_held(account.stack.database.admin))
+            probe = in_background(lambda: _commit_until(is_over, account.stack.database.admin))
             wait_until(lambda: _count(connection, _PROBE_WAITS, "%probe%") > 0, within=REACHED_S)
             yield
         finally:
             connection.execute("ALTER SYSTEM RESET synchronous_standby_names")
             connection.execute("SELECT pg_reload_conf()")
             wait_until(lambda: _count(connection, _WAITING_IN_COMMIT, "%") == 0, within=REACHED_S)
+            is_over.set()
             probe.join(REACHED_S)
 
 
@@ -105,12 +106,8 @@ def _count(connection: psycopg.Connection[Any], query: str, pattern: str) -> int
     return int(row[0]) if row else 0
 
 
-def _commit_until_held(dsn: str) -> None:
-    """Commit something until a commit had to wait: from then on the new setting counts."""
+def _commit_until(is_over: threading.Event, dsn: str) -> None:
+    """Commit something again and again: the first commit that has to wait shows that the new setting counts."""
     with psycopg.connect(dsn, autocommit=True) as connection:
-        deadline = time.monotonic() + REACHED_S
-        while time.monotonic() < deadline:
-            began = time.monotonic()
+        while not is_over.is_set():
             connection.execute("SELECT pg_logical_emit_message(true, 'probe', '')")
-            if time.monotonic() - began > 0.1:  # it was held, and has been let go
-                return
