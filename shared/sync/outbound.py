@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import asyncio
 from uuid import UUID
 
 from pydantic import JsonValue
@@ -36,7 +36,8 @@ class OutboundSweep:
 
         After the time budget the job goes on in another invocation, from the record that was last.
         """
-        started = time.monotonic()
+        clock = asyncio.get_running_loop().time
+        started = clock()
         knocks: list[Knock] = []
         after: UUID | None = None
         while True:
@@ -58,7 +59,7 @@ class OutboundSweep:
                     await self._store.runs.end(tx, run, status, evidence=evidence)
                     return Continue(knocks=knocks) if len(runs) > 1 else Done(status.value, knocks)
                 after = moved[-1]
-            if time.monotonic() - started >= self._time_budget_s:
+            if clock() - started >= self._time_budget_s:
                 return Continue(knocks=knocks, payload={AFTER: str(after), OF_RUN: str(run.id)})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 
@@ -15,10 +15,14 @@ EVERY_S = 5.0
 """How long counts stay in a process before they are written."""
 
 
+def _loop_time() -> float:
+    return asyncio.get_running_loop().time()
+
+
 class Traffic:
     """Counts of this process, until they are written."""
 
-    def __init__(self, database: Database, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, database: Database, *, clock: Callable[[], float] = _loop_time) -> None:
         self._database = database
         self._clock = clock
         self._sent: Counter[str] = Counter()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -88,13 +89,15 @@ class MemoryAdapters(Adapters):
 
 @contextmanager
 def chance(seed: int) -> Iterator[None]:
-    """Let everything that asks the system for random bytes, `uuid4` among it, be answered by *seed*."""
-    real = os.urandom
+    """Let everything that asks for chance be answered by *seed*: random bytes, `uuid4` among them, and `random`."""
+    real, drawn = os.urandom, random.getstate()
+    random.seed(f"drawn {seed}")
     os.urandom = Random(f"chance {seed}").randbytes  # noqa: S311 - a seed
     try:
         yield
     finally:
         os.urandom = real
+        random.setstate(drawn)
 
 
 @contextmanager
