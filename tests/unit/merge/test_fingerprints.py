@@ -79,6 +79,16 @@ def test_a_set_prints_identity_and_whole() -> None:
     assert elements_of(listed(PHONES, [{"value": "2", "type": "home"}], HASHER)).values() != typed.values()
 
 
+@pytest.mark.parametrize("detail", [True, 7, ["work"], {"kind": "work"}, "work"])
+def test_a_single_detail_of_any_type_is_part_of_the_whole(detail: object) -> None:
+    plain, detailed = ({"value": "+441632960960"}, {"value": "+441632960960", "detail": detail})
+    (alone,), (more,) = (elements_of(listed(PHONES, [each], HASHER)).values() for each in (plain, detailed))
+    assert alone != more
+    assert elements_of(listed(PHONES, [{**detailed, "empty": None}], HASHER)) == elements_of(
+        listed(PHONES, [detailed], HASHER)
+    )
+
+
 def test_an_element_without_its_identity_is_none() -> None:
     assert listed(PHONES, [{"type": "home"}, {"value": " "}, {}], HASHER) == {}
     assert listed(PHONES, "not a list", HASHER) == {}
