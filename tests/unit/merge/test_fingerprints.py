@@ -18,8 +18,8 @@ from shared.merge.fingerprints import (
     print_of,
 )
 from shared.merge.state import EMPTY, Fingerprint
+from shared.model import JsonObject, JsonValue
 from shared.model.fields import FIELDS, UNITS
-from shared.model.records import JsonObject
 from tests.unit.merge.lab import CANDIDATE, HASHER, PHONE, TAGS, rules
 
 PHONES = FIELDS[CANDIDATE]["further_phones"]
@@ -80,8 +80,9 @@ def test_a_set_prints_identity_and_whole() -> None:
 
 
 @pytest.mark.parametrize("detail", [True, 7, ["work"], {"kind": "work"}, "work"])
-def test_a_single_detail_of_any_type_is_part_of_the_whole(detail: object) -> None:
-    plain, detailed = ({"value": "+441632960960"}, {"value": "+441632960960", "detail": detail})
+def test_a_single_detail_of_any_type_is_part_of_the_whole(detail: JsonValue) -> None:
+    plain: JsonObject = {"value": "+441632960960"}
+    detailed: JsonObject = {**plain, "detail": detail}
     (alone,), (more,) = (elements_of(listed(PHONES, [each], HASHER)).values() for each in (plain, detailed))
     assert alone != more
     assert elements_of(listed(PHONES, [{**detailed, "empty": None}], HASHER)) == elements_of(
