@@ -1,4 +1,4 @@
-"""Worlds of the production engine: a hundred of them, told the same again, and told short when they fail."""
+"""Worlds of the production engine: three hundred of them, told the same again, and told short when they fail."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from tests.simulation.engine.story import MOST_LINES, shrink, told
 from tests.simulation.engine.traits import plain
 
 ROOT = Path(__file__).resolve().parents[2]
-WORLDS = 100
+WORLDS = 300
 
 
-def test_a_hundred_worlds_hold_every_invariant() -> None:
+def test_three_hundred_worlds_hold_every_invariant() -> None:
     """In a process without a tracer, and on every core: half small (odd seeds), half full."""
     command = [sys.executable, "-m", "tests.simulation", "--seeds", f"1-{WORLDS}", "--jobs", "2"]
     done = subprocess.run(command, cwd=ROOT, env=_untraced(), capture_output=True, text=True, check=False)  # noqa: S603

@@ -90,6 +90,15 @@ def test_a_single_detail_of_any_type_is_part_of_the_whole(detail: JsonValue) -> 
     )
 
 
+def test_several_details_are_part_of_the_whole_in_any_order() -> None:
+    one = elements_of(listed(PHONES, [{"value": "1", "type": "home", "extension": "7"}], HASHER))
+    turned = elements_of(listed(PHONES, [{"extension": "7", "type": "home", "value": "1"}], HASHER))
+    other = elements_of(listed(PHONES, [{"value": "1", "type": "home", "extension": "8"}], HASHER))
+    assert one == turned
+    assert one.keys() == other.keys()
+    assert [*one.values()] != [*other.values()]
+
+
 def test_an_element_without_its_identity_is_none() -> None:
     assert listed(PHONES, [{"type": "home"}, {"value": " "}, {}], HASHER) == {}
     assert listed(PHONES, "not a list", HASHER) == {}
