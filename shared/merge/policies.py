@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from pydantic import JsonValue
 
@@ -19,11 +18,11 @@ from shared.errors import InvalidInput
 from shared.model.enums import EntityType
 from shared.model.fields import FIELDS, SET_POLICIES, UNITS, Kind, Party, Policy, Unit
 
-Choice = TypeVar("Choice", Policy, Party)
-
 POLICIES = "policies"
 FIRST_LINK = "first_link"
 _KEYS = frozenset({"policy", "authority", "loosen"})
+_PARTIES = {Party.PORTAL.value: Party.PORTAL, Party.INTEGRATION.value: Party.INTEGRATION, "ats": Party.INTEGRATION}
+"""By the names a customer may write: an integration is the same as the kind of system at its other end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ def first_link_of(config: Mapping[str, JsonValue]) -> Party | None:
     given = config.get(FIRST_LINK)
     if given is None:
         return None
-    return _chosen(Party, given, f"config.{FIRST_LINK}")
+    return _named_party(given, f"config.{FIRST_LINK}")
 
 
 def _entity(name: str) -> EntityType:
@@ -100,7 +99,7 @@ def _unit(entity: EntityType, name: str, path: str) -> Unit:
 
 
 def _policy(entity: EntityType, unit: Unit, asked: Mapping[str, JsonValue], path: str) -> Policy:
-    policy = _chosen(Policy, asked.get("policy"), path)
+    policy = _named_policy(asked.get("policy"), path)
     is_set = FIELDS[entity][unit.members[0]].kind is Kind.SET
     if policy in SET_POLICIES and not is_set:
         raise _fault(path, f"{policy.value} is for lists, and {unit.name} is none", set(Policy) - SET_POLICIES)
@@ -115,7 +114,7 @@ def _policy(entity: EntityType, unit: Unit, asked: Mapping[str, JsonValue], path
 
 def _party(policy: Policy, asked: Mapping[str, JsonValue], path: str) -> Party | None:
     if policy is Policy.AUTHORITY:
-        return _chosen(Party, asked.get("authority"), f"{path}.authority")
+        return _named_party(asked.get("authority"), f"{path}.authority")
     if "authority" in asked:
         raise InvalidInput(
             f"{path}.authority: only the policy authority has one",
@@ -125,11 +124,18 @@ def _party(policy: Policy, asked: Mapping[str, JsonValue], path: str) -> Party |
     return None
 
 
-def _chosen(choices: type[Choice], given: JsonValue, path: str) -> Choice:
+def _named_policy(given: JsonValue, path: str) -> Policy:
     try:
-        return choices(str(given))
+        return Policy(str(given))
     except ValueError:
-        raise _fault(path, "must be one of the listed", choices) from None
+        raise _fault(path, "must be one of the listed", Policy) from None
+
+
+def _named_party(given: JsonValue, path: str) -> Party:
+    party = _PARTIES.get(str(given))
+    if party is None:
+        raise _fault(path, "must be one of the listed", _PARTIES)
+    return party
 
 
 def _fault(path: str, fault: str, choices: Iterable[str]) -> InvalidInput:

@@ -40,6 +40,12 @@ def test_nothing_said_is_nothing_otherwise() -> None:
     assert first_link_of({"first_link": "portal"}) is Party.PORTAL
 
 
+def test_the_system_at_the_other_end_may_be_named_by_its_kind() -> None:
+    assert first_link_of({"first_link": "ats"}) is Party.INTEGRATION
+    found = overrides_of({"policies": {"application": {"stage": {"policy": "authority", "authority": "ats"}}}})
+    assert found[EntityType.APPLICATION].authorities == {"stage": Party.INTEGRATION}
+
+
 @pytest.mark.parametrize(
     ("policies", "field", "remedy"),
     [
