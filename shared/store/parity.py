@@ -38,6 +38,11 @@ class ParityRun:
     certificate: Mapping[str, JsonValue] | None
     error: str | None
 
+    @property
+    def is_listed(self) -> bool:
+        """The vendor's last page has been seen: only the closing is left."""
+        return self.pages > 0 and self.position is None
+
 
 @dataclass(frozen=True, slots=True)
 class DifferenceRow:
@@ -203,7 +208,7 @@ class Parity:
             await tx.run(_NOTE, id=parity_id, company=tx.company, rows=as_json([_difference(row) for row in rows]))
 
     async def turn(self, tx: Transaction, parity_id: UUID, position: str | None, figures: PageFigures) -> None:
-        """Remember where the next page starts, and add what this one came to."""
+        """Remember where the next page starts (None: this was the last one), and add what this one came to."""
         await tx.run(
             _TURN,
             id=parity_id,

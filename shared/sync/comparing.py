@@ -140,6 +140,8 @@ class Comparer:
                 raise
 
     async def _compare(self, comparison: _Execution) -> Ending:
+        if comparison.run.is_listed:  # its closing failed, or its worker died in it
+            return await self._close(comparison, [])
         deadline = asyncio.get_running_loop().time() + self._time_budget_s
         position = comparison.run.position
         pages = comparison.adapter.pages(comparison.entity, None if position is None else Cursor(position))
@@ -157,9 +159,12 @@ class Comparer:
                 await close()
         if not is_whole:
             return Continue(knocks=knocks)
+        return await self._close(comparison, knocks)
+
+    async def _close(self, comparison: _Execution, knocks: Sequence[Knock]) -> Done:
         run, integration = comparison.run, comparison.integration
-        knocks.extend(await self._closing.close(comparison.job, run, integration, comparison.adapter))
-        return Done("compared", knocks)
+        closing = await self._closing.close(comparison.job, run, integration, comparison.adapter)
+        return Done("compared", [*knocks, *closing])
 
     async def _read(self, comparison: _Execution, pages: AsyncIterator[Page]) -> _Page | None:
         async with self._database.dispatch() as tx:

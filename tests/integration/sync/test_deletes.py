@@ -165,6 +165,28 @@ async def test_on_delete_keep_ends_the_link_and_keeps_the_record(world: World) -
     assert await count(world, GONE) == 1
 
 
+async def test_a_closing_that_fails_is_repeated_without_the_list(world: World) -> None:
+    """The vendor is away when it is asked for what it did not list."""
+    await configure(world, "delete_brake", '{"count": 2, "share": 0.0}')
+    await world.pull()
+    pairs = (await in_step(ground_of(world)))[:4]
+    await delete_at_vendor(world, pairs)
+    probe = f"/v3/candidates/{pairs[-1].external_id}"
+    response = await world.control.post(
+        "/faults", json={"kind": "error", "method": "GET", "path": probe, "status": 503, "times": 1}
+    )
+    response.raise_for_status()
+    cut = await compare(world)
+    assert (cut["status"], cut["pages"]) == ("running", 1)
+    before = len(await world.requests())
+    await world.execute("UPDATE sync_queue SET scheduled_at = now() WHERE action = 'compare'")
+    await world.drain()
+    run = await world.row("SELECT * FROM parity_runs")
+    assert (run["status"], run["pages"], run["explained"]) == ("complete", 1, 4)
+    asked = [each["path"] for each in (await world.requests())[before:]]
+    assert sorted(asked) == sorted(f"/v3/candidates/{each.external_id}" for each in pairs)
+
+
 async def test_a_record_that_was_edited_here_since_is_kept(world: World) -> None:
     await world.pull()
     (pair,) = (await in_step(ground_of(world)))[:1]
