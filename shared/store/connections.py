@@ -38,6 +38,8 @@ class IntegrationRow:
     """Events were dropped because more came than are kept."""
     default_region: str | None = None
     """Of the company: where phone numbers without a country belong."""
+    is_told_unreachable: bool = False
+    """People are told that the vendor does not answer (the issue `vendor_unreachable` is open)."""
 
     def allows(self, entity: EntityType, direction: Direction) -> bool:
         """Whether *entity* travels so: its switch is on and `config.directions` has it (inbound where silent)."""
@@ -52,7 +54,9 @@ _GET: LiteralString = """
 SELECT id, company_id, platform, api_base_url, api_key_encrypted, config, sync_enabled, sync_roles, sync_candidates,
     sync_applications, rank, version, max_retries, attention, clock_skew_ms, created_at, deleted_at,
     full_compare_wanted_at IS NOT NULL AS wants_full_comparison,
-    (SELECT c.default_region FROM companies c WHERE c.id = company_id) AS default_region
+    (SELECT c.default_region FROM companies c WHERE c.id = company_id) AS default_region,
+    EXISTS (SELECT FROM issues s WHERE s.integration_id = integrations.id AND s.kind = 'vendor_unreachable'
+        AND s.ended_at IS NULL) AS is_told_unreachable
 FROM integrations WHERE id = %(id)s
 """
 _PLATFORMS: LiteralString = "SELECT id, platform FROM integrations WHERE company_id = %(company)s"
@@ -156,4 +160,5 @@ def _integration(row: Mapping[str, Any]) -> IntegrationRow:
         deleted_at=row["deleted_at"],
         wants_full_comparison=row["wants_full_comparison"],
         default_region=row["default_region"],
+        is_told_unreachable=row["is_told_unreachable"],
     )

@@ -109,6 +109,8 @@ class Adapters:
                 await self._retire(entry)
             entry = self._make(integration)
             self._open[integration.id] = entry
+        if integration.is_told_unreachable:
+            self._breaker(integration).still_told()
         entry.users += 1
         try:
             yield entry.adapter

@@ -1,6 +1,9 @@
 """
 Breakers of integrations, shared by all workers through the Azure Table `breakers`, and what people see of them.
 
+What people are told stands in the database, and each job reads it with its integration (`is_told_unreachable`): where
+it stands, the next answer takes it back, so that nothing hangs on the process that closed the breaker.
+
 A process looks at the table every two seconds while it calls; in between it goes by what it saw. While the table is
 away each process counts for itself.
 """
@@ -47,7 +50,7 @@ class Notices(Protocol):
         ...
 
     async def closed(self, company_id: UUID, integration_id: UUID) -> None:
-        """Hear that one closed. May raise Unavailable; it is then told again with the next answer."""
+        """Hear that one closed. May raise Unavailable; it is then told again with the next answer, in any process."""
         ...
 
 
@@ -98,6 +101,10 @@ class SharedBreaker:
         self._away_until = float("-inf")
         self._owes_closing = False
 
+    def still_told(self) -> None:
+        """Know that people are told of an open one: the next answer takes that back, whoever closed it."""
+        self._owes_closing = True
+
     async def enter(self) -> str:
         """Return when a call may go out: the name of the probe that it is, or nothing. Raises BreakerOpen."""
         now = self._clock()
@@ -135,10 +142,11 @@ class SharedBreaker:
         if self._circuit == Circuit() and not self._owes_closing:
             return
         before, _ = await self._change(lambda _: Circuit())
-        if before.is_closed and not self._owes_closing:
+        if not before.is_closed:
+            log.info("breaker_closed", integration_id=str(self._integration_id))
+            self._owes_closing = True
+        if not self._owes_closing:
             return
-        log.info("breaker_closed", integration_id=str(self._integration_id))
-        self._owes_closing = True
         try:
             await self._notices.closed(self._company_id, self._integration_id)
         except Unavailable as error:

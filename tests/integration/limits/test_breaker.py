@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,6 +13,7 @@ import pytest
 from sandbox.vendors.greenhouse import GreenhouseSimulator
 from sandbox.vendors.greenhouse.settings import Settings as SimulatorSettings
 from shared.adapters.breaker import MOST_FAILURES, OPEN_S, PROBE_LASTS_S, Circuit
+from shared.composition import Services
 from shared.errors import BreakerOpen
 from shared.integrations.lifecycle import Integrations
 from shared.model import Direction, EntityType
@@ -191,6 +192,28 @@ async def test_pain_30_a_vendor_that_is_down_is_left_alone_and_costs_few_attempt
     await time_passes(world)
     await world.drain()
     assert await world.rows("SELECT 1 FROM sync_queue WHERE status = 'pending'") == []
+    assert await world.rows("SELECT 1 FROM issues WHERE ended_at IS NULL") == []
+    assert await standing(world) == {"waits": None, "blocked_reason": None}
+
+
+async def test_the_word_that_it_closed_may_be_lost_with_its_process(world: World) -> None:
+    """Another process closed it and died before it told anyone; whoever is answered next takes the issue back."""
+    await world.pull()
+    external_ids = [str(row["id"]) for row in (await world.vendor_state())["candidates"]]
+    await world.control.post("/faults", json={"kind": "error", "status": 503, "path": "/v3/.*", "times": None})
+    await look_at(world, external_ids)
+    await world.drain()
+    assert len(await world.rows("SELECT 1 FROM issues WHERE kind = 'vendor_unreachable' AND ended_at IS NULL")) == 1
+
+    await world.control.delete("/faults")
+    await time_passes(world)
+    state = {"state": orjson.dumps(asdict(Circuit())).decode()}
+    await world.services.limit_tables.merge(TABLE, str(world.integration_id), ROW, state)
+    bystander = Services(world.services.settings)
+    try:
+        await replace(world, services=bystander).drain()
+    finally:
+        await bystander.aclose()
     assert await world.rows("SELECT 1 FROM issues WHERE ended_at IS NULL") == []
     assert await standing(world) == {"waits": None, "blocked_reason": None}
 

@@ -57,11 +57,16 @@ async def company_of(session: Session, *, integration: UUID) -> Result:
 async def get(session: Session, *, id: UUID) -> Result:
     table, companies = session.memory.tables["integrations"], session.memory.tables["companies"]
     regions = {row["id"]: row["default_region"] for row in session.rows(companies, lambda _: True)}
+    told = session.rows(
+        session.memory.tables["issues"],
+        lambda row: row["integration_id"] == id and row["kind"] == "vendor_unreachable" and row["ended_at"] is None,
+    )
     return [
         {
             **table.fresh(row),
             "wants_full_comparison": row["full_compare_wanted_at"] is not None,
             "default_region": regions.get(row["company_id"]),
+            "is_told_unreachable": bool(told),
         }
         for row in session.rows_at(table, table.primary.name, id)
     ]
