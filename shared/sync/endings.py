@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydantic import JsonValue
 
@@ -38,3 +38,16 @@ class Continue:
 
 
 Ending = Done | Hold | Continue
+
+
+def together(endings: Sequence[Ending]) -> Ending:
+    """
+    Return the one ending of a job that had several things to do, with the knocks of all.
+
+    What is to go on goes on, the soonest of it; else the first that waits; else the first. A job that goes on comes
+    upon its waits again.
+    """
+    going_on = sorted((each for each in endings if isinstance(each, Continue)), key=lambda each: each.wait_s)
+    waiting = [each for each in endings if isinstance(each, Hold)]
+    first: Ending = next(iter([*going_on, *waiting, *endings]))
+    return replace(first, knocks=[knock for each in endings for knock in each.knocks])

@@ -24,7 +24,7 @@ from shared.sync.adapters import Adapters
 from shared.sync.applying import Applier
 from shared.sync.creating import Creator
 from shared.sync.distrust import Distrust
-from shared.sync.endings import Continue, Done, Ending, Hold
+from shared.sync.endings import Continue, Done, Ending, Hold, together
 from shared.sync.gone import Gone
 from shared.sync.merging import Merged
 from shared.sync.observations import observe
@@ -78,8 +78,7 @@ class Reconciler:
                 return await self._bring_in(work, adapter, job.record_key.removeprefix(EXTERNAL_KEY))
             if not links:
                 return await self._creator.create(work, adapter, UUID(job.record_key))
-            endings = [await self._bring_together(work, adapter, link) for link in links]
-        return next((each for each in endings if not isinstance(each, Done)), endings[0])
+            return together([await self._bring_together(work, adapter, link) for link in links])
 
     async def _links(self, tx: Transaction, job: Job) -> list[Link]:
         """Return the record's links at the job's integration; more than one only after people were merged."""
@@ -98,7 +97,14 @@ class Reconciler:
         if survivor_id is None:
             return None
         request = JobRequest(
-            job.integration_id, RECONCILE, job.entity, str(survivor_id), job.direction, job.priority, job.payload
+            job.integration_id,
+            RECONCILE,
+            job.entity,
+            str(survivor_id),
+            job.direction,
+            job.priority,
+            payload=job.payload,
+            run_id=job.run_id,
         )
         return Done("merged", await self._store.ledger.enqueue(tx, [request]))
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
 from shared.adapters.greenhouse.adapter import GreenhouseAdapter
 from shared.errors import Conflict, InvalidInput, NotFound
 from shared.merge.joining import Keep
-from shared.model import EntityType
+from shared.model import Direction, EntityType
+from shared.store.ledger import JobRequest
 from shared.sync.gone import Gone
+from shared.sync.priorities import RECONCILE
 from shared.sync.work import Work
 from tests.integration.sync.test_create import new_candidate
 from tests.integration.sync.test_identity import vendor_person
@@ -195,6 +197,20 @@ async def test_a_job_that_was_asked_for_the_merged_one_is_done_for_the_survivor(
     titles = [row["title"] for row in people.values() if row["last_name"] == "Lovelace" and row["title"]]
     assert titles.count("Programmer") == 2
     assert await world.rows("SELECT 1 FROM create_intents") == []
+
+
+async def test_what_a_run_asked_of_the_merged_one_still_counts_for_the_run(world: World) -> None:
+    one, two = await two_people(world)
+    await merge(world, one["id"], two["id"])
+    await world.drain()
+    services, run_id = world.services, uuid4()
+    asked = JobRequest(world.integration_id, RECONCILE, CANDIDATE, str(two["id"]), Direction.OUTBOUND, 5, run_id=run_id)
+    async with services.database.company(world.company_id) as tx:
+        await services.store.ledger.enqueue(tx, [asked])
+    await world.drain()
+    jobs = await world.rows("SELECT record_key FROM sync_queue WHERE run_id = %(run)s", run=run_id)
+    assert {row["record_key"] for row in jobs} == {str(one["id"]), str(two["id"])}
+    assert await world.rows("SELECT 1 FROM sync_logs WHERE run_id = %(run)s", run=run_id) != []
 
 
 async def test_what_waited_for_people_on_the_merged_one_is_asked_of_the_survivor(world: World) -> None:
