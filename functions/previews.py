@@ -9,6 +9,7 @@ import azure.functions as func
 from pydantic import BaseModel, ConfigDict, Field
 
 from functions.edge import Answer, Call, endpoint
+from shared.store.integrations import Integrations
 from shared.sync.preview import EntityPreview, Preview, PreviewRow
 
 bp = func.Blueprint()
@@ -27,10 +28,20 @@ class PreviewRequest(BaseModel):
 
 @endpoint(bp, "preview_integration", "POST", "api/integrations/{id}/preview")
 async def preview_integration(call: Call) -> Answer:
-    """Show what a full sync would create, link, change and hold. Nothing is written on either side."""
+    """
+    Show what a full sync would create, link, change and hold. No record is written on either side.
+
+    That it was seen is kept with the integration: what it shows may be outbound from now on.
+    """
     wanted, integration_id = call.body(PreviewRequest), call.path_id()
     preview = await call.services.previews.of(call.company_id, integration_id, most=wanted.records)
-    return Answer({"integration_id": integration_id, **preview_view(preview)})
+    seen = [each.entity for each in preview.entities if each.was_read]
+    async with call.services.database.company(call.company_id) as tx:
+        is_kept = await Integrations().previewed(
+            tx, integration_id, version=preview.version, by=call.principal.subject, entities=seen
+        )
+    opens = [each.value for each in seen] if is_kept else []
+    return Answer({"integration_id": integration_id, **preview_view(preview), "may_be_outbound": opens})
 
 
 def preview_view(preview: Preview) -> dict[str, Any]:

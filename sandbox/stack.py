@@ -141,6 +141,7 @@ def app_settings(database: SandboxDatabase, storage: str, fault_file: Path) -> d
         "ENCRYPTION_SECRET": base64.b64encode(secrets.token_bytes(32)).decode(),
         "AUTH_JWT_SECRET": secrets.token_urlsafe(40),
         "OUTGOING_ALLOW_LOOPBACK": "true",
+        "OUTBOUND_NEEDS_PREVIEW": "false",
         "SANDBOX_FAULT_FILE": str(fault_file),
         "LOG_FORMAT": "json",
     }

@@ -135,6 +135,7 @@ def _environment(database_dsn: str, storage: str) -> dict[str, str]:
         "ENCRYPTION_SECRET": base64.b64encode(secrets.token_bytes(32)).decode(),
         "AUTH_JWT_SECRET": secrets.token_urlsafe(32),
         "OUTGOING_ALLOW_LOOPBACK": "true",
+        "OUTBOUND_NEEDS_PREVIEW": "false",
         "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
         "FUNCTIONS_WORKER_RUNTIME": "python",
         "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",

@@ -14,6 +14,7 @@ Every error of Liaison, cut by what happens next.
     │   ├── SignatureError    a webhook that its signature does not cover
     │   ├── CursorExpired     start this pull again from its own start
     │   └── InvalidInput      a person's or a client's input; names the field and the remedy
+    │       └── PreviewNeeded good input, before anybody looked at what it would do
     ├── NeedsHuman            the integration pauses and people are told
     │   └── AuthFailed        credentials, scope or permission
     ├── Conflict              somebody else was faster; read again
@@ -131,6 +132,12 @@ class InvalidInput(Permanent):
     def __init__(self, message: str = "", *, field: str | None = None, **details: object) -> None:
         super().__init__(message, **details)  # type: ignore[arg-type]
         self.field = field
+
+
+class PreviewNeeded(InvalidInput):
+    """Nothing is written at a vendor before a preview of it was seen."""
+
+    code = "preview_needed"
 
 
 class NeedsHuman(LiaisonError):

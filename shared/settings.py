@@ -247,6 +247,12 @@ class Settings(BaseModel):
         ge=1,
     )
 
+    outbound_needs_preview: bool = _setting(
+        "OUTBOUND_NEEDS_PREVIEW",
+        True,
+        "Let an integration write at its vendor only after somebody has seen a preview of its first sync. "
+        "The sandbox, whose vendor is a simulator, sets it to false.",
+    )
     conflict_due_h: int = _setting(
         "CONFLICT_DUE_H",
         48,

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from sandbox import seed
 from sandbox.demo.cast import Cast, choose, mobile_of
 from sandbox.demo.showing import Progress
@@ -16,6 +18,8 @@ from sandbox.demo.waiting import NotInTime, until
 from sandbox.seed import call
 from sandbox.stack import Stack
 
+PREVIEWED = 100
+"""Records of each entity that are looked at: a page."""
 SYNC_S = 120.0
 ARRIVAL_S = 60.0
 POISON_S = 90.0
@@ -44,13 +48,13 @@ class Scene:
 
 
 def connect(scene: Scene) -> str:
-    """The integration by REST, both ways, and its webhook in Greenhouse with the secret that is shown once."""
+    """The integration by REST, inbound only, and its webhook in Greenhouse with the secret that is shown once."""
     made = seed.connect(
         scene.portal.admin,
         scene.stack.company_id,
         scene.greenhouse.control,
         scene.stack.greenhouse.addresses,
-        directions="both",
+        directions="inbound",
     )
     scene.portal.integration_id = made["id"]
     scene.cast = choose(scene.greenhouse.state())
@@ -58,6 +62,21 @@ def connect(scene: Scene) -> str:
     if not report["ok"]:
         raise NotInTime(f"the connection test failed: {report}")
     return "integration made, tested; webhook registered and pinged"
+
+
+def open_outbound(scene: Scene) -> str:
+    """What a first sync would do is looked at, and only then may anything be written in Greenhouse."""
+    path = f"/api/integrations/{scene.portal.integration_id}"
+    both_ways = {"config": {"directions": {"candidate": "both", "application": "both"}}}
+    refused = scene.portal.admin.patch(path, json=both_ways)
+    if refused.status_code != httpx.codes.CONFLICT:
+        raise NotInTime(f"outbound was switched on unseen: {refused.status_code}")
+    preview = call(scene.portal.admin, "POST", f"{path}/preview", {"records": PREVIEWED})
+    call(scene.portal.admin, "PATCH", path, both_ways)
+    counts = {entity: told["records"] for entity, told in preview["entities"].items()}
+    told = ", ".join(f"{sum(each.values())} {entity}s" for entity, each in counts.items())
+    writes = preview["writes_at_vendor"]
+    return f"refused unseen; of {told} the preview writes {writes} in Greenhouse; now both ways"
 
 
 def first_sync(scene: Scene) -> str:
@@ -210,6 +229,7 @@ def redrive(scene: Scene) -> str:
 
 POISONED_PHONE = "+49 40 428990"
 STEPS: tuple[tuple[str, Callable[[Scene], str]], ...] = (
+    ("previewed, then both ways", open_outbound),
     ("first sync", first_sync),
     ("shared addresses decided", decide_doubles),
     ("stage moved in Greenhouse", move_in_greenhouse),

@@ -21,7 +21,9 @@ from sandbox.services.folders import CLONE
 from sandbox.services.process import ServiceFailed
 from sandbox.stack import DESCRIPTION, Stack, running_stack
 
-QUICK_RETRIES = {
+HOST_SETTINGS = {
+    # As in production, where the rest of the sandbox lets everybody write to its simulator.
+    "OUTBOUND_NEEDS_PREVIEW": "true",
     # The demo alone: five failures in five seconds, where production leaves half a minute between two.
     "AzureFunctionsJobHost__extensions__queues__visibilityTimeout": "00:00:01",
     "SYNC_VISIBILITY_SECONDS": "1",
@@ -42,7 +44,7 @@ def demonstrate(*, people: int, serve: Callable[[Stack], None] | None) -> int:
         f"Starting PostgreSQL, a storage account, the Functions host and a Greenhouse of {people} people ...",
         flush=True,
     )
-    with running_stack(people=people, host_settings=QUICK_RETRIES) as stack:
+    with running_stack(people=people, host_settings=HOST_SETTINGS) as stack:
         told = [_told("stack up", began, f"{stack.host.url}, company {stack.company_id}")]
         with _scene(stack, people) as scene:
             told += _tell(scene)
@@ -81,7 +83,7 @@ def _tell(scene: steps.Scene) -> Iterator[Told]:
             told = Told(title, time.monotonic() - began, f"{type(failure).__name__}: {failure}", is_good=False)
         print(f"  {'' if told.is_good else 'FAILED: '}{told.outcome}", flush=True)
         yield told
-        if not told.is_good and step in (steps.connect, steps.first_sync):
+        if not told.is_good and step in (steps.connect, steps.open_outbound, steps.first_sync):
             return
 
 

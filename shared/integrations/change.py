@@ -16,7 +16,8 @@ from shared.errors import Conflict, InvalidInput
 from shared.intake.secrets import WebhookSecrets
 from shared.integrations import credentials
 from shared.integrations.connection_test import skew_ms
-from shared.integrations.drafting import DIRECTIONS, check_addresses, check_merging
+from shared.integrations.drafting import check_addresses, check_merging
+from shared.integrations.outbound_gate import DIRECTIONS, NOT_SEEN, check_change
 from shared.integrations.requests import Config, PatchIntegration
 from shared.integrations.switching import SWITCHES
 from shared.merge.policies import FIRST_LINK, POLICIES
@@ -107,7 +108,11 @@ def plan_change(
     expected_version: int | None,
     now: datetime,
 ) -> Change:
-    """Return what *request* changes. Raises Conflict if *before* is not at *expected_version*, InvalidInput."""
+    """
+    Return what *request* changes.
+
+    Raises Conflict if *before* is not at *expected_version*, InvalidInput, PreviewNeeded.
+    """
     if expected_version is not None and before.version != expected_version:
         raise Conflict(f"the integration is at version {before.version} by now")
     columns: dict[str, Any] = {**request.switches()}
@@ -117,6 +122,11 @@ def plan_change(
     if request.sync_enabled and before.attention is not None:
         columns |= {"attention": None, "attention_detail": None}
     connection = _plan_connection(before, request, sealer, settings, columns)
+    if connection is not None:
+        columns |= NOT_SEEN
+    if settings.outbound_needs_preview:
+        seen = () if connection is not None else before.previewed_entities or ()
+        check_change(before.id, before.config, columns["config"], seen)
     webhook_secret = None
     if request.rotate_webhook_secret:
         webhook_secret = new_webhook_secret()

@@ -8,13 +8,12 @@ from uuid import UUID
 
 from shared.adapters.protocol import Capabilities, Connection
 from shared.integrations.credentials import API_KEY, take_secrets
+from shared.integrations.outbound_gate import DIRECTIONS, check_new
 from shared.integrations.requests import CreateIntegration
 from shared.merge.policies import first_link_of, overrides_of
 from shared.model import Direction, JsonValue
 from shared.security.outgoing import check_url
 from shared.settings import Settings
-
-DIRECTIONS = "directions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +30,15 @@ class Draft:
 
 
 def draft_of(request: CreateIntegration, settings: Settings) -> Draft:
-    """Return the connection that *request* asks for. Raises InvalidInput with the path of what is wrong."""
+    """Return the connection that *request* asks for. Raises InvalidInput and PreviewNeeded with the path of it."""
     plain, given = take_secrets(request.config.given())
     secrets = {name: value for name, value in given.items() if value is not None}
     if request.api_key is not None:
         secrets[API_KEY] = request.api_key.get_secret_value()
     check_addresses(request.api_base_url, plain, settings)
     check_merging(plain)
+    if settings.outbound_needs_preview:
+        check_new(plain)
     return Draft(request.api_base_url, {k: v for k, v in plain.items() if v is not None}, secrets)
 
 

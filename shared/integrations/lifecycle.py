@@ -154,7 +154,7 @@ class Integrations:
         Keep a new connection: inbound only, pulled by the default cadence, credentials sealed.
 
         The vendor is asked who we are; if it can't be reached, the integration is made all the same and the account
-        is learned at its first test. Raises InvalidInput.
+        is learned at its first test. Raises InvalidInput, PreviewNeeded.
         """
         platform = platform_name(request.platform)
         adapter = registry.get(platform)
@@ -211,8 +211,8 @@ class Integrations:
         """
         Change settings; new credentials are tested first, and replace the old ones in one statement or not at all.
 
-        Raises NotFound, InvalidInput (also for what the vendor refuses), Unavailable if the vendor can't be asked,
-        Conflict if it is not at *expected_version* or was changed meanwhile.
+        Raises NotFound, InvalidInput (also for what the vendor refuses), PreviewNeeded, Unavailable if the vendor can't
+        be asked, Conflict if it is not at *expected_version* or was changed meanwhile.
         """
         async with self._parts.database.company(company_id) as tx:
             before = await self._parts.integrations.get(tx, integration_id)

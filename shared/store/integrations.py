@@ -51,6 +51,10 @@ class Integration:
     clock_skew_ms: int
     webhook_secrets_version: int
     full_compare_wanted_at: datetime | None
+    previewed_at: datetime | None
+    """When somebody last looked at what a first sync would do, the vendor being called as it is now."""
+    previewed_by: str | None
+    previewed_entities: Sequence[str] | None
     deleted_at: datetime | None
     api_key_encrypted: str | None
     webhook_secret_sealed: str | None
@@ -91,7 +95,7 @@ CHANGEABLE = frozenset(
     {
         "name", "api_base_url", "sync_enabled", "sync_roles", "sync_candidates", "sync_applications", "config",
         "max_retries", "account", "clock_skew_ms", "api_key_encrypted", "webhook_secret_sealed", "attention",
-        "attention_detail",
+        "attention_detail", "previewed_at", "previewed_by", "previewed_entities",
     }
 )  # fmt: skip
 """Columns that `Integrations.update` may set."""
@@ -138,6 +142,12 @@ _OBSERVE: LiteralString = """
 UPDATE integrations SET account = coalesce(%(account)s, account), clock_skew_ms = %(clock_skew_ms)s
 WHERE id = %(id)s AND deleted_at IS NULL AND (account, clock_skew_ms)
     IS DISTINCT FROM (coalesce(%(account)s, account), %(clock_skew_ms)s)
+"""
+
+# Whoever changed the integration since may have changed what was looked at.
+_PREVIEWED: LiteralString = """
+UPDATE integrations SET previewed_at = clock_timestamp(), previewed_by = %(by)s, previewed_entities = %(entities)s
+WHERE id = %(id)s AND version = %(version)s AND deleted_at IS NULL
 """
 
 _DELETE: LiteralString = f"""
@@ -232,6 +242,13 @@ class Integrations:
     async def observe(self, tx: Transaction, integration_id: UUID, *, account: str | None, clock_skew_ms: int) -> None:
         """Keep what a connection test found out; the version stays."""
         await tx.run(_OBSERVE, id=integration_id, account=account, clock_skew_ms=clock_skew_ms)
+
+    async def previewed(
+        self, tx: Transaction, integration_id: UUID, *, version: int, by: str, entities: Sequence[EntityType]
+    ) -> bool:
+        """Keep that *by* saw a preview of *entities*; False: it is no longer at *version*, which was looked at."""
+        names = [each.value for each in entities]
+        return await tx.run(_PREVIEWED, id=integration_id, version=version, by=by, entities=names) > 0
 
     async def drop_tokens(self, tx: Transaction, integration_id: UUID) -> None:
         """Forget access tokens that older credentials were given."""

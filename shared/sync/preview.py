@@ -91,11 +91,20 @@ class EntityPreview:
     is_whole: bool = False
     """The vendor's last page was read."""
 
+    @property
+    def was_read(self) -> bool:
+        """Whether there is anything to see: some of it, or that there is nothing."""
+        return self.is_whole or bool(self.rows)
+
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """All of it. *seconds*: what reading took, and what applying and the writes at the vendor would take."""
+    """
+    All of it. *version*: of the integration as it was looked at. *seconds*: what reading took, and what applying and
+    the writes at the vendor would take.
+    """
 
+    version: int
     entities: Sequence[EntityPreview]
     requests: int
     writes: int
@@ -141,6 +150,7 @@ class Previews:
         writes = sum(any(diff.what == "push" for diff in row.fields) for each in entities for row in each.rows)
         per_call_s = reading_s / max(requests, 1)
         return Preview(
+            integration.version,
             entities,
             requests + writes * CALLS_PER_WRITE,
             writes,

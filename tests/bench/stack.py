@@ -68,6 +68,7 @@ def running_stack(people: int, *, seed: int = 7) -> Iterator[Stack]:
             "ENCRYPTION_SECRET": base64.b64encode(secrets.token_bytes(32)).decode(),
             "AUTH_JWT_SECRET": secrets.token_urlsafe(40),
             "OUTGOING_ALLOW_LOOPBACK": "true",
+            "OUTBOUND_NEEDS_PREVIEW": "false",
         }
         integration_id = asyncio.run(_connect(environment, simulator))
         yield Stack(owner_dsn, server.dsn(name), simulator, environment, integration_id)

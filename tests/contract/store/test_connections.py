@@ -209,6 +209,22 @@ async def test_what_a_test_of_the_connection_found(place: Place) -> None:
     assert (await observe(None, 9)).account == "acme"
 
 
+async def test_a_preview_is_kept_unless_the_integration_has_changed_since(place: Place) -> None:
+    made = await create(place)
+
+    async def previewed(version: int) -> bool:
+        async with place.ground.database.company(place.company_id) as tx:
+            return await Integrations().previewed(tx, made.id, version=version, by="jo", entities=[CANDIDATE])
+
+    assert (await previewed(2), await previewed(1)) == (False, True)
+    async with place.ground.database.company(place.company_id) as tx:
+        found = await Integrations().get(tx, made.id)
+        assert (found.previewed_by, found.previewed_entities, found.version) == ("jo", ["candidate"], 1)
+        assert found.previewed_at is not None
+        await Integrations().delete(tx, made.id)
+    assert not await previewed(2)
+
+
 async def delete(place: Place, integration_id: UUID) -> Integration:
     async with place.ground.database.company(place.company_id) as tx:
         return await Integrations().delete(tx, integration_id)

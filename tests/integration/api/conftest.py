@@ -28,8 +28,14 @@ ENCRYPTION_SECRET = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
 
 @pytest.fixture
+def needs_preview() -> bool:
+    """Whether outbound waits for a preview (`OUTBOUND_NEEDS_PREVIEW`)."""
+    return False
+
+
+@pytest.fixture
 async def services(
-    database: Database, storage: StorageAccount, monkeypatch: pytest.MonkeyPatch
+    database: Database, storage: StorageAccount, monkeypatch: pytest.MonkeyPatch, needs_preview: bool
 ) -> AsyncIterator[Services]:
     """The composition root's services, as every function gets them during this test."""
     settings = load_settings(
@@ -40,6 +46,7 @@ async def services(
             "ENCRYPTION_SECRET": ENCRYPTION_SECRET,
             "AUTH_JWT_SECRET": SECRET,
             "OUTGOING_ALLOW_LOOPBACK": "true",
+            "OUTBOUND_NEEDS_PREVIEW": str(needs_preview),
         }
     )
     built = Services(settings, limiter_off=True)

@@ -85,6 +85,7 @@ def cli(database: Database, storage: StorageAccount, monkeypatch: pytest.MonkeyP
             "ENCRYPTION_SECRET": ENCRYPTION_SECRET,
             "AUTH_JWT_SECRET": SECRET,
             "OUTGOING_ALLOW_LOOPBACK": "true",
+            "OUTBOUND_NEEDS_PREVIEW": "false",
         },
         monkeypatch,
     )

@@ -33,6 +33,7 @@ def settings_for(app_dsn: str, storage: str, **more: str) -> Settings:
             "ENCRYPTION_SECRET": base64.b64encode(b"k" * 32).decode(),
             "AUTH_JWT_SECRET": "s" * 40,
             "OUTGOING_ALLOW_LOOPBACK": "true",
+            "OUTBOUND_NEEDS_PREVIEW": "false",
             "SYNC_LEASE_SECONDS": "60",
             **more,
         }

@@ -96,6 +96,17 @@ async def observe(session: Session, *, id: UUID, account: str | None, clock_skew
     return len(changed)
 
 
+@imitates(production, "_PREVIEWED")
+async def previewed(session: Session, *, id: UUID, version: int, by: str, entities: list[str]) -> Result:
+    changed = await _set(
+        session,
+        id,
+        lambda row: _is_there(row) and row["version"] == version,
+        lambda _: {"previewed_at": session.clock(), "previewed_by": by, "previewed_entities": entities},
+    )
+    return len(changed)
+
+
 @imitates(production, "_DELETE")
 async def delete(session: Session, *, id: UUID) -> Result:
     return await _set(

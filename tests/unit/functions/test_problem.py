@@ -25,6 +25,7 @@ FORESEEN = [
     (errors.Conflict, 409),
     (errors.LeaseLost, 409),
     (errors.InvalidInput, 422),
+    (errors.PreviewNeeded, 409),
     (errors.Rejected, 422),
     (errors.Unavailable, 503),
     (errors.AuthFailed, 502),

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from shared.adapters.protocol import Check, ConnectionReport
-from shared.errors import Conflict, InvalidInput
+from shared.errors import Conflict, InvalidInput, PreviewNeeded
 from shared.intake.secrets import WebhookSecrets
 from shared.integrations.change import Change, plan_change
 from shared.integrations.connection_test import require_ok
@@ -17,7 +17,7 @@ from shared.integrations.credentials import open_secrets, seal_secrets
 from shared.integrations.requests import PatchIntegration
 from shared.model import EntityType
 from shared.security.sealing import Sealer
-from shared.settings import load_settings
+from shared.settings import Settings, load_settings
 from shared.store.integrations import Integration
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
@@ -31,6 +31,8 @@ SETTINGS = load_settings(
         "AUTH_JWT_SECRET": "a shared secret of thirty-two characters",
     }
 )
+UNGATED = SETTINGS.model_copy(update={"outbound_needs_preview": False})
+SEEN = {"previewed_at": NOW, "previewed_by": "jo", "previewed_entities": ["job", "candidate"]}
 
 
 def integration(**changes: Any) -> Integration:
@@ -55,12 +57,14 @@ def integration(**changes: Any) -> Integration:
     return Integration(**{**known, **changes})
 
 
-def planned(before: Integration, body: dict[str, Any], expected: int | None = None) -> Change:
+def planned(
+    before: Integration, body: dict[str, Any], expected: int | None = None, settings: Settings = UNGATED
+) -> Change:
     return plan_change(
         before,
         PatchIntegration.model_validate(body),
         sealer=SEALER,
-        settings=SETTINGS,
+        settings=settings,
         expected_version=expected,
         now=NOW,
     )
@@ -113,6 +117,43 @@ def test_new_secrets_are_sealed_beside_the_old_ones() -> None:
     assert open_secrets(SEALER, ID, change.columns["api_key_encrypted"]) == {"api_key": "new"}
     assert change.connection is not None
     assert change.connection.secrets == {"api_key": "new"}
+
+
+def outward(entity: str, direction: str = "both") -> dict[str, Any]:
+    return {"config": {"directions": {entity: direction}}}
+
+
+@pytest.mark.parametrize("direction", ["outbound", "both"])
+def test_nothing_becomes_outbound_that_nobody_has_seen_a_preview_of(direction: str) -> None:
+    with pytest.raises(PreviewNeeded) as refused:
+        planned(integration(), outward("candidate", direction), settings=SETTINGS)
+    assert refused.value.field == "config.directions.candidate"
+    assert f"POST /api/integrations/{ID}/preview" in str(refused.value.remedy)
+    change = planned(integration(**SEEN), outward("candidate", direction), settings=SETTINGS)
+    assert change.columns["config"]["directions"]["candidate"] == direction
+    with pytest.raises(PreviewNeeded, match=r"config\.directions\.application"):
+        planned(integration(**SEEN), outward("application", direction), settings=SETTINGS)
+
+
+@pytest.mark.parametrize("body", [{"api_key": "new"}, {"api_base_url": "https://harvest.example.org"}])
+def test_a_preview_counts_as_long_as_the_vendor_is_called_as_it_was_then(body: dict[str, Any]) -> None:
+    change = planned(integration(**SEEN), body, settings=SETTINGS)
+    assert {name: change.columns[name] for name in SEEN} == dict.fromkeys(SEEN)
+    with pytest.raises(PreviewNeeded):
+        planned(integration(**SEEN), {**body, **outward("candidate")}, settings=SETTINGS)
+
+
+@pytest.mark.parametrize("body", [{"name": "x"}, {"config": {"first_link": "portal"}}, outward("candidate", "inbound")])
+def test_what_leaves_the_calls_alone_leaves_the_preview_valid(body: dict[str, Any]) -> None:
+    both = {"client_id": "c", "directions": {"job": "inbound", "candidate": "both"}}
+    change = planned(integration(**{**SEEN, "config": both}), body, settings=SETTINGS)
+    assert change.columns.keys().isdisjoint(SEEN)
+
+
+def test_what_is_outbound_already_stays_so_without_a_preview() -> None:
+    both = {"client_id": "c", "directions": {"job": "inbound", "candidate": "outbound"}}
+    change = planned(integration(config=both), {"api_key": "new", **outward("candidate")}, settings=SETTINGS)
+    assert change.columns["config"]["directions"]["candidate"] == "both"
 
 
 def test_directions_are_merged_by_entity_and_can_not_be_lost() -> None:

@@ -39,6 +39,7 @@ FIRST_ANSWER: dict[str, NextStep] = {
     "SignatureError": DeadLetter("signature_invalid"),
     "CursorExpired": DeadLetter("cursor_expired"),
     "InvalidInput": DeadLetter("invalid_input"),
+    "PreviewNeeded": DeadLetter("preview_needed"),
     "NeedsHuman": Pause("needs_human"),
     "AuthFailed": Pause("auth_failed"),
     "Conflict": Again(OVERTAKEN_WAIT_S, "conflict"),
