@@ -20,6 +20,7 @@ from shared.errors import LiaisonError, Unavailable
 from shared.intake.publish import announce_rotation
 from shared.intake.secrets import WebhookSecrets
 from shared.integrations import credentials
+from shared.integrations.authorities import check_authorities
 from shared.integrations.cadence import default_cadences
 from shared.integrations.change import Change, new_webhook_secret, plan_change
 from shared.integrations.connection_test import Connector, report_view, require_ok, skew_ms, try_kept, try_new
@@ -185,6 +186,7 @@ class Integrations:
         )
         asked = [Cadence(**cadence.model_dump()) for cadence in request.schedules]
         async with self._parts.database.company(company_id) as tx:
+            await check_authorities(tx, self._parts.integrations, integration_id, new.config)
             integration = await self._parts.integrations.create(tx, new)
             await self._parts.schedules.put(tx, integration_id, [*default_cadences(adapter.capabilities), *asked])
             await self._take_over(tx, integration)
@@ -290,6 +292,8 @@ class Integrations:
 
     async def _apply(self, tx: Transaction, before: Integration, change: Change) -> tuple[Integration, list[Knock]]:
         after = before
+        if "config" in change.columns:
+            await check_authorities(tx, self._parts.integrations, before.id, change.columns["config"])
         if change.columns:
             after = await self._parts.integrations.update(tx, before.id, change.columns, based_on=before.version)
         if change.schedules:

@@ -27,13 +27,14 @@ async def prefer_always(
     Let *winner* (an integration; None = the portal) have the last word on *unit* at every integration of *sides*.
 
     What came from the winner is ours by then, so at the others the portal has it. Return who has it where. Raises
-    NotFound, InvalidInput, and Conflict when an integration is changed by others again and again.
+    NotFound, InvalidInput (also where an integration that is no side has the last word already), and Conflict when an
+    integration is changed by others again and again.
     """
     if winner is not None and winner not in sides:
         raise InvalidInput("integration_id: is no side of the conflict", field="integration_id")
     chosen = {each: Party.INTEGRATION if each == winner else Party.PORTAL for each in sides}
-    for integration_id, party in chosen.items():
-        await _write(integrations, company_id, integration_id, entity, unit, party)
+    for integration_id in sorted(chosen, key=lambda each: each == winner):  # two at a time can't have it
+        await _write(integrations, company_id, integration_id, entity, unit, chosen[integration_id])
     return chosen
 
 

@@ -125,6 +125,12 @@ WHERE company_id = %(company)s AND deleted_at IS NULL AND (created_at, id) > (%(
 ORDER BY created_at, id LIMIT %(limit)s
 """
 
+_WITH_POLICIES: LiteralString = f"""
+SELECT {_COLUMNS} FROM integrations
+WHERE company_id = %(company)s AND deleted_at IS NULL AND id <> %(id)s AND config -> 'policies' IS NOT NULL
+ORDER BY rank
+"""
+
 # Columns that *changes* does not name keep their value, also against a null.
 _UPDATE: LiteralString = (
     "UPDATE integrations SET "
@@ -222,6 +228,16 @@ class Integrations:
     ) -> list[Integration]:
         """Return the company's integrations in the order of their creation, deleted ones aside."""
         rows = await tx.rows(_LIST, company=tx.company, at=after[0], after=after[1], limit=limit)
+        return [_integration(row) for row in rows]
+
+    async def with_policies(self, tx: Transaction, *, besides: UUID) -> list[Integration]:
+        """
+        Return the company's other integrations that have `config.policies`, by rank.
+
+        Whoever asks at the same time waits for the end of this transaction: what they go by is not changed under them.
+        """
+        await tx.rows(_LOCK_RANKS, company=tx.company)
+        rows = await tx.rows(_WITH_POLICIES, company=tx.company, id=besides)
         return [_integration(row) for row in rows]
 
     async def update(

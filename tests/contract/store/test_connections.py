@@ -179,6 +179,20 @@ async def test_a_list_by_key(place: Place) -> None:
         assert [each.name for each in rest] == ["b"]
 
 
+async def test_others_with_policies_are_read_one_after_another(place: Place) -> None:
+    made = [await create(place, name=name, config={"policies": {}} if name > "a" else {}) for name in "abcd"]
+    await delete(place, made[1].id)
+
+    async def names() -> list[str]:
+        async with place.ground.database.company(place.company_id) as tx:
+            return [each.name for each in await Integrations().with_policies(tx, besides=made[2].id)]
+
+    async with place.ground.database.company(place.company_id) as tx:
+        assert [each.name for each in await Integrations().with_policies(tx, besides=made[3].id)] == ["c"]
+        other = await place.ground.blocked(names())
+    assert await other == ["d"]
+
+
 async def test_an_update_names_what_it_sets(place: Place) -> None:
     made = await create(place)
 

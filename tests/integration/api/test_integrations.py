@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from sandbox.vendors.greenhouse import GreenhouseSimulator
 from shared.composition import Services
 from shared.intake.secrets import WebhookSecrets
+from shared.integrations.lifecycle import Integrations
+from shared.integrations.preferences import prefer_always
+from shared.model import EntityType
 from tests.integration.api.calling import Caller, Reply
 from tests.integration.api.conftest import Company
 
@@ -250,6 +253,32 @@ async def test_who_wins_is_said_by_unit_and_a_fault_names_it(
     faulty = {**connection, "config": {**connection["config"], "first_link": "greenhouse"}}
     unmade = await admin("POST", f"/api/companies/{company.id}/integrations", faulty)
     assert (unmade.status, unmade.body["field"]) == (422, "config.first_link")
+
+
+async def test_one_integration_alone_has_the_last_word_on_a_unit(
+    admin: Caller, company: Company, connection: dict[str, Any], services: Services
+) -> None:
+    """Two would overwrite each other through us: the second is refused, made or changed, until the first lets go."""
+    policies = {"application": {"stage": {"policy": "authority", "authority": "integration"}}}
+    wanted = {**connection, "config": {**connection["config"], "policies": policies}}
+    first = await connect(admin, company, {**wanted, "name": "Sales"})
+    unmade = await admin("POST", f"/api/companies/{company.id}/integrations", wanted)
+    assert (unmade.status, unmade.body["field"]) == (422, "config.policies.application.stage")
+    assert "'Sales'" in unmade.body["detail"]
+
+    second = await connect(admin, company, connection)
+    path = f"/api/integrations/{second['id']}"
+    refused = await admin("PATCH", path, {"config": {"policies": policies}})
+    assert (refused.status, refused.body["field"]) == (422, "config.policies.application.stage")
+    portal = {"application": {"stage": {"policy": "authority", "authority": "portal"}}}
+    assert (await admin("PATCH", path, {"config": {"policies": portal}})).status == 200
+
+    # A preference for the second takes the last word from the first before it gives it.
+    sides = [UUID(each["id"]) for each in (second, first)]
+    integrations = Integrations.of(services)
+    await prefer_always(integrations, company.id, EntityType.APPLICATION, "stage", sides=sides, winner=sides[0])
+    shown = [(await admin("GET", f"/api/integrations/{each}")).body["config"]["policies"] for each in sides]
+    assert [each["application"]["stage"]["authority"] for each in shown] == ["integration", "portal"]
 
 
 async def test_a_test_reports_also_what_the_vendor_refuses(

@@ -52,6 +52,16 @@ async def of_company(session: Session, *, company: UUID, at: datetime, after: UU
     return [table.fresh(row) for row in ordered[:limit]]
 
 
+@imitates(production, "_WITH_POLICIES")
+async def with_policies(session: Session, *, company: UUID, id: UUID) -> Result:
+    table = session.memory.tables["integrations"]
+    rows = session.rows(
+        table,
+        lambda row: row["company_id"] == company and _is_there(row) and row["id"] != id and "policies" in row["config"],
+    )
+    return [table.fresh(row) for row in sorted(rows, key=lambda row: row["rank"])]
+
+
 @imitates(production, "_UPDATE")
 async def update(
     session: Session,
