@@ -31,6 +31,8 @@ CONTAINER = "webhook-events"
 UNREAD_CONTAINER = f"{CONTAINER}-unread"
 """Batches that no worker could read, as they were. Nothing deletes them; back in `CONTAINER`, they are tried anew."""
 
+BATCH_VERSION = 1
+"""Rises when older releases can't read a batch any more: they leave it to the newer ones."""
 BATCH_BYTES = 1024 * 1024
 """A batch that has reached this takes no more entries; one entry alone may be larger."""
 
@@ -126,7 +128,7 @@ def pack(event: Event, sealer: DataSealer) -> bytes:
 
 def batch_of(entries: Sequence[bytes]) -> bytes:
     """Return the batch of *entries*."""
-    return b'{"v": 1, "events": [' + b",".join(entries) + b"]}"
+    return b'{"v": %d, "events": [' % BATCH_VERSION + b",".join(entries) + b"]}"
 
 
 def batch_name(now: datetime) -> str:
@@ -135,11 +137,15 @@ def batch_name(now: datetime) -> str:
 
 
 def read_batch(content: bytes) -> list[Notice]:
-    """Read a batch. Raises InvalidPayload for what `batch_of` did not make."""
+    """Read a batch. Raises InvalidPayload for what `batch_of` did not make, also in another version."""
     try:
-        return [_notice(entry) for entry in orjson.loads(content)["events"]]
+        batch = orjson.loads(content)
+        version, entries = batch["v"], batch["events"]
+        if version == BATCH_VERSION:
+            return [_notice(entry) for entry in entries]
     except (ValueError, KeyError, TypeError) as error:
         raise InvalidPayload("batch: is not of our events") from error
+    raise InvalidPayload(f"batch: is of version {version!r}; this release reads {BATCH_VERSION}")
 
 
 def read_knock(message: bytes | str) -> EventKnock:

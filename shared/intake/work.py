@@ -78,7 +78,13 @@ class Worker:
         try:
             notices = events.read_batch(content)
         except InvalidPayload as error:
-            self._log.error("webhook_batch_unreadable", code=error.code, batch=knock.batch, size_bytes=len(content))
+            self._log.error(
+                "webhook_batch_unreadable",
+                code=error.code,
+                reason=str(error),
+                batch=knock.batch,
+                size_bytes=len(content),
+            )
             if knock.tries <= LAST_TRY:
                 return  # the sweep knocks again, and a worker of the other release may answer
             await self._blobs.put(events.UNREAD_CONTAINER, knock.batch, content)

@@ -379,7 +379,8 @@ async def test_a_batch_of_another_release_waits_for_one_that_can_read_it(world: 
     await world.send(integration_id, BODY)
     [(name, ours)] = (await world.batches()).items()
     await world.messages()
-    theirs = b'{"v": 9, "entries": []}'
+    theirs = ours.replace(b'{"v": 1,', b'{"v": 9,')  # looks the same, and may mean something else
+    assert theirs != ours
     await blobs.put(events.CONTAINER, name, theirs)
     for tries in range(LAST_TRY + 1):
         knock = EventKnock(name, tries).message()

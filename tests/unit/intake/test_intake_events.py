@@ -87,6 +87,14 @@ def test_what_is_not_of_ours_is_refused_by_name(message: bytes) -> None:
         events.read_knock(message)
 
 
+@pytest.mark.parametrize("version", [b"2", b"0", b'"1"', b"null"])
+def test_a_batch_of_another_version_is_refused_with_its_version(version: bytes) -> None:
+    batch = events.batch_of([events.pack(event(b"body"), SEALER)])
+
+    with pytest.raises(InvalidPayload, match="batch: is of version"):
+        events.read_batch(batch.replace(b'{"v": 1,', b'{"v": %s,' % version))
+
+
 def test_headers_of_platform_and_transport_are_left_out() -> None:
     headers = {"Signature": "s", "Greenhouse-Event-ID": "e", "X-Forwarded-For": "1.2.3.4", "Cookie": "c", "Host": "h"}
 
