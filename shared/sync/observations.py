@@ -134,9 +134,11 @@ class RuleBook:
         region = integration.default_region
         self._forms = {} if region is None else {NormalForm.PHONE: phone_version(region)}
         # A record that was looked at under other directions or policies or an older mapping wants another look.
-        policies = crc32(repr((self._overrides, self._first_link, self._forms)).encode())
+        forms = {form.value: version for form, version in self._forms.items()}
+        decided = [self._overrides.policies, self._overrides.authorities, self._first_link, forms]
+        policies = crc32(orjson.dumps(decided, option=orjson.OPT_SORT_KEYS))
         self.context = f"{MAPPING}/{self._inbound:d}{self._outbound:d}/{policies:08x}".encode()
-        """What a digest depends on besides the record."""
+        """What a digest depends on besides the record: by content, however the code and the config spell it."""
 
     def for_link(self, link_id: object) -> Rules:
         """Return the rules of one link."""

@@ -7,9 +7,11 @@ from datetime import timedelta, timezone
 import pytest
 
 from shared.adapters import registry
-from shared.model import UNITS, Candidate
+from shared.adapters.greenhouse.adapter import GreenhouseAdapter
+from shared.model import UNITS, Candidate, JsonObject, JsonValue
+from shared.security.keys import Keys
 from shared.store.links import Ticket
-from shared.sync.observations import is_admitted, observe, references_of, resolved, writable_units
+from shared.sync.observations import RuleBook, is_admitted, observe, references_of, resolved, writable_units
 from tests.unit.sync.parts import (
     APPLICATION,
     CANDIDATE,
@@ -17,6 +19,7 @@ from tests.unit.sync.parts import (
     NOON,
     RECORD,
     application,
+    integration,
     link,
     person,
     seen,
@@ -63,6 +66,25 @@ def test_only_what_a_merge_looks_at_changes_the_digest() -> None:
     assert base not in {seen(each).digest for each in other}
     assert len({seen(each).digest for each in other}) == len(other)
     assert seen(person(email="a@x.org"), context=b"1/11").digest != base
+
+
+def test_a_context_goes_by_what_was_decided_not_by_how_it_is_written() -> None:
+    """Customers may order and spell their policies otherwise; nothing is looked at again for that."""
+
+    def context(policies: JsonObject, **more: JsonValue) -> bytes:
+        row = integration(config={"policies": {"candidate": policies}, **more}, default_region="GB")
+        return RuleBook(GreenhouseAdapter, row, CANDIDATE, Keys(b"k" * 32)).context
+
+    base = context({"tags": "append", "current_title": {"policy": "authority", "authority": "integration"}})
+    assert context({"current_title": {"policy": "authority", "authority": "ats"}, "tags": {"policy": "append"}}) == base
+    others = [
+        context({"tags": "append"}),
+        context({"tags": "append", "current_title": {"policy": "authority", "authority": "portal"}}),
+        context({"tags": "append"}, first_link="portal"),
+        context({"tags": "append"}, first_link="integration"),
+    ]
+    assert len({base, *others}) == 1 + len(others)
+    assert max(map(len, [base, *others])) <= 16, "it personalises a BLAKE2b"
 
 
 def test_a_reference_is_part_of_the_digest() -> None:
