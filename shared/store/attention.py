@@ -21,6 +21,15 @@ class Quarantined:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """Something that people should know of *subject*."""
+
+    kind: str
+    subject: str
+    detail: str
+
+
 _QUARANTINE: LiteralString = """
 INSERT INTO quarantine AS q (id, company_id, integration_id, entity_type, external_id, run_id, code, reason)
 SELECT r.id, %(company)s, %(integration)s, %(entity)s, r.external_id, %(run)s, r.code, r.reason
@@ -42,7 +51,8 @@ ORDER BY first_seen_at, id LIMIT 10000
 """
 _RAISE: LiteralString = """
 INSERT INTO issues AS i (id, company_id, integration_id, kind, subject, detail)
-VALUES (%(id)s, %(company)s, %(integration)s, %(kind)s, %(subject)s, %(detail)s)
+SELECT r.id, %(company)s, %(integration)s, r.kind, r.subject, r.detail
+FROM jsonb_to_recordset(%(rows)s) AS r (id uuid, kind text, subject text, detail text)
 ON CONFLICT (integration_id, kind, subject) WHERE ended_at IS NULL
 DO UPDATE SET times = i.times + 1, last_seen_at = clock_timestamp(), detail = excluded.detail
 RETURNING times
@@ -127,16 +137,25 @@ class Attention:
         self, tx: Transaction, integration_id: UUID | None, *, kind: str, subject: str, detail: str
     ) -> bool:
         """Open an issue, or count it once more; return whether it is new."""
-        row = await tx.one(
-            _RAISE,
-            id=uuid4(),
-            company=tx.company,
-            integration=integration_id,
-            kind=kind,
-            subject=subject,
-            detail=detail,
+        return await self.raise_issues(tx, integration_id, [Issue(kind, subject, detail)]) == 1
+
+    async def raise_issues(self, tx: Transaction, integration_id: UUID | None, issues: Sequence[Issue]) -> int:
+        """Open issues, or count each once more (the last of one kind and subject); return how many are new."""
+        content = {
+            (each.kind, each.subject): {
+                "id": uuid4(),
+                "kind": each.kind,
+                "subject": each.subject,
+                "detail": each.detail,
+            }
+            for each in sorted(issues, key=lambda each: (each.kind, each.subject))  # all lock them in one order
+        }
+        if not content:
+            return 0
+        rows = await tx.rows(
+            _RAISE, company=tx.company, integration=integration_id, rows=as_json(list(content.values()))
         )
-        return bool(row["times"] == 1)
+        return sum(row["times"] == 1 for row in rows)
 
     async def settle_issue(self, tx: Transaction, integration_id: UUID, *, kind: str, subject: str) -> None:
         """Close an issue that no longer holds."""

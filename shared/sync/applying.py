@@ -21,6 +21,7 @@ from shared.merge.matching import Ambiguous, Matched, NewButPossibleDuplicate
 from shared.merge.rows import Row
 from shared.model import Direction, EntityType, LogAction, LogStatus
 from shared.security.keys import Keys
+from shared.store.attention import Issue
 from shared.store.database import Transaction
 from shared.store.ledger import JobRequest, Knock
 from shared.store.links import Link
@@ -272,19 +273,13 @@ class Applier:
 
     async def _tell(self, tx: Transaction, work: Work, merged: Sequence[Merged]) -> None:
         """Raise an issue for each unit of which the merge says that people must know."""
+        issues = []
         for each in merged:
-            if not each.issues:
-                continue
-            rules = {decision.unit: decision.rule for decision in each.outcome.decisions}
+            rules = {decision.unit: decision.rule for decision in each.outcome.decisions} if each.issues else {}
             for unit in each.issues:
                 kind, detail = ISSUES[rules[unit]]
-                await self._store.attention.raise_issue(
-                    tx,
-                    work.integration.id,
-                    kind=kind,
-                    subject=f"{work.entity.value}/{each.record_id}/{unit}",
-                    detail=f"{unit}: {detail}",
-                )
+                issues.append(Issue(kind, f"{work.entity.value}/{each.record_id}/{unit}", f"{unit}: {detail}"))
+        await self._store.attention.raise_issues(tx, work.integration.id, issues)
 
     async def _ask(
         self, tx: Transaction, work: Work, found: Sorted, merged: Sequence[Merged], doubtful: frozenset[UUID]

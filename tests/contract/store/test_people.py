@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from shared.store.attention import Quarantined
+from shared.store.attention import Issue, Quarantined
 from shared.store.conflicts import ConflictItem, FieldConflict, MatchConflict
 from shared.store.notices import Notices
 from shared.store.pins import StoredPin
@@ -201,6 +201,20 @@ async def test_an_issue_is_open_once(place: Place) -> None:
     assert await raised()
     assert await raised(of=None)
     assert await raised(of=None), "an issue of no integration is one of its own each time"
+
+
+async def test_issues_of_a_page_are_raised_by_one_statement(place: Place) -> None:
+    ground, attention = place.ground, place.ground.store.attention
+
+    async def raised(*issues: Issue) -> int:
+        async with ground.database.company(place.company_id) as tx:
+            return await attention.raise_issues(tx, place.integration_id, issues)
+
+    assert await raised(Issue("k", "a", "d"), Issue("k", "b", "d"), Issue("l", "a", "d"), Issue("k", "a", "last")) == 3
+    assert (await ground.row("issues", kind="k", subject="a"))["detail"] == "last"
+    assert await raised(Issue("k", "b", "e"), Issue("k", "c", "d")) == 1
+    assert (await ground.row("issues", subject="b"))["times"] == 2
+    assert await raised() == 0
 
 
 async def test_what_people_see_newest_first(place: Place) -> None:

@@ -70,36 +70,23 @@ async def aside(
 
 
 @imitates(production, "_RAISE")
-async def raise_issue(
-    session: Session,
-    *,
-    id: UUID,
-    company: UUID,
-    integration: UUID | None,
-    kind: str,
-    subject: str,
-    detail: str,
-) -> Result:
-    row = {
-        "id": id,
-        "company_id": company,
-        "integration_id": integration,
-        "kind": kind,
-        "subject": subject,
-        "detail": detail,
-    }
-    written = await session.upsert(
-        session.memory.tables["issues"],
-        row,
-        "issues_open",
-        lambda issue, excluded: {
-            **issue,
-            "times": issue["times"] + 1,
-            "last_seen_at": session.clock(),
-            "detail": excluded["detail"],
-        },
-    )
-    return [{"times": written[0]["times"]}]
+async def raise_issues(session: Session, *, company: UUID, integration: UUID | None, rows: str) -> Result:
+    told = []
+    for row in recordset(rows):
+        given = {**row, "id": UUID(row["id"]), "company_id": company, "integration_id": integration}
+        written = await session.upsert(
+            session.memory.tables["issues"],
+            given,
+            "issues_open",
+            lambda issue, excluded: {
+                **issue,
+                "times": issue["times"] + 1,
+                "last_seen_at": session.clock(),
+                "detail": excluded["detail"],
+            },
+        )
+        told.append({"times": written[0]["times"]})
+    return told
 
 
 @imitates(production, "_SETTLE")
