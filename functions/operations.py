@@ -19,6 +19,7 @@ from shared.integrations.requests import SYNONYMS
 from shared.model import RunStatus
 from shared.store.dead_letters import BATCH, DeadLetters
 from shared.store.listings import Listings
+from shared.sync.dismissals import Dismissals
 
 bp = func.Blueprint()
 log = telemetry.get_logger(__name__)
@@ -42,6 +43,27 @@ class RedriveRequest(BaseModel):
     def _means_one(self) -> Self:
         if len(self.model_fields_set) != 1:
             raise PydanticCustomError("one_of", "give group, integration_id, or all: true, and only one of them")
+        return self
+
+
+class Dismissal(BaseModel):
+    """`POST /dead-letters/{id}/dismiss`: why it need not run again."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, str_strip_whitespace=True)
+
+    reason: str = Field(min_length=1, max_length=500)
+
+
+class DismissalOfMany(Dismissal):
+    """`POST /dead-letters/dismiss`: which open letters are meant. Exactly one of the two."""
+
+    group: str | None = Field(default=None, pattern="^[0-9a-f]{32}$")
+    integration_id: UUID | None = None
+
+    @model_validator(mode="after")
+    def _means_one(self) -> Self:
+        if (self.group is None) == (self.integration_id is None):
+            raise PydanticCustomError("one_of", "give group or integration_id, and only one of them")
         return self
 
 
@@ -148,6 +170,29 @@ async def redrive_dead_letter(call: Call) -> Answer:
     await call.services.knocker.send([knock])
     log.info("dead_letter_redriven", dead_letter_id=letter_id, job_id=knock.job_id)
     return Answer({"id": letter_id, "job_id": knock.job_id, "state": "redriven"}, status=202)
+
+
+@endpoint(bp, "dismiss_dead_letter", "POST", "api/dead-letters/{id}/dismiss")
+async def dismiss_dead_letter(call: Call) -> Answer:
+    """End a dead letter without running its job."""
+    letter_id, reason = call.path_id(), call.body(Dismissal).reason
+    dismissals = Dismissals(call.services.database)
+    await dismissals.dismiss_one(call.company_id, letter_id, actor=call.principal.subject, reason=reason)
+    return Answer({"id": letter_id, "state": "dismissed"})
+
+
+@endpoint(bp, "dismiss_dead_letters", "POST", "api/dead-letters/dismiss")
+async def dismiss_dead_letters(call: Call) -> Answer:
+    """End the open dead letters of a cause or an integration; `more` says that some are left."""
+    wanted = call.body(DismissalOfMany)
+    letters, has_more = await Dismissals(call.services.database).dismiss(
+        call.company_id,
+        actor=call.principal.subject,
+        reason=wanted.reason,
+        group=wanted.group,
+        integration_id=wanted.integration_id,
+    )
+    return Answer({"letters": letters, "more": has_more})
 
 
 @endpoint(bp, "list_platforms", "GET", "api/platforms")

@@ -155,6 +155,12 @@ def _letters(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     redrive.add_argument("--all", action="store_true", help="every open one of the company")
     redrive.add_argument("--company", type=UUID, required=True)
     redrive.set_defaults(run="shared.cli.operating:redrive")
+    dismiss = commands.add_parser("dismiss", help="end a dead letter without running its job")
+    dismiss.add_argument("letter", type=UUID, nargs="?", help="one letter; without it --group")
+    dismiss.add_argument("--group", help="open ones of one cause, as `dead-letters --groups` names it")
+    dismiss.add_argument("--reason", required=True, help="why it need not run again; kept with the letter")
+    dismiss.add_argument("--company", type=UUID, required=True)
+    dismiss.set_defaults(run="shared.cli.operating:dismiss")
 
 
 def _group(

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shared.cli.output import fault, result
-from shared.cli.session import composed, opened
+from shared.cli.session import ACTOR, composed, opened
 from shared.errors import InvalidInput
 from shared.health import health_view
 from shared.store.dead_letters import BATCH, DeadLetters
 from shared.store.heartbeats import SWEEP
 from shared.store.ledger import Knock, Ledger
 from shared.store.listings import Listings
+from shared.sync.dismissals import Dismissals
 
 
 async def dead_letters(asked: argparse.Namespace) -> int:
@@ -47,6 +48,27 @@ async def redrive(asked: argparse.Namespace) -> int:
             await services.knocker.send(woken)
             letters, knocks = letters + taken, knocks + woken
     result({"redriven": letters, "job_ids": sorted({knock.job_id for knock in knocks})})
+    if letters == 0:
+        fault({"code": "conflict", "detail": "no such dead letter is open"})
+        return 1
+    return 0
+
+
+async def dismiss(asked: argparse.Namespace) -> int:
+    """End one dead letter without running its job, or those of a cause; 1 if none was open."""
+    if (asked.letter is None) == (asked.group is None):
+        raise InvalidInput("name one letter, or --group", field="letter")
+    reason = asked.reason.strip()
+    if not reason:
+        raise InvalidInput("say why it need not run again", field="reason")
+    async with opened() as session:
+        dismissals = Dismissals(session.database)
+        if asked.letter is not None:
+            await dismissals.dismiss_one(asked.company, asked.letter, actor=ACTOR, reason=reason)
+            letters, has_more = 1, False
+        else:
+            letters, has_more = await dismissals.dismiss(asked.company, actor=ACTOR, reason=reason, group=asked.group)
+    result({"dismissed": letters, "more": has_more})
     if letters == 0:
         fault({"code": "conflict", "detail": "no such dead letter is open"})
         return 1

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from shared.cli.engine import Engine, NoKnocks
 from shared.cli.output import result
-from shared.cli.session import company_of, composed
+from shared.cli.session import ACTOR, company_of, composed
 from shared.cli.syncing import LONGEST_WAIT_S
 from shared.model import Direction, EntityType
 from shared.store.listings import Listings
@@ -18,8 +18,6 @@ from shared.sync.priorities import COMPARE
 
 if TYPE_CHECKING:
     from shared.composition import Services
-
-ACTOR = "operator"
 
 
 async def compare(asked: argparse.Namespace) -> int:

@@ -16,6 +16,9 @@ from shared.store.database import Database
 if TYPE_CHECKING:
     from shared.composition import Services
 
+ACTOR = "operator"
+"""By whom a decision was made that came by a command."""
+
 
 @dataclass(frozen=True, slots=True)
 class Session:

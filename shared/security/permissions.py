@@ -49,6 +49,8 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = MappingProxyType(
         "list_dead_letter_groups": OPERATES,
         "redrive_dead_letter": OPERATES,
         "redrive_dead_letters": OPERATES,
+        "dismiss_dead_letter": OPERATES,
+        "dismiss_dead_letters": OPERATES,
         "list_candidates": READS_RECORDS,
         "get_candidate": READS_RECORDS,
         "create_candidate": EDITS_RECORDS,

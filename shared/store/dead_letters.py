@@ -1,21 +1,41 @@
-"""Dead letters by their cause, and many of them redriven at once."""
+"""Dead letters by their cause, and many of them redriven or dismissed at once."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, LiteralString
 from uuid import UUID
 
 from psycopg.errors import UniqueViolation
 
 from shared.errors import Conflict
+from shared.model import Direction, EntityType
 from shared.store.database import Transaction
 from shared.store.jobs import Knock
+from shared.store.links import EXTERNAL_KEY
 
 REDRIVE_TRIES = 3
 BATCH = 500
 """Letters that one transaction takes up."""
 MOST_GROUPS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Dismissed:
+    """A letter that was open until now, and whose job it was."""
+
+    id: UUID
+    integration_id: UUID
+    job_id: UUID
+    entity: EntityType
+    code: str
+    direction: Direction | None
+    """None: the job is no longer known, and so are the next ones."""
+    record_id: UUID | None
+    external_id: str | None
+    run_id: UUID | None
+
 
 # Causes that differ in numbers and ids alone are alike (migration 0015).
 _GROUPS: LiteralString = """
@@ -76,6 +96,22 @@ SELECT j.*, (SELECT count(*) FROM letter) AS letters
 FROM (SELECT 1) AS one LEFT JOIN jobs j ON true
 """
 
+# Its job stays as it ended: until it is asked for anew it tells that a change of ours did not get through.
+_DISMISS: LiteralString = """
+WITH letter AS (
+    UPDATE dead_letters SET state = 'dismissed', ended_at = clock_timestamp(), ended_by = %(by)s,
+        ended_reason = %(reason)s
+    WHERE id IN (
+        SELECT d.id FROM dead_letters d
+        WHERE d.state = 'open' AND (%(letter)s::uuid IS NULL OR d.id = %(letter)s)
+            AND (%(group)s::text IS NULL OR d.group_key = %(group)s)
+            AND (%(integration)s::uuid IS NULL OR d.integration_id = %(integration)s)
+        ORDER BY d.created_at, d.id LIMIT %(limit)s FOR UPDATE)
+    RETURNING id, integration_id, job_id, entity_type, code
+)
+SELECT l.*, q.direction, q.record_key, q.run_id FROM letter l LEFT JOIN sync_queue q ON q.id = l.job_id
+"""
+
 
 class DeadLetters:
     """Statements on `dead_letters` that concern many."""
@@ -108,3 +144,44 @@ class DeadLetters:
             ]
             return int(rows[0]["letters"]), knocks
         raise Conflict("the jobs' keys are asked for all the time", remedy="try again")
+
+    async def dismiss(
+        self,
+        tx: Transaction,
+        *,
+        by: str,
+        reason: str,
+        letter_id: UUID | None = None,
+        group: str | None = None,
+        integration_id: UUID | None = None,
+        limit: int = BATCH,
+    ) -> list[Dismissed]:
+        """End open letters without running their jobs, the oldest first; return them. The others narrow it."""
+        rows = await tx.rows(
+            _DISMISS, by=by, reason=reason, letter=letter_id, group=group, integration=integration_id, limit=limit
+        )
+        return [_dismissed(row) for row in rows]
+
+
+def _dismissed(row: Mapping[str, Any]) -> Dismissed:
+    key: str = row["record_key"] or ""
+    is_external = key.startswith(EXTERNAL_KEY)
+    return Dismissed(
+        id=row["id"],
+        integration_id=row["integration_id"],
+        job_id=row["job_id"],
+        entity=EntityType(row["entity_type"]),
+        code=row["code"],
+        direction=None if row["direction"] is None else Direction(row["direction"]),
+        record_id=None if is_external else _uuid(key),
+        external_id=key.removeprefix(EXTERNAL_KEY) if is_external else None,
+        run_id=row["run_id"],
+    )
+
+
+def _uuid(text: str) -> UUID | None:
+    """Return the record that a job's key names; None for a job that concerns a whole list."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

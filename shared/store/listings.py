@@ -226,7 +226,7 @@ WHERE integration_id = %(integration)s AND entity_type IS NOT NULL AND direction
 ORDER BY entity_type, started_at DESC
 """
 _LETTER_COLUMNS: LiteralString = """id, integration_id, job_id, queue, action, entity_type AS entity, code, cause,
-    attempts, state, created_at, ended_at"""
+    attempts, state, created_at, ended_at, ended_by, ended_reason"""
 _DEAD_LETTER: LiteralString = f"SELECT {_LETTER_COLUMNS} FROM dead_letters WHERE id = %(id)s"
 _DEAD_LETTERS: LiteralString = f"""
 SELECT {_LETTER_COLUMNS} FROM dead_letters

@@ -147,8 +147,14 @@ async def test_dead_letters_are_shown_and_redriven(
     one = await cli("redrive", letters[0], "--company", company.id)
     assert (one.code, one.lines[0]["redriven"]) == (0, 1)
     assert (await cli("redrive", letters[0], "--company", company.id)).code == 1
+    dismiss = ("dismiss", "--company", company.id, "--reason")
+    assert (await cli(*dismiss, "closed")).code == 1
+    assert (await cli(*dismiss, " ", letters[1])).code == 1
+    assert (await cli(*dismiss, "closed", letters[1])).lines == [{"dismissed": 1, "more": False}]
+    assert (await cli(*dismiss, "closed", letters[1])).code == 1
+    assert (await cli(*dismiss, "closed", "--group", "0" * 32)).code == 1
     rest = await cli("redrive", "--all", "--company", company.id)
-    assert (rest.code, rest.lines[0]["redriven"]) == (0, 2)
+    assert (rest.code, rest.lines[0]["redriven"]) == (0, 1)
     assert query("SELECT count(*) FROM dead_letters WHERE state = 'open'") == [(0,)]
 
 

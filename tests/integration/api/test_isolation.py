@@ -80,6 +80,10 @@ CASES = {
     "redrive_dead_letters": Case(
         "/api/dead-letters/redrive", {"integration_id": "{integration}"}, statuses=frozenset({202})
     ),
+    "dismiss_dead_letters": Case(
+        "/api/dead-letters/dismiss", {"integration_id": "{integration}", "reason": "mine"}, statuses=frozenset({200})
+    ),
+    "dismiss_dead_letter": Case("/api/dead-letters/{letter}/dismiss", {"reason": "mine"}),
     "redrive_dead_letter": Case("/api/dead-letters/{letter}/redrive"),
     "list_candidates": empty("/api/candidates?integration_id={integration}&external_id={external}&archived=all"),
     "get_candidate": Case("/api/candidates/{candidate}"),

@@ -215,6 +215,47 @@ async def test_dead_letters_are_shown_by_cause_and_redriven_as_a_group(
     assert (await operator("GET", "/api/dead-letters/groups")).body["data"] == []
 
 
+async def test_a_dead_letter_is_dismissed_with_a_reason_and_a_line_in_the_log(
+    company: Company, integration: dict[str, Any], query: Query
+) -> None:
+    operator = company.as_(Role.OPS)
+    letter = bury(query, company, integration["id"])
+    path = f"/api/dead-letters/{letter}/dismiss"
+    for refused in ({}, {"reason": "  "}, {"reason": "x" * 501}, {"reason": "x", "by": "me"}):
+        assert (await operator("POST", path, refused)).status == 422, refused
+    done = await operator("POST", path, {"reason": "the job was closed"})
+    assert (done.status, done.body) == (200, {"id": str(letter), "state": "dismissed"}), done.text
+    (shown,) = (await operator("GET", "/api/dead-letters?state=dismissed")).body["data"]
+    assert (shown["ended_by"], shown["ended_reason"]) == ("jo", "the job was closed")
+    (row,) = (await company.as_(Role.ADMIN)("GET", f"/api/integrations/{integration['id']}/logs")).body["data"]
+    assert (row["job_id"], row["details"]["letter_id"], row["details"]["by"]) == (shown["job_id"], str(letter), "jo")
+    assert "closed" not in str(row), "a reason may name people"
+    for action in ("dismiss", "redrive"):
+        again = await operator("POST", f"/api/dead-letters/{letter}/{action}", {"reason": "x"})
+        assert (again.status, again.body["code"]) == (409, "conflict")
+    assert query("SELECT status FROM sync_queue WHERE action = 'reconcile'") == [("failed",)]
+
+
+async def test_dead_letters_of_one_cause_are_dismissed_together(
+    company: Company, integration: dict[str, Any], query: Query
+) -> None:
+    operator = company.as_(Role.OPS)
+    for _ in range(2):
+        bury(query, company, integration["id"])
+    other = bury(query, company, integration["id"])
+    query("UPDATE dead_letters SET cause = 'refused' WHERE id = %s", other)
+    group = (await operator("GET", "/api/dead-letters/groups")).body["data"][0]
+    for refused in ({"group": group["group"]}, {"reason": "x"}, {"reason": "x", "group": "x"}):
+        assert (await operator("POST", "/api/dead-letters/dismiss", refused)).status == 422, refused
+    both = {"reason": "x", "group": group["group"], "integration_id": integration["id"]}
+    assert (await operator("POST", "/api/dead-letters/dismiss", both)).status == 422
+    done = await operator("POST", "/api/dead-letters/dismiss", {"reason": "x", "group": group["group"]})
+    assert (done.status, done.body) == (200, {"letters": 2, "more": False}), done.text
+    assert [row["id"] for row in (await operator("GET", "/api/dead-letters")).body["data"]] == [str(other)]
+    wanted = {"reason": "x", "integration_id": integration["id"]}
+    assert (await operator("POST", "/api/dead-letters/dismiss", wanted)).body["letters"] == 1
+
+
 async def test_health_tells_figures_and_needs_a_recent_sweep(
     services: Services, admin: Caller, integration: dict[str, Any], query: Query
 ) -> None:

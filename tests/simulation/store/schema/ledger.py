@@ -91,13 +91,16 @@ def ledger_tables() -> list[Table]:
                 "id": REQUIRED, "company_id": REQUIRED, "integration_id": REQUIRED, "job_id": REQUIRED,
                 "queue": REQUIRED, "action": REQUIRED, "entity_type": REQUIRED, "code": REQUIRED, "cause": REQUIRED,
                 "attempts": REQUIRED, "state": "open", "created_at": CLOCK, "ended_at": None, "cause_alike": None,
-                "group_key": None,
+                "group_key": None, "ended_by": None, "ended_reason": None,
             },
             ("id",),
             unique=(Index("dead_letters_open", ("job_id",), lambda row: row["state"] == "open"),),
             references=HANGS_ON,
             generated=_alike,
-            checks={"dead_letters_state_check": lambda row: row["state"] in {"open", "redriven", "dismissed"}},
+            checks={
+                "dead_letters_state_check": lambda row: row["state"] in {"open", "redriven", "dismissed"},
+                "dismissed_with_reason": lambda row: row["state"] != "dismissed" or bool(row["ended_reason"]),
+            },
         ),
         Table(
             "sync_logs",
