@@ -99,6 +99,13 @@ UPDATE conflicts SET record_id = %(record)s, matches = %(matches)s, version = ve
 WHERE id = %(id)s
 """
 _BEING_CREATED: LiteralString = "SELECT 1 FROM create_intents WHERE record_id = ANY(%(ids)s) AND state = 'open' LIMIT 1"
+# Jobs that are done stay a day; one merged id is asked for by few of them.
+_TOLD: LiteralString = """
+SELECT payload ->> 'merged_into' AS into_id FROM sync_queue
+WHERE integration_id = %(integration)s AND action = 'reconcile' AND entity_type = 'candidate'
+    AND record_key = ANY(%(keys)s) AND payload ->> 'merged_into' <> %(external)s
+ORDER BY created_at DESC, id LIMIT 1
+"""
 _WAITING: LiteralString = """
 SELECT DISTINCT integration_id, hold_reason FROM sync_queue
 WHERE status = 'pending' AND hold_reason LIKE %(reasons)s
@@ -186,6 +193,13 @@ class RecordMerges:
     async def is_being_created(self, tx: Transaction, record_ids: Sequence[UUID]) -> bool:
         """Whether a create of one of the records may be under way at a vendor."""
         return await tx.row(_BEING_CREATED, ids=list(record_ids)) is not None
+
+    async def told_into(
+        self, tx: Transaction, integration_id: UUID, external_id: str, keys: Sequence[str]
+    ) -> str | None:
+        """Return the vendor's id that *external_id*, with jobs under *keys*, was lately said to be merged into."""
+        row = await tx.row(_TOLD, integration=integration_id, external=external_id, keys=list(keys))
+        return None if row is None else str(row["into_id"])
 
     async def waiting_for(self, tx: Transaction, entity: EntityType, record_id: UUID) -> list[tuple[UUID, str]]:
         """Return integration and reason of jobs that are held until the record exists at their vendor."""

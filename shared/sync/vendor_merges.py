@@ -2,8 +2,9 @@
 People that a vendor merged: the link goes on to the record that is left (docs/identity.md).
 
 An event only says where to look. It is believed when the merged id answers 404 and the other one shows what was merged
-into it: an address of the person, or an application of theirs. Whether two of our records become one by that is said by
-`config.on_vendor_merge`: `review` (unless it says otherwise) asks a person, `merge` does it.
+into it: an address of the person, or an application of theirs. Where the other one was merged in its turn, it is
+followed to the end. Whether two of our records become one by that is said by `config.on_vendor_merge`: `review` (unless
+it says otherwise) asks a person, `merge` does it. What nothing shows is asked of a person in any case.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from shared.model.fields import NormalForm
 from shared.store.conflicts import MatchConflict
 from shared.store.database import Database, Transaction
 from shared.store.ledger import JobRequest, Knock
-from shared.store.links import Link, LinkWrite
+from shared.store.links import EXTERNAL_KEY, Link, LinkWrite
 from shared.store.record_merges import LinkPlace
 from shared.store.store import Store
 from shared.sync.candidate_merges import CANDIDATE, CandidateMerges
-from shared.sync.endings import Done
+from shared.sync.endings import Continue, Done
 from shared.sync.outcome_log import log_row
 from shared.sync.priorities import RECONCILE, WEBHOOK_SIGNAL
 from shared.sync.work import Work
@@ -38,6 +39,17 @@ MERGE, REVIEW = "merge", "review"
 ON_VENDOR_MERGE = (MERGE, REVIEW)
 """What `config.on_vendor_merge` may say."""
 
+ASKED = "merge_asked"
+"""Key of a job's payload: how often it has waited for the event of the next merge."""
+
+MERGED, UNPROVEN = "merged_at_vendor", "merge_unproven"
+"""Reasons of the items that people are asked with."""
+
+MOST_MERGES = 10
+"""In a row, one into the next."""
+WAIT_S = 60.0
+MOST_WAITS = 5
+"""An event of a later merge may arrive after the one of an earlier merge was worked on."""
 MOST_ASKED = 5
 """Applications that are fetched to see whose they are now; one that has moved is enough."""
 
@@ -50,27 +62,81 @@ class VendorMerges:
         self._store = store
         self._merges = merges
 
-    async def follow(self, work: Work, adapter: Adapter, link: Link) -> Done | None:
+    async def follow(self, work: Work, adapter: Adapter, link: Link) -> Done | Continue | None:
         """
         Let *link*, whose id the vendor no longer knows, go on to the record that the job says it was merged into.
 
-        None: no merge is spoken of, or nothing shows it; then the record is simply gone.
+        None: no merge is spoken of, or nothing shows it; then the record is gone, and a person is asked about the rest.
         """
-        into = work.job.payload.get(MERGED_INTO) if work.job is not None else None
+        payload = work.job.payload if work.job is not None else {}
+        into = payload.get(MERGED_INTO)
         if not isinstance(into, str) or link.entity is not CANDIDATE or into == link.external_id:
             return None
-        try:
-            survivor = await adapter.fetch(CANDIDATE, into)
-        except (NotFound, InvalidPayload):
-            return None
-        if not await self._is_shown(work, adapter, link, survivor):
+        last, survivor = await self._last(work, adapter, link, into)
+        if survivor is None or not await self._is_shown(work, adapter, link, survivor):
+            waits = payload.get(ASKED, 0)
+            if survivor is None and isinstance(waits, int) and waits < MOST_WAITS:
+                return Continue(WAIT_S, payload={ASKED: waits + 1})
+            await self._ask(work, link, last)
             return None
         async with self._database.company(work.integration.company_id) as tx:
-            if work.job is not None:
-                await self._store.ledger.guard(tx, work.job)
+            await self._guard(tx, work)
             await self._store.record_merges.alone(tx)
-            knocks = await self._settle(tx, work, link, into)
+            knocks = await self._settle(tx, work, link, last)
         return None if knocks is None else Done("merged_at_vendor", knocks)
+
+    async def _last(self, work: Work, adapter: Adapter, link: Link, into: str) -> tuple[str, Record | None]:
+        """Return where the merges end that begin with *into*, and the record there if the vendor has it."""
+        passed = {link.external_id}
+        while True:
+            passed.add(into)
+            try:
+                return into, await adapter.fetch(CANDIDATE, into)
+            except InvalidPayload:
+                return into, None
+            except NotFound:
+                following = await self._next(work, into)
+            if following is None or following in passed or len(passed) > MOST_MERGES:
+                return into, None
+            into = following
+
+    async def _next(self, work: Work, external_id: str) -> str | None:
+        """Return the id that *external_id* was merged into: as its own event said, or as we have followed it."""
+        integration_id = work.integration.id
+        async with self._database.company(work.integration.company_id) as tx:
+            key = (await self._store.links.record_keys(tx, integration_id, CANDIDATE, [external_id]))[external_id]
+            keys = sorted({key, EXTERNAL_KEY + external_id})
+            told = await self._store.record_merges.told_into(tx, integration_id, external_id, keys)
+            record_id = await self._record_behind(tx, integration_id, external_id)
+            if told is not None or record_id is None:
+                return told
+            links = (await self._store.links.of_records(tx, [record_id])).get(record_id, [])
+        living = [each for each in links if each.integration_id == integration_id and each.state == "live"]
+        living.sort(key=lambda each: not each.is_primary)
+        return next((each.external_id for each in living if each.external_id != external_id), None)
+
+    async def _record_behind(self, tx: Transaction, integration_id: UUID, external_id: str) -> UUID | None:
+        """Return the record of ours that *external_id* stands for, or the one that it has become part of."""
+        known = (await self._store.links.internal_ids(tx, integration_id, CANDIDATE, [external_id])).get(external_id)
+        if known is None:
+            return None
+        return (await self._store.record_merges.survivors(tx, [known])).get(known, known)
+
+    async def _ask(self, work: Work, link: Link, into: str) -> None:
+        """Ask a person about a merge that nothing shows, before the link ends as any other whose id is not known."""
+        if link.state != "live":
+            return
+        async with self._database.company(work.integration.company_id) as tx:
+            await self._guard(tx, work)
+            other_id = await self._record_behind(tx, work.integration.id, into)
+            matches = [] if other_id is None or other_id == link.internal_id else [other_id]
+            if matches and await self._store.identity_pairs.are_apart(tx, link.internal_id, *matches):
+                return
+            await self._store.conflicts.put_matches(tx, [_item(work, link, link.internal_id, matches, UNPROVEN)])
+
+    async def _guard(self, tx: Transaction, work: Work) -> None:
+        if work.job is not None:
+            await self._store.ledger.guard(tx, work.job)
 
     async def _is_shown(self, work: Work, adapter: Adapter, link: Link, survivor: Record) -> bool:
         async with self._database.company(work.integration.company_id) as tx:
@@ -161,17 +227,14 @@ class VendorMerges:
             actor = f"vendor:{work.integration.platform}"
             _, knocks = await self._merges.merge_within(tx, survivor_id, loser_id, {}, actor=actor)
             return "records_merged", knocks
-        item = MatchConflict(
-            "possible_duplicate",
-            CANDIDATE,
-            work.integration.id,
-            link.external_id,
-            [survivor_id],
-            loser_id,
-            "merged_at_vendor",
-        )
-        await self._store.conflicts.put_matches(tx, [item])
+        await self._store.conflicts.put_matches(tx, [_item(work, link, loser_id, [survivor_id], MERGED)])
         return "asked", []
+
+
+def _item(work: Work, link: Link, record_id: UUID, matches: Sequence[UUID], reason: str) -> MatchConflict:
+    return MatchConflict(
+        "possible_duplicate", CANDIDATE, work.integration.id, link.external_id, matches, record_id, reason
+    )
 
 
 def _addresses(values: dict[str, JsonValue]) -> set[str]:

@@ -272,6 +272,20 @@ async def test_merges_and_their_chains(place: Place) -> None:
         assert last.id == ids[0]
 
 
+async def test_what_a_vendor_said_of_a_merge_is_read_from_its_jobs(place: Place) -> None:
+    async def told(*keys: str, of: str = "2") -> str | None:
+        async with place.ground.database.company(place.company_id) as tx:
+            return await place.ground.store.record_merges.told_into(tx, place.integration_id, of, keys)
+
+    assert await told("ext:2") is None
+    await place.ask("ext:2")
+    await place.ask("ext:3", payload={"merged_into": "4"})
+    assert await told("ext:2") is None
+    await place.ask("ext:2", payload={"merged_into": "3"})
+    assert await told("ext:2", "another") == "3"
+    assert await told("ext:2", of="3") is None, "nobody is merged into themselves"
+
+
 async def test_what_moves_with_a_merge(place: Place) -> None:
     ground, merges = place.ground, place.ground.store.record_merges
     one, two = uuid4(), uuid4()

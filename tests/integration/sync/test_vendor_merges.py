@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from shared.adapters.protocol import Change, ChangeKind
 from shared.model import Direction, EntityType
 from shared.store.ledger import JobRequest
 from shared.sync.priorities import RECONCILE, WEBHOOK_SIGNAL
-from shared.sync.vendor_merges import MERGED_INTO
+from shared.sync.vendor_merges import MERGED_INTO, MOST_WAITS
 from tests.integration.sync.test_deletes import configure
 from tests.integration.sync.test_identity import vendor_person
+from tests.integration.sync.test_reconcile import signal
 from tests.integration.sync.world import World, fresh_token
 
 CANDIDATE = EntityType.CANDIDATE
@@ -26,11 +29,16 @@ async def person(world: World, first_name: str, **fields: Any) -> int:
 
 async def merge_there(world: World, winner: int, loser: int) -> None:
     """Merge two of the vendor's people there, and do what the webhook worker does with its event."""
+    await merge_silently(world, winner, loser)
+    await tell(world, winner, loser)
+
+
+async def merge_silently(world: World, winner: int, loser: int) -> None:
+    """Merge two of the vendor's people there."""
     response = await world.control.post(
         f"/candidates/{winner}/merge?webhooks=false", json={"secondary_candidate_id": loser}
     )
     response.raise_for_status()
-    await tell(world, winner, loser)
 
 
 async def tell(world: World, winner: int, loser: int) -> None:
@@ -161,5 +169,65 @@ async def test_what_nothing_shows_is_not_believed(world: World) -> None:
     await tell(world, winner, loser)
     assert await links_of(world, two["id"]) == {str(loser): ("gone", True)}
     assert await world.rows("SELECT 1 FROM conflicts WHERE reason = 'merged_at_vendor'") == []
+    one = await world.record_of(CANDIDATE, winner)
+    item = await world.row("SELECT * FROM conflicts WHERE status = 'open'")
+    asked = ("possible_duplicate", "merge_unproven", two["id"], [one["id"]])
+    assert (item["kind"], item["reason"], item["record_id"], item["matches"]) == asked
     archived = await world.row("SELECT archived_at FROM records WHERE id = %(id)s", id=two["id"])
     assert archived["archived_at"] is not None
+    await world.services.resolutions.resolve(world.company_id, item["id"], choice="new", actor="dm")
+    await tell(world, winner, loser)  # the same event once more
+    assert await world.rows("SELECT 1 FROM conflicts WHERE status = 'open'") == []
+
+
+async def test_a_merge_into_somebody_unknown_is_asked_about_too(world: World) -> None:
+    loser, stranger = await person(world, "Augusta"), 900_000_001
+    await world.pull(CANDIDATE)
+    record = await world.record_of(CANDIDATE, loser)
+    (await world.control.delete(f"/candidates/{loser}?webhooks=false")).raise_for_status()
+    await tell(world, stranger, loser)
+    for _ in range(MOST_WAITS):
+        assert await links_of(world, record["id"]) == {str(loser): ("live", True)}, "the next event may be on its way"
+        await time_passes(world)
+    assert await links_of(world, record["id"]) == {str(loser): ("gone", True)}
+    item = await world.row("SELECT * FROM conflicts WHERE status = 'open'")
+    assert (item["reason"], item["record_id"], item["matches"]) == ("merge_unproven", record["id"], [])
+    await world.services.resolutions.resolve(world.company_id, item["id"], choice="new", actor="dm")
+
+
+@pytest.mark.parametrize(
+    ("order", "is_known"), [("as they were", True), ("the later first", False), ("the later much later", True)]
+)
+async def test_merges_in_a_row_are_followed_to_their_end(world: World, order: str, is_known: bool) -> None:
+    """Ada into Augusta, Augusta into Grace: Ada's link ends at Grace, whichever event comes first."""
+    first, second = await person(world, "Ada", title="Analyst"), await person(world, "Augusta")
+    await (world.pull(CANDIDATE) if is_known else signal(world, CANDIDATE, first))
+    record = await world.record_of(CANDIDATE, first)
+    last = await person(world, "Grace")
+    await merge_silently(world, second, first)
+    await merge_silently(world, last, second)
+    events = [(second, first), (last, second)]
+    for event in reversed(events) if order == "the later first" else events:
+        await tell(world, *event)
+        if order == "the later much later":
+            await time_passes(world)
+    await time_passes(world)
+    links = await links_of(world, record["id"])
+    assert links[str(first)][0] == "gone"
+    # Grace is known by now, by her own event or in Augusta's stead: two of ours are one person there.
+    grace = await world.record_of(CANDIDATE, last)
+    (item,) = [
+        row
+        for row in await world.rows("SELECT * FROM conflicts WHERE status = 'open'")
+        if row["external_id"] == str(first)
+    ]
+    assert (item["reason"], item["record_id"]) == ("merged_at_vendor", record["id"])
+    assert item["matches"] == [grace["id"]]
+    kept = await world.row("SELECT archived_at FROM records WHERE id = %(id)s", id=record["id"])
+    assert kept["archived_at"] is None
+
+
+async def time_passes(world: World) -> None:
+    """Let the waits of all jobs be over, and run them."""
+    await world.execute("UPDATE sync_queue SET scheduled_at = now() WHERE status = 'pending'")
+    await world.drain()

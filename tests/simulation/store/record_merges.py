@@ -196,6 +196,22 @@ async def being_created(session: Session, *, ids: Sequence[UUID]) -> Result:
     return [{"?column?": 1} for _ in rows[:1]]
 
 
+@imitates(production, "_TOLD")
+async def told(session: Session, *, integration: UUID, external: str, keys: Sequence[str]) -> Result:
+    rows = session.rows(
+        session.memory.tables["sync_queue"],
+        lambda row: (
+            row["integration_id"] == integration
+            and row["action"] == "reconcile"
+            and row["entity_type"] == "candidate"
+            and row["record_key"] in keys
+            and row["payload"].get("merged_into", external) != external
+        ),
+    )
+    newest = sorted(sorted(rows, key=lambda row: row["id"]), key=lambda row: row["created_at"], reverse=True)
+    return [{"into_id": row["payload"]["merged_into"]} for row in newest[:1]]
+
+
 @imitates(production, "_WAITING")
 async def waiting(session: Session, *, reasons: str) -> Result:
     rows = session.rows(
