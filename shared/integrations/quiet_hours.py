@@ -9,13 +9,18 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+_OF_THIS_MACHINE = frozenset({"Factory", "localtime", "posixrules"})
+"""Zones by name that mean another thing on each machine, or nothing."""
+
 
 def known_zone(name: str) -> str:
-    """Return *name* if it is a time zone's; a validator."""
+    """Return *name* if it is a time zone's (IANA's, as `zoneinfo` knows them); a validator."""
     try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise PydanticCustomError("time_zone", "is no time zone; give a name like Europe/Berlin") from None
+        zone = ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder of zones, or no name of a file
+        zone = None
+    if zone is None or name in _OF_THIS_MACHINE:
+        raise PydanticCustomError("time_zone", "is no time zone; give a name like Europe/Berlin")
     return name
 
 

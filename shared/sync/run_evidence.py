@@ -23,6 +23,7 @@ def evidence_of(run: Run) -> dict[str, JsonValue]:
         "pages": counts.pages,
         "records_read": counts.read,
         "records_accounted_for": sum(parts),
+        "records_suppressed": counts.suppressed,
         "records_linked_before": run.expected if run.mode == "full" else None,
         "mode": run.mode,
     }

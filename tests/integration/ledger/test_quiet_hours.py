@@ -69,6 +69,10 @@ def test_what_is_saved_is_what_the_claim_understands() -> None:
     ("name", "value", "path"),
     [
         ("quiet_hours", {"time_zone": "Berlin", "spans": ["08:00-18:00"]}, "time_zone"),
+        ("quiet_hours", {"time_zone": "Europe", "spans": ["08:00-18:00"]}, "time_zone"),
+        ("quiet_hours", {"time_zone": "x" * 300, "spans": ["08:00-18:00"]}, "time_zone"),
+        ("quiet_hours", {"time_zone": "localtime", "spans": ["08:00-18:00"]}, "time_zone"),
+        ("quiet_hours", {"spans": ["08:00-18:00"]}, "time_zone"),
         ("quiet_hours", {"time_zone": "UTC", "spans": ["8-18"]}, "spans"),
         ("quiet_hours", {"time_zone": "UTC", "spans": ["08:00-08:00"]}, "spans"),
         ("quiet_hours", {"time_zone": "UTC", "spans": ["08:00:00-18:00"]}, "spans"),

@@ -210,6 +210,7 @@ async def test_pain_32_an_erased_person_does_not_come_back(world: World) -> None
     run = await world.run_of(await world.pull(EntityType.CANDIDATE))
     assert (run["records_suppressed"], run["status"]) == (1, "complete")
     assert run["evidence"]["records_accounted_for"] == run["evidence"]["records_read"] == run["records_read"]
+    assert run["evidence"]["records_suppressed"] == 1
     await signal(world, EntityType.CANDIDATE, person["id"])
     await world.pull(EntityType.APPLICATION)
     links = "SELECT 1 FROM external_entity_map WHERE external_id = %(id)s AND entity_type = 'candidate'"
