@@ -80,6 +80,13 @@ def _row(row: PreviewRow) -> dict[str, Any]:
         "external_id": row.external_id,
         "record_id": row.record_id,
         "fields": [
-            {"field": each.field, "ours": each.ours, "theirs": each.theirs, "what": each.what} for each in row.fields
+            {
+                "field": each.field,
+                "ours": each.ours,
+                "theirs": each.theirs,
+                "what": each.what,
+                "becomes": each.becomes,
+            }
+            for each in row.fields
         ],
     }

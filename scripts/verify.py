@@ -61,6 +61,11 @@ PIECES = (
         (PYTHON, "-m", "tests.simulation", "--seeds", "1-20000", "--keep", ".local/simulation.json"),
         resumes=True,
     ),
+    Piece(
+        "300 previews",
+        (PYTHON, "-m", "tests.preview_proof", "--seeds", "1-300", "--keep", ".local/previews.json"),
+        resumes=True,
+    ),
     Piece("20 kill points", (PYTHON, "-m", "tests.acceptance.kill_points", "--points", "20"), resumes=True),
     Piece("ten minutes of intake", (PYTHON, "-m", "tests.acceptance.intake", "--seconds", "600"), limit_seconds=1800),
 )

@@ -25,11 +25,12 @@ from shared.model import UNITS, Direction, EntityType
 from shared.store.connections import IntegrationRow
 from shared.store.database import Database, Transaction
 from shared.store.store import Store
+from shared.sync import waiting
 from shared.sync.adapters import Adapters
 from shared.sync.applying import Applier
 from shared.sync.merging import Merged
-from shared.sync.observations import Observation, observe
-from shared.sync.work import Work
+from shared.sync.observations import Observation, RuleBook, observe
+from shared.sync.work import Applied, Work
 
 READING_S = 90.0
 """How long records are read for; an answer over HTTP has 230 s."""
@@ -55,6 +56,11 @@ class Action(StrEnum):
     """A parent is missing, or a person must say who it is."""
     REFUSED = "refused"
     """It can't be read, or the database refuses it."""
+    SUPPRESSED = "suppressed"
+    """Somebody who was erased: it stays away."""
+
+
+_HELD = frozenset({Action.WAIT, Action.REFUSED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,8 @@ class FieldDiff:
     ours: JsonValue
     theirs: JsonValue
     what: str
+    becomes: JsonValue = None
+    """The value that is taken or pushed: of lists, what both sides make of it. None where it is held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,8 @@ class EntityPreview:
     rows: list[PreviewRow] = field(default_factory=list)
     first_meetings: Counter[str] = field(default_factory=Counter)
     """By unit: both sides are filled and differ, and nobody knows which is newer than what."""
+    parents: set[tuple[str, str]] = field(default_factory=set)
+    """Entity and external id of what records wait for."""
     requests: int = 0
     is_whole: bool = False
     """The vendor's last page was read."""
@@ -107,6 +117,7 @@ class Preview:
     version: int
     entities: Sequence[EntityPreview]
     requests: int
+    """Calls to the vendor in all: lists, missing parents, writes."""
     writes: int
     seconds: float
 
@@ -147,14 +158,18 @@ class Previews:
             reading_s = time.monotonic() - began
             entities = await self._rehearsed(integration, type(adapter), reads)
         requests = sum(each.requests for each in reads)
+        held = {(row.entity.value, row.external_id) for each in entities for row in each.rows if row.action in _HELD}
+        # A parent that did not come in is asked for by its id; one that has a job which waits is not.
+        parents = set[tuple[str, str]]().union(*(each.parents for each in entities)) - held
         writes = sum(any(diff.what == "push" for diff in row.fields) for each in entities for row in each.rows)
+        by_id = len(parents) + writes * CALLS_PER_WRITE
         per_call_s = reading_s / max(requests, 1)
         return Preview(
             integration.version,
             entities,
-            requests + writes * CALLS_PER_WRITE,
+            requests + by_id,
             writes,
-            round(time.monotonic() - began + writes * CALLS_PER_WRITE * per_call_s, 1),
+            round(time.monotonic() - began + by_id * per_call_s, 1),
         )
 
     async def _read(
@@ -204,25 +219,53 @@ class Previews:
             if time.monotonic() > until:
                 found.is_whole = False
                 break
+            await self._page(tx, work, found, observations, book)
+        ids = [each for each in read.refused if each is not None]
+        hidden = await self._applier.suppression.hidden_ids(tx, work.integration.id, read.entity, ids)
+        found.rows.extend(
+            PreviewRow(read.entity, each or "", Action.SUPPRESSED if each in hidden else Action.REFUSED)
+            for each in read.refused
+        )
+        return found
+
+    async def _page(
+        self, tx: Transaction, work: Work, found: EntityPreview, observations: Sequence[Observation], book: RuleBook
+    ) -> None:
+        """Apply a page as a pull does: a row that the database refuses is found by halves, the others come in."""
+        halves = [observations]
+        while halves:
+            half = halves.pop()
             try:
                 async with tx.savepoint():
-                    applied = await self._applier.apply(tx, work, observations, book)
+                    applied = await self._applier.apply(tx, work, half, book)
             except psycopg.DataError:
-                found.rows.extend(PreviewRow(read.entity, each.external_id, Action.REFUSED) for each in observations)
-                continue
-            merged = {each.observation.external_id: each for each in applied.merged}
-            for each in observations:
-                known = merged.get(each.external_id)
-                if known is not None:
-                    found.rows.append(_row(known))
-                    found.first_meetings.update(_first_meetings(known))
+                if len(half) > 1:
+                    halves += [half[len(half) // 2 :], half[: len(half) // 2]]
                 else:
-                    waits = each.external_id in applied.waits
-                    found.rows.append(
-                        PreviewRow(read.entity, each.external_id, Action.WAIT if waits else Action.UNCHANGED)
-                    )
-        found.rows.extend(PreviewRow(read.entity, each or "", Action.REFUSED) for each in read.refused)
-        return found
+                    found.rows.append(PreviewRow(work.entity, half[0].external_id, Action.REFUSED))
+                continue
+            await self._tell(tx, work, found, half, applied)
+
+    async def _tell(
+        self, tx: Transaction, work: Work, found: EntityPreview, observations: Sequence[Observation], applied: Applied
+    ) -> None:
+        """Add to *found* what *applied* made of *observations*."""
+        merged = {each.observation.external_id: each for each in applied.merged}
+        others = [each for each in observations if each.external_id not in merged]
+        quiet = [each for each in others if each.external_id not in applied.waits]
+        reasons = [waiting.parts(each) for each in applied.waits.values()]
+        found.parents.update((entity, key) for kind, entity, key in reasons if kind == "parent")
+        hidden: frozenset[str] = frozenset()
+        if applied.counts.suppressed:
+            hidden = await self._applier.suppression.hidden(tx, work.integration.id, work.entity, quiet)
+        for each in observations:
+            if (known := merged.get(each.external_id)) is not None:
+                found.rows.append(_row(known))
+                found.first_meetings.update(_first_meetings(known))
+                continue
+            action = Action.WAIT if each.external_id in applied.waits else Action.UNCHANGED
+            action = Action.SUPPRESSED if each.external_id in hidden else action
+            found.rows.append(PreviewRow(work.entity, each.external_id, action))
 
 
 def _row(merged: Merged) -> PreviewRow:
@@ -240,8 +283,14 @@ def _row(merged: Merged) -> PreviewRow:
         []
         if merged.is_new
         else [
-            *(FieldDiff(name, before.get(name), shown.get(name), "take") for name in merged.outcome.take),
-            *(FieldDiff(name, before.get(name), shown.get(name), "push") for name in merged.outcome.push),
+            *(
+                FieldDiff(name, before.get(name), shown.get(name), "take", to)
+                for name, to in merged.outcome.take.items()
+            ),
+            *(
+                FieldDiff(name, before.get(name), shown.get(name), "push", to)
+                for name, to in merged.outcome.push.items()
+            ),
             *(
                 FieldDiff(name, held.ours.get(name), held.theirs.get(name), "hold")
                 for held in merged.outcome.held

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from functions.previews import preview_view
-from sandbox.vendors.greenhouse.server import GreenhouseSimulator
-from sandbox.vendors.greenhouse.settings import Settings as SimulatorSettings
-from shared.model import EntityType
+from shared.composition import Services
 from shared.sync.preview import Action, Preview
 from tests.fixtures.postgres import Database
 from tests.fixtures.storage import StorageAccount
-from tests.integration.sync.world import World, connect, settings_for
+from tests.integration.sync.world import World, settings_for
+from tests.preview_proof.proving import Verdict, prepare, prove
 
-CANDIDATE = EntityType.CANDIDATE
-TABLES = ("records", "external_entity_map", "record_history", "conflicts", "sync_queue", "sync_logs", "runs", "notices")
-
-
-async def everything(world: World) -> dict[str, list[Any]]:
-    return {
-        table: await world.rows(f"SELECT to_jsonb(t)::text AS row FROM {table} t ORDER BY 1")  # noqa: S608
-        for table in TABLES
-    }
+SEEDS = range(1, 6)
 
 
 async def some_are_here_already(world: World) -> None:
@@ -50,55 +39,23 @@ async def preview(world: World, most: int = 1000) -> Preview:
     return await world.services.previews.of(world.company_id, world.integration_id, most=most)
 
 
-@pytest.mark.parametrize("seed", [7, 8, 9])
-async def test_what_it_shows_is_what_the_first_sync_does_record_by_record(
-    database: Database, storage: StorageAccount, seed: int
+async def test_what_it_shows_is_what_the_sync_then_does_record_by_record(
+    database: Database, storage: StorageAccount
 ) -> None:
-    async with GreenhouseSimulator(SimulatorSettings(people=40, seed=seed, limiter=False)) as simulator:
-        world = await connect(settings_for(database.app_dsn, storage.connection_string), simulator, database.admin_dsn)
-        try:
-            await some_are_here_already(world)
-            known = {row["id"] for row in await world.rows("SELECT id FROM records")}
-            before, vendor_before = await everything(world), await world.vendor_state()
-            shown = await preview(world)
-            assert await everything(world) == before
-            assert await world.vendor_state() == vendor_before
-            await world.pull()
-            await _is_what_was_shown(world, shown, known)
-        finally:
-            await world.control.aclose()
-            await world.services.aclose()
-
-
-async def _is_what_was_shown(world: World, shown: Preview, known: set[Any]) -> None:
-    links = {
-        (row["entity_type"], row["external_id"]): row["internal_id"]
-        for row in await world.rows("SELECT entity_type, external_id, internal_id FROM external_entity_map")
-    }
-    held = {
-        (row["record_id"], row["unit"])
-        for row in await world.rows("SELECT record_id, unit FROM conflicts WHERE kind = 'field'")
-    }
-    rows = [row for each in shown.entities for row in each.rows]
-    assert {row.action for row in rows} >= {Action.CREATE, Action.LINK}
-    for row in rows:
-        record_id = links.get((row.entity.value, row.external_id))
-        match row.action:
-            case Action.CREATE:
-                assert record_id not in known | {None}
-            case Action.LINK:
-                assert record_id == row.record_id
-            case _:
-                assert row.action in (Action.WAIT, Action.REFUSED), row
-                assert record_id is None
-        if record_id is None or row.action is Action.CREATE:
-            continue
-        data = (await world.row("SELECT data FROM records WHERE id = %(id)s", id=record_id))["data"]
-        for diff in row.fields:
-            expected = diff.theirs if diff.what == "take" else diff.ours
-            assert data.get(diff.field) == (expected if expected != [] else None), diff
-        assert {(record_id, each.field) for each in row.fields if each.what == "hold" and each.field == "phone"} <= held
-    assert len(links) == sum(row.action in (Action.CREATE, Action.LINK) for row in rows)
+    """The first worlds of `python -m tests.preview_proof`; `make verify` plays three hundred."""
+    prepare(database.admin_dsn)
+    settings = settings_for(database.app_dsn, storage.connection_string)
+    services, showing = (Services(settings, limiter_off=True) for _ in range(2))
+    whole = Verdict()
+    try:
+        for seed in SEEDS:
+            whole.add(await prove(services, showing, database.admin_dsn, seed))
+    finally:
+        await services.aclose()
+        await showing.aclose()
+    assert whole.faults == []
+    assert set(whole.actions) == set(Action)
+    assert set(whole.fields) == {"take", "push", "hold"}
 
 
 async def test_it_counts_and_offers(world: World) -> None:

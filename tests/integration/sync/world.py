@@ -79,8 +79,13 @@ class World:
 
     async def rows(self, query: str, **parameters: Any) -> list[dict[str, Any]]:
         """Read the database past every policy."""
+        (found,) = await self.rows_of([query], **parameters)
+        return found
+
+    async def rows_of(self, queries: Sequence[str], **parameters: Any) -> list[list[dict[str, Any]]]:
+        """Read the rows of each of *queries* past every policy."""
         async with await psycopg.AsyncConnection.connect(self.admin_dsn, row_factory=dict_row) as connection:
-            return await (await connection.execute(query, parameters)).fetchall()
+            return [await (await connection.execute(each, parameters)).fetchall() for each in queries]
 
     async def execute(self, statement: str, **parameters: Any) -> None:
         """Change the database past every policy, as its owner."""
@@ -133,8 +138,14 @@ class World:
 async def connect(
     settings: Settings, simulator: GreenhouseSimulator, admin_dsn: str, *, directions: str = "both", **config: Any
 ) -> World:
+    """Make a company and connect it to *simulator*, on services of its own."""
+    return await connect_with(Services(settings), simulator, admin_dsn, directions=directions, **config)
+
+
+async def connect_with(
+    services: Services, simulator: GreenhouseSimulator, admin_dsn: str, *, directions: str = "both", **config: Any
+) -> World:
     """Make a company and connect it to *simulator*."""
-    services = Services(settings)
     company_id = uuid4()
     async with services.database.company(company_id) as tx:
         await Companies().create(tx, "Acme")

@@ -1,0 +1,213 @@
+"""What a sync did, told from the tables and the vendor alone, and held against what its preview had shown."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+from uuid import UUID
+
+from pydantic import JsonValue
+
+from shared.adapters.greenhouse.contacts import ADDRESS_TYPES, EMAIL_TYPES, PHONE_TYPES, WEBSITE_TYPES, primary
+from shared.adapters.greenhouse.read import read_candidate
+from shared.model import UNITS, EntityType
+from shared.model.records import Contact
+from shared.sync.preview import Action, Preview, PreviewRow
+from tests.integration.sync.world import World
+
+Key = tuple[str, str]
+"""Entity and the vendor's id."""
+WRITABLE_TYPES = frozenset({*EMAIL_TYPES, *PHONE_TYPES, *ADDRESS_TYPES, *WEBSITE_TYPES})
+TABLES = (
+    "records", "external_entity_map", "record_history", "record_pins", "person_keys", "conflicts", "sync_queue",
+    "sync_logs", "runs", "quarantine", "issues", "notices", "create_intents", "dead_letters",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One company and its vendor at one moment."""
+
+    records: Mapping[UUID, Mapping[str, JsonValue]]
+    """Data by id."""
+    links: Mapping[Key, UUID]
+    held: frozenset[tuple[UUID, str]]
+    """Record and unit of each open conflict between values."""
+    refused: frozenset[tuple[UUID, str]]
+    """The same of values that the vendor did not take."""
+    quarantined: frozenset[Key]
+    waiting: frozenset[Key]
+    people: Mapping[str, Mapping[str, JsonValue]]
+    """What the vendor shows of its candidates, by its id; without those that can't be read."""
+
+
+_SNAPSHOT = (
+    "SELECT id, data FROM records WHERE company_id = %(company)s",
+    "SELECT entity_type, external_id, internal_id FROM external_entity_map WHERE company_id = %(company)s",
+    "SELECT record_id, unit, kind FROM conflicts WHERE company_id = %(company)s AND status = 'open'",
+    "SELECT entity_type, record_key FROM sync_queue WHERE company_id = %(company)s AND hold_reason IS NOT NULL",
+    "SELECT entity_type, external_id FROM quarantine WHERE company_id = %(company)s AND ended_at IS NULL",
+)
+
+
+async def snapshot(world: World) -> Snapshot:
+    """Return what holds now."""
+    records, links, conflicts, jobs, quarantine = await world.rows_of(_SNAPSHOT, company=world.company_id)
+    quarantined = frozenset((row["entity_type"], row["external_id"]) for row in quarantine)
+    return Snapshot(
+        records={row["id"]: row["data"] for row in records},
+        links={(row["entity_type"], row["external_id"]): row["internal_id"] for row in links},
+        held=frozenset((row["record_id"], row["unit"]) for row in conflicts if row["kind"] == "field"),
+        refused=frozenset((row["record_id"], row["unit"]) for row in conflicts if row["kind"] == "refused"),
+        quarantined=quarantined,
+        waiting=frozenset((row["entity_type"], row["record_key"].removeprefix("ext:")) for row in jobs) - quarantined,
+        people={
+            str(person["id"]): read_candidate(person).visible()
+            for person in (await world.vendor_state())["candidates"]
+            if isinstance(person["preferred_name"], str | None)
+        },
+    )
+
+
+async def everything(world: World) -> dict[str, list[Any]]:
+    """Return each row of the company, as text."""
+    query = "SELECT to_jsonb(t)::text FROM {} t WHERE company_id = %(company)s ORDER BY 1"
+    queries = [query.format(table) for table in TABLES]
+    return dict(zip(TABLES, await world.rows_of(queries, company=world.company_id), strict=True))
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A preview and the sync after it. *faults* tells each difference, for people."""
+
+    actions: Counter[str]
+    fields: Counter[str]
+    faults: list[str]
+
+
+def judge(shown: Preview, before: Snapshot, after: Snapshot) -> Judged:
+    """Hold what happened between *before* and *after* against what was *shown*, record by record and field by field."""
+    rows = [row for each in shown.entities for row in each.rows]
+    faults = [
+        *_actions(rows, before, after),
+        *_values(rows, before, after),
+        *_writes(rows, before, after),
+        *_conflicts(rows, before, after),
+    ]
+    fields = Counter(diff.what for row in rows for diff in row.fields)
+    return Judged(Counter(row.action.value for row in rows), fields, faults)
+
+
+def _actions(rows: Iterable[PreviewRow], before: Snapshot, after: Snapshot) -> Iterator[str]:
+    told = Counter((row.entity.value, row.external_id) for row in rows)
+    yield from (f"{key} was shown {times} times" for key, times in told.items() if times > 1)
+    yield from (f"{key} came in and was not shown" for key in after.links.keys() - before.links.keys() - told.keys())
+    for row in rows:
+        key = (row.entity.value, row.external_id)
+        done = _happened(row, before, after)
+        if done is not row.action:
+            yield f"{key} was shown as {row.action.value} and became {done.value}"
+        elif row.record_id is not None and after.links[key] != row.record_id:
+            yield f"{key} was shown as a record of ours and became another"
+
+
+def _happened(row: PreviewRow, before: Snapshot, after: Snapshot) -> Action:
+    """Tell from both snapshots what became of a record of the vendor's."""
+    key = (row.entity.value, row.external_id)
+    record_id = after.links.get(key)
+    if record_id is None:
+        if key in after.quarantined:
+            return Action.REFUSED
+        return Action.WAIT if key in after.waiting else Action.SUPPRESSED
+    if key not in before.links:
+        return Action.LINK if record_id in before.records else Action.CREATE
+    if key in after.quarantined - before.quarantined:
+        return Action.REFUSED
+    is_written = before.people.get(row.external_id) != after.people.get(row.external_id)
+    is_changed = before.records[record_id] != after.records[record_id]
+    return Action.CHANGE if is_changed or (is_written and row.entity is EntityType.CANDIDATE) else Action.UNCHANGED
+
+
+def _values(rows: Iterable[PreviewRow], before: Snapshot, after: Snapshot) -> Iterator[str]:
+    """A record of ours changes in the fields that are shown as taken, to what they become, and in no other."""
+    taken = {row.record_id: {each.field: each.becomes for each in row.fields if each.what == "take"} for row in rows}
+    for record_id, data in before.records.items():
+        expected = {name: value for name, value in {**data, **taken.get(record_id, {})}.items() if not _empty(value)}
+        yield from _differences(f"record {record_id}", expected, after.records[record_id])
+    for row in rows:
+        if row.action is Action.CREATE and row.entity is EntityType.CANDIDATE:
+            there = {name: value for name, value in before.people[row.external_id].items() if not _empty(value)}
+            made = after.records.get(after.links.get(("candidate", row.external_id), UUID(int=0)), {})
+            yield from _differences(f"candidate {row.external_id} as it was made", there, made)
+
+
+def _writes(rows: Iterable[PreviewRow], before: Snapshot, after: Snapshot) -> Iterator[str]:
+    """The vendor's people change in the fields that are shown as pushed, to what they become, and in no other."""
+    pushed = {
+        row.external_id: {each.field: each.becomes for each in row.fields if each.what == "push"}
+        for row in rows
+        if row.entity is EntityType.CANDIDATE
+    }
+    for external_id, shown in before.people.items():
+        expected = _led({**shown, **pushed.get(external_id, {})})
+        yield from _differences(f"the vendor's candidate {external_id}", expected, after.people[external_id])
+
+
+def _led(values: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Return *values* as the vendor shows them: it marks no entry as the first, so one of several always is."""
+    led = dict(values)
+    for first, rest, order in (("email", "further_emails", EMAIL_TYPES), ("phone", "further_phones", PHONE_TYPES)):
+        entries = cast("list[Contact]", led.get(rest) or [])
+        if _empty(led.get(first)) and (leader := primary(entries, order)) is not None:
+            led |= {first: leader["value"], rest: [*(_json(each) for each in entries if each is not leader)]}
+    return led
+
+
+def _json(contact: Contact) -> JsonValue:
+    return {"value": contact["value"], "type": contact.get("type")}
+
+
+def _conflicts(rows: Iterable[PreviewRow], before: Snapshot, after: Snapshot) -> Iterator[str]:
+    unit_of = {
+        (entity, member): unit.name for entity, units in UNITS.items() for unit in units.values()
+        for member in unit.members
+    }  # fmt: skip
+    shown = {
+        (row.record_id, unit_of[row.entity, each.field]) for row in rows for each in row.fields if each.what == "hold"
+    }
+    yield from (
+        f"{unit} of {record_id} is held and was not shown" for record_id, unit in after.held - before.held - shown
+    )
+    yield from (f"{unit} of {record_id} was shown as held and is not" for record_id, unit in shown - after.held)
+    yield from (f"{unit} of {record_id} was refused" for record_id, unit in after.refused - before.refused)
+
+
+def _differences(what: str, expected: Mapping[str, JsonValue], found: Mapping[str, JsonValue]) -> Iterator[str]:
+    for name in sorted({*expected, *found}):
+        one, other = expected.get(name), found.get(name)
+        if _plain(one) != _plain(other):
+            yield f"{what}: {name} was to be {one!r} and is {other!r}"
+
+
+def _plain(value: JsonValue) -> object:
+    """
+    Of a list, what it holds: its order is nobody's promise, nor is a type that is not said.
+
+    A list is written whole, and a type that the vendor shows but does not take is written as `other`.
+    """
+    if not isinstance(value, list):
+        return None if _empty(value) else value
+    return sorted(repr(_element(each)) for each in value)
+
+
+def _element(value: JsonValue) -> JsonValue:
+    if not isinstance(value, dict) or "value" not in value:
+        return value
+    kind = value.get("type")
+    return [value["value"], "other" if isinstance(kind, str) and kind not in WRITABLE_TYPES else kind]
+
+
+def _empty(value: JsonValue) -> bool:
+    return value is None or value in ("", [])
