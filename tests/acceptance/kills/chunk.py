@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -32,6 +33,8 @@ PEOPLE = 160
 ACCOUNTS = 2
 CONVERGED_S = 900.0
 """The host's lease on messages alone is ten minutes."""
+LONGEST_WAY = timedelta(hours=1)
+"""What a submission may take: outages last for minutes."""
 LOOK_EVERY_S = 0.5
 SIMULATOR = {"webhook_time_scale": 0.01}
 """A vendor's ladder of retries in hundredths: 0.6 s, 9 s, 36 s, 72 s, 144 s, 288 s instead of minutes and hours."""
@@ -138,7 +141,11 @@ def _unexplained(account: Account) -> list[str]:
             " WHERE l.integration_id = %(integration)s AND c.status = 'open' AND c.kind = 'field'"
         )
     }
-    return [line for line in judging.differing(account) if not any(line.startswith(each) for each in held)]
+    return [
+        line
+        for line in judging.differing(account, longest_way=LONGEST_WAY)
+        if not any(line.startswith(each) for each in held)
+    ]
 
 
 def _open_conflicts(account: Account) -> Iterator[Mapping[str, Any]]:
