@@ -25,6 +25,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path, default=CLONE / ".local" / "kills.json", help="results that were good")
     parser.add_argument("--short", action="store_true", help="outages of half a minute instead of five")
+    parser.add_argument("--chunk", type=int, help="only these ten, counted from 1")
     parser.add_argument("--again", action="store_true", help="also what was good before")
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, _interrupt)
@@ -35,7 +36,8 @@ def main() -> int:
         return 1
     spans = Spans.short() if asked.short else Spans()
     kept, results = Kept(asked.keep, fingerprint_of_sources()), []
-    for chunk in chunks(asked.kills, asked.seed):
+    planned = chunks(asked.kills, asked.seed)
+    for chunk in planned if asked.chunk is None else planned[asked.chunk - 1 : asked.chunk]:
         name = f"{asked.kills}:{asked.seed}:{chunk.number}{':short' if asked.short else ''}"
         result = None if asked.again else kept.find(name)
         if result is None:

@@ -42,14 +42,15 @@ OF_RECORD = {"candidate": CANDIDATE, "application": APPLICATION, "job": JOB}
 
 
 def run_chunk(chunk: Chunk, spans: Spans) -> Result:
-    """Run a chunk from nothing to its comparison."""
+    """Run a chunk from nothing to its comparison, and say how far it is."""
     with _running(chunk.seed) as (stack, storage, accounts):
         loads = [_load(account, chunk.seed + number) for number, account in enumerate(accounts)]
         ground = Ground(stack, storage, accounts, spans)
         for load in loads:
             load.start()
         try:
-            for kill in chunk.kills:
+            for number, kill in enumerate(chunk.kills, 1):
+                _say(f"  {number} after {kill.pause_s:.1f} s, {kill.fault or 'no fault'}")
                 _wait(kill.pause_s)
                 if kill.fault is None:
                     ground.restart()
@@ -141,11 +142,8 @@ def _unexplained(account: Account) -> list[str]:
             " WHERE l.integration_id = %(integration)s AND c.status = 'open' AND c.kind = 'field'"
         )
     }
-    return [
-        line
-        for line in judging.differing(account, longest_way=LONGEST_WAY)
-        if not any(line.startswith(each) for each in held)
-    ]
+    found = judging.differing(account, longest_way=LONGEST_WAY)
+    return [line for line in found if not any(line.startswith(each) for each in held)]
 
 
 def _open_conflicts(account: Account) -> Iterator[Mapping[str, Any]]:
@@ -252,7 +250,11 @@ def _keep_log(stack: Stack, chunk: Chunk) -> None:
     """Keep the host's log of a chunk that went wrong."""
     kept = CLONE / ".local" / f"kills-{chunk.seed}.log"
     kept.write_bytes(stack.host.log.read_bytes())
-    print(f"the host's log is in {kept}", flush=True)  # noqa: T201 - told beside the table
+    _say(f"the host's log is in {kept}")
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - told beside the table
 
 
 def _wait(seconds: float) -> None:
