@@ -1,0 +1,1 @@
+"""Mappings of integrations: read, judged, applied."""
