@@ -207,6 +207,8 @@ class Rules:
     """Of the key behind *hasher*; stored with each print."""
     forms: Mapping[NormalForm, int] = field(default_factory=dict)
     """Versions of the forms that depend on the company (`normal_forms.phone_version`); the others have their own."""
+    marks: Mapping[str, str] = field(default_factory=dict)
+    """By unit: how this integration maps it (`shared.merge.marks`); none where it is taken as it comes."""
     retired: Mapping[int, Hasher] = field(default_factory=dict)
     """Hashers of earlier keys by id, to compare prints that they made before these are made anew."""
 
