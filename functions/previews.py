@@ -16,6 +16,8 @@ bp = func.Blueprint()
 
 SAMPLES = 20
 """Rows of each entity and action that are shown."""
+QUIET = frozenset({"unchanged", "left_out"})
+"""Actions of which no rows are shown: nothing happens to these records."""
 
 
 class PreviewRequest(BaseModel):
@@ -63,7 +65,7 @@ def _entity(found: EntityPreview) -> dict[str, Any]:
     samples: dict[str, list[dict[str, Any]]] = {}
     for row in found.rows:
         shown = samples.setdefault(row.action.value, [])
-        if len(shown) < SAMPLES and row.action.value != "unchanged":
+        if len(shown) < SAMPLES and row.action.value not in QUIET:
             shown.append(_row(row))
     return {
         "read": len(found.rows),

@@ -20,6 +20,7 @@ from shared.integrations.drafting import check_addresses, check_merging
 from shared.integrations.outbound_gate import DIRECTIONS, NOT_SEEN, check_change
 from shared.integrations.requests import Config, PatchIntegration
 from shared.integrations.switching import SWITCHES
+from shared.mapping.reading import MAPPING, mappings_of, remapped
 from shared.merge.policies import FIRST_LINK, POLICIES
 from shared.model import EntityType, JsonValue
 from shared.security.sealing import SealBroken, Sealer
@@ -28,7 +29,7 @@ from shared.store.integrations import Integration
 from shared.store.schedules import Cadence
 
 WEBHOOK_SECRET_BYTES = 32
-_NOT_OF_CALLS: Mapping[str, None] = dict.fromkeys((*Config.model_fields, POLICIES, FIRST_LINK))
+_NOT_OF_CALLS: Mapping[str, None] = dict.fromkeys((*Config.model_fields, POLICIES, FIRST_LINK, MAPPING))
 PREVIOUS_STAYS = timedelta(hours=24)
 """How long webhooks that are signed with the old secret still verify (S-091)."""
 
@@ -73,6 +74,13 @@ class Change:
     def is_resumed(self) -> bool:
         """Whether it runs and did not before."""
         return self.runs_after and not (self.before.sync_enabled and self.before.attention is None)
+
+    @property
+    def remapped(self) -> list[EntityType]:
+        """Entities of which everything is to be looked at through another mapping; none while nothing runs."""
+        if not self.runs_after or "config" not in self.columns:
+            return []
+        return remapped(self.before.config, self.columns["config"])
 
     @property
     def concerns_intake(self) -> bool:
@@ -147,6 +155,7 @@ def _plan_connection(
     config = _merged(before.config, plain)
     url = request.api_base_url if "api_base_url" in request.model_fields_set else before.api_base_url
     check_merging(config)
+    mappings_of(config)
     columns |= {"config": config, "api_base_url": url}
     if wanted == known and url == before.api_base_url and _calls_alike(config, before.config):
         return None

@@ -10,6 +10,7 @@ from shared.adapters.protocol import Capabilities, Connection
 from shared.integrations.credentials import API_KEY, take_secrets
 from shared.integrations.outbound_gate import DIRECTIONS, check_new
 from shared.integrations.requests import CreateIntegration
+from shared.mapping.reading import mappings_of
 from shared.merge.policies import first_link_of, overrides_of
 from shared.model import Direction, JsonValue
 from shared.security.outgoing import check_url
@@ -37,6 +38,7 @@ def draft_of(request: CreateIntegration, settings: Settings) -> Draft:
         secrets[API_KEY] = request.api_key.get_secret_value()
     check_addresses(request.api_base_url, plain, settings)
     check_merging(plain)
+    mappings_of(plain)
     if settings.outbound_needs_preview:
         check_new(plain)
     return Draft(request.api_base_url, {k: v for k, v in plain.items() if v is not None}, secrets)

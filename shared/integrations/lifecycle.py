@@ -7,7 +7,7 @@ changed the integration meanwhile. Whatever the webhook intake has to know is a 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, Self
@@ -69,6 +69,10 @@ class Syncs(Protocol):
 
     async def resume(self, company_id: UUID, integration_id: UUID) -> object:
         """Start one incremental run for each entity."""
+        ...
+
+    async def look_again(self, company_id: UUID, integration_id: UUID, entities: Sequence[EntityType]) -> object:
+        """Start one full run for each of *entities* that was pulled before."""
         ...
 
 
@@ -322,6 +326,8 @@ class Integrations:
         return after, knocks
 
     async def _catch_up(self, company_id: UUID, integration_id: UUID, change: Change) -> None:
+        if change.remapped:
+            await self._parts.syncs.look_again(company_id, integration_id, change.remapped)
         if change.is_resumed:
             await self._parts.syncs.resume(company_id, integration_id)
             return

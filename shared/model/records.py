@@ -123,6 +123,8 @@ class Record(BaseModel):
     """Fields of kind REFERENCE, as the vendor names them."""
     anonymized: bool = False
     """The vendor has erased this person."""
+    left_out: bool = False
+    """The integration's mapping does not want it brought in. One that is here already is kept in step all the same."""
     warnings: tuple[str, ...] = ()
     """What could not be mapped, by path and reason; never a value."""
     raw: SkipValidation[Mapping[str, Any]] = Field(default_factory=dict)
@@ -138,13 +140,27 @@ class Record(BaseModel):
 
     def without_raw(self) -> Self:
         """Return the same record less the vendor's payload."""
+        return self._copied({**self.__dict__, "raw": {}}, self.model_fields_set)
+
+    def hiding(self, name: str) -> Self:
+        """Return the same record with the field *name* not visible."""
+        if name not in self.model_fields_set:
+            return self
+        return self._copied({**self.__dict__, name: None}, self.model_fields_set - {name})
+
+    def showing(self, values: Mapping[str, JsonValue], *, left_out: bool) -> Self:
+        """Return the same record with *values* for its visible fields. Raises pydantic's ValidationError."""
+        about = {name: self.__dict__[name] for name in self.model_fields_set & _ABOUT}
+        return type(self).model_validate({**about, **values, "left_out": left_out})
+
+    def _copied(self, values: dict[str, Any], shown: set[str]) -> Self:
         # What `model_copy` does, less the looks at private and extra fields that no record has.
-        bare = type(self).__new__(type(self))
-        object.__setattr__(bare, "__dict__", {**self.__dict__, "raw": {}})
-        object.__setattr__(bare, "__pydantic_fields_set__", self.model_fields_set)
-        object.__setattr__(bare, "__pydantic_extra__", None)
-        object.__setattr__(bare, "__pydantic_private__", None)
-        return bare
+        copy = type(self).__new__(type(self))
+        object.__setattr__(copy, "__dict__", values)
+        object.__setattr__(copy, "__pydantic_fields_set__", shown)
+        object.__setattr__(copy, "__pydantic_extra__", None)
+        object.__setattr__(copy, "__pydantic_private__", None)
+        return copy
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(external_id={self.external_id!r})"

@@ -13,10 +13,12 @@ import orjson
 from shared import adapters as platforms
 from shared.adapters.breaker import Breaker
 from shared.adapters.http import VendorHttp
+from shared.adapters.mapped import mapped
 from shared.adapters.oauth import InMemoryTokens, Token, TokenStore
 from shared.adapters.protocol import Adapter, Connection
 from shared.adapters.windows import Windows, WindowStore
 from shared.errors import AuthFailed
+from shared.mapping.reading import mappings_of
 from shared.security.sealing import Sealer
 from shared.store.connections import IntegrationRow
 from shared.store.database import Database
@@ -158,7 +160,8 @@ class Adapters:
             open_=lambda text: self._sealer.open(text, integration_id=integration.id),
         )
         http = self._http(str(integration.id), integration.config, StoredTokens(tokens), self._breaker(integration))
-        return _Open(integration.version, platforms.get(integration.platform).open(connection, http), http)
+        adapter = mapped(platforms.get(integration.platform), mappings_of(integration.config))
+        return _Open(integration.version, adapter.open(connection, http), http)
 
     def _breaker(self, integration: IntegrationRow) -> SharedBreaker:
         """Return the integration's breaker; it outlives changes of settings."""

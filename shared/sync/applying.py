@@ -94,7 +94,7 @@ class Applier:
         """
         found = await self._sort(tx, work, observations, is_forced=is_forced)
         merged = await self._merge(found, book, work, foreseen, with_pushes=with_pushes, distrust=distrust)
-        doubtful = await self._write(tx, work, merged, with_pushes=with_pushes)
+        doubtful = await self._write(tx, work, found, merged, with_pushes=with_pushes)
         knocks = await self._ask(tx, work, found, merged, doubtful)
         await self._log(tx, work, found, merged)
         return Applied(
@@ -104,6 +104,7 @@ class Applier:
             knocks=knocks,
             is_stale=bool(found.stale),
             waits=reasons(work, found),
+            left_out=found.left_out,
         )
 
     async def part(self, tx: Transaction, link: Link) -> None:
@@ -119,7 +120,7 @@ class Applier:
         """
         found: dict[str, Merged] = {}
         for index, each in enumerate(observations, 1):
-            if not each.record.references:
+            if not each.record.references and not each.record.left_out:
                 found[each.external_id] = merge_observation(
                     each, each.values, book=book, record=None, link=None, job_id=work.job_id
                 )
@@ -140,6 +141,11 @@ class Applier:
         ]
         found.unchanged = len(observations) - len(changed)
         unknown = [each for each in changed if each.external_id not in known]
+        found.left_out = {each.external_id for each in unknown if each.record.left_out}
+        if found.left_out:
+            unknown, changed = (
+                [each for each in some if each.external_id not in found.left_out] for some in (unknown, changed)
+            )
         hidden = await self.suppression.hidden(tx, integration_id, work.entity, unknown)
         found.suppressed = len(hidden)
         changed = [each for each in changed if each.external_id not in hidden] if hidden else changed
@@ -225,7 +231,7 @@ class Applier:
         return merged
 
     async def _write(
-        self, tx: Transaction, work: Work, merged: Sequence[Merged], *, with_pushes: bool
+        self, tx: Transaction, work: Work, found: Sorted, merged: Sequence[Merged], *, with_pushes: bool
     ) -> frozenset[UUID]:
         """Write the rows; return the records whose open item only a fetch may close."""
         store = self._store
@@ -240,7 +246,7 @@ class Applier:
         doubtful = await self._conflicts.bring_up_to_date(tx, work.integration.id, merged)
         await self._forget(tx, work, [each.record_id for each in merged if each.observation.record.anonymized])
         await store.attention.recover(
-            tx, work.integration.id, work.entity, [each.observation.external_id for each in merged]
+            tx, work.integration.id, work.entity, [*(each.observation.external_id for each in merged), *found.left_out]
         )
         await self._tell(tx, work, merged)
         return doubtful
@@ -319,6 +325,8 @@ class Applier:
         quiet = found.unchanged + len(merged) - len(rows)
         if found.suppressed:
             rows.append(log_row(work, LogAction.SKIPPED, LogStatus.SUCCESS, details={"suppressed": found.suppressed}))
+        if found.left_out:
+            rows.append(log_row(work, LogAction.SKIPPED, LogStatus.SUCCESS, details={"left_out": len(found.left_out)}))
         for external_id, reason in parked_reasons(found).items():
             rows.append(log_row(work, LogAction.SKIPPED, LogStatus.PENDING, external_id=external_id, message=reason))
         if quiet and work.run_id is not None:

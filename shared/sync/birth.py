@@ -16,6 +16,7 @@ from shared.adapters.protocol import Written
 from shared.merge.base_codec import encode_base
 from shared.merge.draft import expected_print
 from shared.merge.fingerprints import alike, norm_of, print_of
+from shared.merge.marks import signed
 from shared.merge.state import NEVER, Rules, StoredBase, UnitBase
 from shared.model import FIELDS, UNITS, Kind, Unit
 from shared.store.links import LinkWrite, Ticket
@@ -42,7 +43,7 @@ def born_link(record: StoredRecord, written: Written, book: RuleBook, ticket: Ti
         internal_id=record.id,
         external_id=written.external_id,
         digest=None,
-        base=encode_base(base),
+        base=signed(encode_base(base), rules.marks),
         fence=ticket.number,
         vendor_version=version,
         was_written=True,

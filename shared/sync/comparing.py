@@ -217,7 +217,7 @@ class Comparer:
             standing = standings.get(each.external_id)
             if standing is not None and standing.is_unmoved(each.digest):
                 in_step.append(standing)
-            elif each.external_id not in hidden:
+            elif each.external_id not in hidden and (standing is not None or not each.record.left_out):
                 doubtful.append(each)
         sides = await self._comparison.sides(tx, integration_id, entity, [each.external_id for each in doubtful])
         ids = {

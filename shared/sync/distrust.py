@@ -16,7 +16,8 @@ from pydantic import JsonValue
 
 from shared.merge.base_codec import decode_base
 from shared.merge.fingerprints import alike, norm_of, print_of
-from shared.merge.state import Base, Decision, Outcome, Rules, Stamp, State, StoredBase, Theirs, UnitBase
+from shared.merge.marks import under
+from shared.merge.state import Base, Decision, Ours, Outcome, Rules, Stamp, State, StoredBase, Theirs, UnitBase
 from shared.model import UNITS, EntityType
 from shared.model.fields import Unit
 from shared.store.links import Link
@@ -90,7 +91,8 @@ def without_altered(
 
     An altered value that the vendor does not show stays: there is nothing to put in its place.
     """
-    base: dict[str, UnitBase] = {} if distrust.is_base_unreadable else dict(decode_base(link.base))
+    ours = Ours(record.data, {})
+    base = StoredBase() if distrust.is_base_unreadable else under(decode_base(link.base), ours, rules)
     data = dict(record.data)
     for name in distrust.ours:
         unit = UNITS[entity].get(name)
@@ -102,7 +104,7 @@ def without_altered(
         unit = UNITS[entity].get(name)
         if unit is not None and any(member in theirs.values for member in unit.members):
             base[name] = _as_they_are(unit, record, theirs, rules)
-    return replace(record, data=data), StoredBase(base)
+    return replace(record, data=data), base
 
 
 def restored(distrust: Distrust, entity: EntityType, outcome: Outcome, theirs: Theirs, stamp: Stamp) -> Outcome:

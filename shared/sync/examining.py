@@ -17,6 +17,7 @@ from pydantic import JsonValue
 from shared.merge.base_codec import decode_base
 from shared.merge.draft import Draft
 from shared.merge.fingerprints import alike, is_empty, is_set, print_of
+from shared.merge.marks import under
 from shared.merge.merge import merge
 from shared.merge.restamp import restamped
 from shared.merge.rows import Row
@@ -162,8 +163,9 @@ def examine(
         found.kind, found.is_base_unreadable = Kind.BASE_ALTERED, True
         found.units = dict.fromkeys(UNITS[entity], Kind.BASE_ALTERED)
         return found
-    theirs = book.theirs(observation, values)
-    _Comparison(found, sides, base, ours_of(record, pins), theirs, book, observation.digest).run(entity)
+    ours, theirs = ours_of(record, pins), book.theirs(observation, values)
+    base = under(base, ours, book.for_link(link.id))
+    _Comparison(found, sides, base, ours, theirs, book, observation.digest).run(entity)
     return found
 
 

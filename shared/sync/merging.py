@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from shared.merge.base_codec import decode_base, encode_base
 from shared.merge.first import Newcomer, introduce
+from shared.merge.marks import signed, under
 from shared.merge.merge import merge
 from shared.merge.rows import Row
 from shared.merge.settle import open_intents, with_intents
@@ -138,8 +139,9 @@ def merge_observation(
         return _mended(
             observation, distrust, theirs, rules, record, link, pins=pins, job_id=job_id, with_pushes=with_pushes
         )
-    base = decode_base(link.base) if link is not None and record is not None else {}
-    outcome = merge(base, ours_of(record, pins), theirs, rules)
+    ours = ours_of(record, pins)
+    base = under(decode_base(link.base), ours, rules) if link is not None and record is not None else {}
+    outcome = merge(base, ours, theirs, rules)
     return Merged(
         observation=observation,
         record_id=record_id,
@@ -151,7 +153,7 @@ def merge_observation(
         record_write=_record_write(
             record_id, record, outcome, observation, job_id, returns=_returns(record, link, outcome)
         ),
-        link_write=_link_write(link_id, record_id, link, base, outcome, observation, with_pushes=with_pushes),
+        link_write=_link_write(link_id, record_id, link, base, outcome, observation, rules, with_pushes=with_pushes),
     )
 
 
@@ -174,7 +176,9 @@ def _arrived(
         record_write=RecordWrite(
             record_id, observation.record.entity, without_empty(newcomer.take), encode_grouped(stamps)
         ),
-        link_write=LinkWrite(link_id, record_id, observation.external_id, observation.digest, newcomer.base),
+        link_write=LinkWrite(
+            link_id, record_id, observation.external_id, observation.digest, signed(newcomer.base, rules.marks)
+        ),
     )
 
 
@@ -213,7 +217,7 @@ def _mended(
             record.id, believed, outcome, observation, job_id, returns=_returns(record, link, outcome)
         ),
         link_write=_link_write(
-            link.id, record.id, link, base, outcome, observation, with_pushes=with_pushes, is_altered=True
+            link.id, record.id, link, base, outcome, observation, rules, with_pushes=with_pushes, is_altered=True
         ),
     )
 
@@ -320,6 +324,7 @@ def _link_write(
     base: Base,
     outcome: Outcome,
     observation: Observation,
+    rules: Rules,
     *,
     with_pushes: bool,
     is_altered: bool = False,
@@ -336,7 +341,7 @@ def _link_write(
         internal_id=record_id,
         external_id=observation.external_id,
         digest=digest,
-        base=encode_base(new_base),
+        base=signed(encode_base(new_base), rules.marks),
         based_on=link.sync_version if link is not None else 0,
         fence=_fence(link, base, observation),
         is_primary=link.is_primary if link is not None else True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from shared.errors import Conflict as Overtaken
 from shared.errors import LeaseLost, LiaisonError, NeedsHuman, Permanent, RateLimited, Retryable
@@ -25,9 +26,9 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Defer:
-    """The vendor asks to wait for *wait_s*; no attempt is spent, and the whole integration waits."""
+    """The vendor asks to wait until then; no attempt is spent, and the whole integration waits."""
 
-    wait_s: float
+    until: datetime
     code: str
 
 
@@ -93,7 +94,7 @@ def next_step(error: LiaisonError, *, attempt: int, max_retries: int, backoff: B
         case Overtaken():
             return Again(OVERTAKEN_WAIT_S, error.code)
         case RateLimited():
-            return Defer(error.wait_s, error.code)
+            return Defer(error.retry_at, error.code)
         case Retryable() if attempt <= max_retries:
             return Retry(backoff.wait_s(attempt), error.code)
         case NeedsHuman():

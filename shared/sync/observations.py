@@ -17,7 +17,9 @@ import orjson
 from pydantic import JsonValue
 
 from shared.adapters.protocol import Adapter, FieldCapability
+from shared.mapping.reading import mappings_of
 from shared.merge.fingerprints import link_hasher
+from shared.merge.marks import marks_of_units
 from shared.merge.normal_forms import phone_version
 from shared.merge.policies import Overrides, first_link_of, overrides_of
 from shared.merge.state import Rules, Theirs, Writable
@@ -133,9 +135,15 @@ class RuleBook:
         self._first_link = first_link_of(integration.config)
         region = integration.default_region
         self._forms = {} if region is None else {NormalForm.PHONE: phone_version(region)}
-        # A record that was looked at under other directions or policies or an older mapping wants another look.
+        mapping = mappings_of(integration.config).get(entity)
+        self.marks = {} if mapping is None else marks_of_units(entity, mapping.marks())
+        """By unit: how the integration maps it."""
+        # A record that was looked at under other directions, policies or maps, or by an older reader, wants another
+        # look.
         forms = {form.value: version for form, version in self._forms.items()}
-        decided = [self._overrides.policies, self._overrides.authorities, self._first_link, forms]
+        decided: list[object] = [self._overrides.policies, self._overrides.authorities, self._first_link, forms]
+        if mapping is not None:
+            decided.append([self.marks, sorted(mapping.unwritable)])
         policies = crc32(orjson.dumps(decided, option=orjson.OPT_SORT_KEYS))
         self.context = f"{MAPPING}/{self._inbound:d}{self._outbound:d}/{policies:08x}".encode()
         """What a digest depends on besides the record: by content, however the code and the config spell it."""
@@ -155,6 +163,7 @@ class RuleBook:
             outbound=self._outbound,
             key_id=self._key_id,
             forms=self._forms,
+            marks=self.marks,
             retired={key_id: link_hasher(key, name) for key_id, key in self._retired},
         )
 

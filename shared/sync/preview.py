@@ -52,6 +52,8 @@ class Action(StrEnum):
     CHANGE = "change"
     """A linked record changes here."""
     UNCHANGED = "unchanged"
+    LEFT_OUT = "left_out"
+    """The mapping does not want it brought in."""
     WAIT = "wait"
     """A parent is missing, or a person must say who it is."""
     REFUSED = "refused"
@@ -263,9 +265,15 @@ class Previews:
                 found.rows.append(_row(known))
                 found.first_meetings.update(_first_meetings(known))
                 continue
-            action = Action.WAIT if each.external_id in applied.waits else Action.UNCHANGED
-            action = Action.SUPPRESSED if each.external_id in hidden else action
+            action = Action.SUPPRESSED if each.external_id in hidden else _why_not(applied, each.external_id)
             found.rows.append(PreviewRow(work.entity, each.external_id, action))
+
+
+def _why_not(applied: Applied, external_id: str) -> Action:
+    """Return what becomes of a record that was not merged."""
+    if external_id in applied.left_out:
+        return Action.LEFT_OUT
+    return Action.WAIT if external_id in applied.waits else Action.UNCHANGED
 
 
 def _row(merged: Merged) -> PreviewRow:

@@ -165,6 +165,8 @@ class Reconciler:
         if applied.waits:
             hold = Hold(next(iter(applied.waits.values())), "waits for another record or a person", applied.knocks)
             return (), applied.knocks, hold
+        if applied.left_out:
+            return (), applied.knocks, Done("left_out", applied.knocks)
         if applied.counts.suppressed:
             return (), applied.knocks, Done("suppressed", applied.knocks)
         if applied.is_stale or any(each.wants_fetch for each in applied.merged):

@@ -17,6 +17,7 @@ from pydantic import JsonValue
 from shared.errors import Conflict, InvalidInput, NotFound
 from shared.merge.base_codec import decode_base, encode_base, encode_print
 from shared.merge.fingerprints import print_of
+from shared.merge.marks import signed, under
 from shared.merge.resolve import OURS, Resolution, Side
 from shared.merge.resolve import resolve as decide
 from shared.merge.state import Ours, Stamp
@@ -180,7 +181,7 @@ class Resolutions:
             ours = ours_of(record)
             sides = {
                 name: Side(
-                    decode_base(links[each.link.id].base),
+                    under(decode_base(links[each.link.id].base), ours, each.book.for_link(each.link.id)),
                     each.book.theirs(each.observation, each.observation.values),
                     each.book.for_link(each.link.id),
                 )
@@ -255,7 +256,7 @@ def _link_writes(links: Mapping[UUID, Link], fetched: Mapping[str, _Fetched], ou
             internal_id=links[each.link.id].internal_id,
             external_id=each.link.external_id,
             digest=None,
-            base=encode_base(outcome.bases[name]),
+            base=signed(encode_base(outcome.bases[name]), each.book.marks),
             based_on=links[each.link.id].sync_version,
             fence=links[each.link.id].fence,
             is_primary=links[each.link.id].is_primary,

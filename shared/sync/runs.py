@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from shared.errors import Conflict, InvalidInput, NotFound
@@ -63,6 +63,27 @@ class Syncs:
             # Events that were too many to keep are made up for by looking at everything.
             mode = "full" if integration.wants_full_comparison else "incremental"
             run_id, knocks = await self._start(tx, integration, plans, mode, "resume")
+        await self._knocker.send(knocks)
+        return run_id
+
+    async def look_again(self, company_id: UUID, integration_id: UUID, entities: Collection[EntityType]) -> UUID | None:
+        """
+        After a change of the mapping: one full run for each of *entities* that may come in and was pulled before.
+
+        None if there is none: what was never pulled meets the new mapping at its first pull.
+        """
+        async with self._database.company(company_id) as tx:
+            integration = await self._store.connections.get(tx, integration_id)
+            plans = [
+                (Direction.INBOUND, each)
+                for each in EntityType
+                if each in entities
+                and integration.allows(each, Direction.INBOUND)
+                and (await self._store.runs.lock_cursor(tx, integration_id, each)).watermark is not None
+            ]
+            if not plans:
+                return None
+            run_id, knocks = await self._start(tx, integration, plans, "full", "mapping")
         await self._knocker.send(knocks)
         return run_id
 

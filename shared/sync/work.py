@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -49,6 +49,8 @@ class Applied:
     """Something newer is known of a record than what was shown of it."""
     waits: Mapping[str, str] = field(default_factory=dict)
     """By external id of a record that could not come in: the event (see `shared.sync.waiting`) that it waits for."""
+    left_out: Collection[str] = ()
+    """External ids of what the mapping does not want brought in and is not here yet."""
 
 
 @dataclass(slots=True)
@@ -58,6 +60,8 @@ class Sorted:
     unchanged: int = 0
     suppressed: int = 0
     """Of people who were erased and stay away."""
+    left_out: set[str] = field(default_factory=set)
+    """External ids of what is not here and the mapping does not want brought in."""
     parked: dict[str, Reference] = field(default_factory=dict)
     """By external id: the parent that is missing."""
     unclear: dict[str, Ambiguous] = field(default_factory=dict)

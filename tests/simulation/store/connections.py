@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime
 from uuid import UUID
 
 from shared.store import companies
@@ -79,9 +79,7 @@ async def platforms(session: Session, *, company: UUID) -> Result:
 
 
 @imitates(production, "_BLOCK")
-async def block(session: Session, *, id: UUID, wait_s: float, reason: str) -> Result:
-    until = session.clock() + timedelta(seconds=wait_s)
-
+async def block(session: Session, *, id: UUID, until: datetime, reason: str) -> Result:
     def where(row: Row) -> bool:
         return row["blocked_until"] is None or row["blocked_until"] < until
 

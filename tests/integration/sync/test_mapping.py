@@ -1,0 +1,195 @@
+"""A mapping on the real engine: who comes in, which fields, in whose words, and what a change of it does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from shared.integrations.lifecycle import Integrations
+from shared.integrations.requests import PatchIntegration
+from shared.model import EntityType
+from tests.integration.sync.test_reconcile import (
+    a_candidate,
+    an_application,
+    signal,
+    stage_names,
+    vendor_candidate,
+    writes,
+)
+from tests.integration.sync.world import World
+
+CANDIDATE, APPLICATION, JOB = EntityType.CANDIDATE, EntityType.APPLICATION, EntityType.JOB
+
+
+async def map_as(world: World, mapping: Mapping[str, Any] | None) -> None:
+    """Save *mapping* as a person would."""
+    request = PatchIntegration.model_validate({"config": {"mapping": mapping}})
+    await Integrations.of(world.services).change(world.company_id, world.integration_id, request, expected_version=None)
+
+
+async def linked(world: World, entity: EntityType) -> set[str]:
+    """Return the vendor's ids of what is here."""
+    rows = await world.rows(
+        "SELECT external_id FROM external_entity_map WHERE entity_type = %(entity)s", entity=entity.value
+    )
+    return {row["external_id"] for row in rows}
+
+
+async def links_of(world: World) -> dict[str, tuple[Any, Any]]:
+    rows = await world.rows("SELECT external_id, digest, base FROM external_entity_map WHERE entity_type = 'candidate'")
+    return {row["external_id"]: (row["digest"], row["base"]) for row in rows}
+
+
+async def shown_stage(world: World, application_id: int) -> str:
+    rows = (await world.vendor_state())["applications"]
+    return str(next(row["stage_name"] for row in rows if row["id"] == application_id))
+
+
+async def test_s_135_a_filter_decides_who_comes_in_and_nothing_waits_for_the_others(world: World) -> None:
+    people = (await world.vendor_state())["candidates"]
+    wanted = {str(row["id"]) for row in people if (row["last_name"] or "") < "M"}
+    assert wanted
+    assert len(wanted) < len(people)
+    await map_as(world, {"candidate": {"where": 'coalesce(last_name, "") < "M"'}})
+    run = await world.run_of(await world.pull(CANDIDATE))
+    assert await linked(world, CANDIDATE) == wanted
+    assert (run["status"], run["records_read"]) == ("complete", len(people))
+    assert run["records_created"] + run["records_unchanged"] == len(people)
+    left_out = await world.rows("SELECT details FROM sync_logs WHERE details ? 'left_out'")
+    assert sum(row["details"]["left_out"] for row in left_out) == len(people) - len(wanted)
+    assert await world.rows("SELECT 1 FROM quarantine") == []
+
+
+async def test_s_135_since_a_day_only_what_changed_there_comes_in(world: World) -> None:
+    people = (await world.vendor_state())["candidates"]
+    days = sorted(row["updated_at"][:10] for row in people)
+    since = days[len(days) // 2]
+    wanted = {str(row["id"]) for row in people if row["updated_at"][:10] >= since}
+    await map_as(world, {"candidate": {"since": since}})
+    await world.pull(CANDIDATE)
+    assert await linked(world, CANDIDATE) == wanted
+    old = next(row for row in people if str(row["id"]) not in wanted and row["email_addresses"])
+    await world.edit_at_vendor("candidates", old["id"], {"title": "Captain"})
+    await signal(world, CANDIDATE, old["id"])
+    assert str(old["id"]) in await linked(world, CANDIDATE)
+
+
+async def test_what_is_here_is_kept_in_step_whatever_the_filter_says(world: World) -> None:
+    await world.pull()
+    candidate = await a_candidate(world)
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).date().isoformat()
+    before = await linked(world, CANDIDATE)
+    await map_as(world, {"candidate": {"where": "False", "since": tomorrow}})
+    await world.drain()
+    assert await linked(world, CANDIDATE) == before
+    await world.edit_at_vendor("candidates", candidate["id"], {"title": "Captain"})
+    await signal(world, CANDIDATE, candidate["id"])
+    record = await world.record_of(CANDIDATE, candidate["id"])
+    assert record["data"]["current_title"] == "Captain"
+    await world.edit_here(CANDIDATE, record["id"], current_company="Moon Ltd")
+    await world.drain()
+    assert (await vendor_candidate(world, candidate["id"]))["company"] == "Moon Ltd"
+
+
+async def test_an_excluded_field_is_neither_brought_in_nor_written_nor_cleared(world: World) -> None:
+    candidate = await a_candidate(world)
+    await map_as(world, {"candidate": {"exclude": ["phone", "further_phones"]}})
+    await world.pull(CANDIDATE)
+    record = await world.record_of(CANDIDATE, candidate["id"])
+    assert "phone" not in record["data"]
+    await world.edit_here(CANDIDATE, record["id"], phone="+44 20 7946 0123")
+    await world.drain()
+    assert (await vendor_candidate(world, candidate["id"]))["phone_numbers"] == candidate["phone_numbers"]
+    await signal(world, CANDIDATE, candidate["id"])
+    record = await world.record_of(CANDIDATE, candidate["id"])
+    assert record["data"]["phone"] == "+44 20 7946 0123"
+
+
+async def test_s_135_stages_are_called_by_our_words_here_and_by_theirs_there(world: World) -> None:
+    application = await an_application(world)
+    names = await stage_names(world, application["job_id"])
+    now, then = application["stage_name"], next(name for name in names if name != application["stage_name"])
+    words = {now: "Heute", then: "Morgen"}
+    await map_as(world, {"application": {"values": {"stage": words}}, "job": {"values": {"stages": words}}})
+    await world.pull()
+    record = await world.record_of(APPLICATION, application["id"])
+    assert record["data"]["stage"] == "Heute"
+    job = await world.record_of(JOB, application["job_id"])
+    assert {"Heute", "Morgen"} <= {stage["name"] for stage in job["data"]["stages"]}
+    await world.edit_here(APPLICATION, record["id"], stage="Morgen")
+    await world.drain()
+    assert await shown_stage(world, application["id"]) == then
+    await world.control.delete("/requests")
+    await signal(world, APPLICATION, application["id"])
+    assert await writes(world) == []
+    after = await world.record_of(APPLICATION, application["id"])
+    assert after["data"]["stage"] == "Morgen"
+    assert await world.rows("SELECT 1 FROM conflicts WHERE status = 'open'") == []
+
+
+async def test_a_computed_field_is_ours_to_show_and_never_written(world: World) -> None:
+    candidate = await a_candidate(world)
+    await map_as(world, {"candidate": {"set": {"current_title": 'upper(last_name) + "!"'}}})
+    await world.pull(CANDIDATE)
+    record = await world.record_of(CANDIDATE, candidate["id"])
+    assert record["data"]["current_title"] == candidate["last_name"].upper() + "!"
+    await world.control.delete("/requests")
+    await world.edit_here(CANDIDATE, record["id"], current_title="Captain")
+    await world.drain()
+    assert await writes(world) == []
+
+
+async def test_a_record_that_an_expression_can_not_read_is_set_aside_with_its_cause(world: World) -> None:
+    candidate = await a_candidate(world)
+    await world.edit_at_vendor("candidates", candidate["id"], {"title": "not a number"})
+    await map_as(world, {"candidate": {"set": {"experience_years": "number(current_title)"}}})
+    await world.pull(CANDIDATE)
+    row = await world.row("SELECT * FROM quarantine WHERE external_id = %(id)s", id=str(candidate["id"]))
+    assert "config.mapping.candidate.set.experience_years" in row["reason"]
+    assert "not a number" not in row["reason"]
+    await map_as(world, None)
+    await world.drain()
+    assert str(candidate["id"]) in await linked(world, CANDIDATE)
+
+
+async def test_without_a_mapping_every_digest_is_as_it_was(world: World) -> None:
+    await world.pull()
+    before = await links_of(world)
+    await map_as(world, {"candidate": {}, "job": None})
+    run = await world.run_of(await world.pull(CANDIDATE, mode="full"))
+    assert run["records_updated"] == run["records_created"] == 0
+    assert await links_of(world) == before
+
+
+async def test_a_changed_map_meets_once_more_and_overwrites_nobody(world: World) -> None:
+    application = await an_application(world)
+    names = await stage_names(world, application["job_id"])
+    there = application["stage_name"]
+    await world.pull()
+    record = await world.record_of(APPLICATION, application["id"])
+    assert record["data"]["stage"] == there
+    await world.control.delete("/requests")
+    await map_as(world, {"application": {"values": {"stage": {there: "Heute"}}}})
+    await world.drain()
+    after = await world.record_of(APPLICATION, application["id"])
+    assert after["data"]["stage"] == "Heute"
+    assert after["base"]["m"].keys() == {"stage"}
+    assert await shown_stage(world, application["id"]) == there
+    assert await writes(world) == []
+    await world.edit_here(APPLICATION, record["id"], stage=next(name for name in names if name != there))
+    await world.drain()
+    assert await shown_stage(world, application["id"]) != there
+    await map_as(world, None)
+    await world.drain()
+    last = await world.record_of(APPLICATION, application["id"])
+    assert "m" not in last["base"]
+
+
+async def test_a_preview_tells_who_would_be_left_out(world: World) -> None:
+    people = (await world.vendor_state())["candidates"]
+    await map_as(world, {"candidate": {"where": "False"}})
+    preview = await world.services.previews.of(world.company_id, world.integration_id, most=20_000)
+    (found,) = [each for each in preview.entities if each.entity is CANDIDATE]
+    assert {row.action.value for row in found.rows} == {"left_out"}
+    assert len(found.rows) == len(people)
