@@ -45,6 +45,8 @@ class HostProgram:
         self.folder = folder
         self.master_key = secrets.token_urlsafe(24)
         self.port = port
+        self.conditions: Mapping[str, str] = {}
+        """Variables that the next start has in addition: what is made of its world, such as another clock."""
         self._environment = {**PYTHON_ENVIRONMENT, **environment, "SANDBOX_HOST_MASTER_KEY": self.master_key}
         self._process: ServiceProcess | None = None
         self._worker: ProcessIdentity | None = None
@@ -152,7 +154,7 @@ class HostProgram:
             "host",
             command,
             folder=self.folder,
-            environment=self._environment | {"PUBLIC_BASE_URL": self.url},
+            environment={**self._environment, "PUBLIC_BASE_URL": self.url, **self.conditions},
             grace_seconds=DRAIN_SECONDS,
         )
         process.wait_healthy(lambda: announced(self.log, "worker_pid", since=written) is not None, within=START_SECONDS)

@@ -16,7 +16,7 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,29 +94,31 @@ def running_stack(
     host_settings: Mapping[str, str] | None = None,
     simulator_options: Sequence[str] = (),
     durable: bool = True,
+    storage: str | None = None,
 ) -> Iterator[Stack]:
     """
     Run a fresh stack with one company for the block.
 
     *host_settings* are laid over the app's settings; *simulator_options* are those of the simulator's command line;
-    without *durable* PostgreSQL may lose commits when the machine crashes, and is faster. Raises `ServiceFailed`,
-    CommandFailed.
+    without *durable* PostgreSQL may lose commits when the machine crashes, and is faster; *storage* is the connection
+    string of an account that somebody else runs. Raises `ServiceFailed`, CommandFailed.
     """
     base = folders.reachable_base()
     with ExitStack() as parts:
         folder = folders.make_service_folder("stack", base)
         parts.callback(folders.remove_service_folder, folder)
         with ThreadPoolExecutor() as pool:  # its end waits for those that have begun, so that they can be stopped
-            storage = pool.submit(parts.enter_context, chosen_storage())
+            storing = chosen_storage() if storage is None else nullcontext(storage)
+            account = pool.submit(parts.enter_context, storing)
             simulator = pool.submit(_start_simulator, parts, folder, [f"--people={people}", *simulator_options])
             server = parts.enter_context(chosen_postgres(durable=durable))
             database = parts.enter_context(made_database(server))
             fault_file = folder / "faults"
-            settings = {**app_settings(database, storage.result(), fault_file), **(host_settings or {})}
+            settings = {**app_settings(database, account.result(), fault_file), **(host_settings or {})}
             cli(["migrate"], settings | {"DATABASE_OWNER_URL": database.owner})
             give_passwords(database)
             host = HostProgram(folder, settings, port=port)
-            stack = Stack(folder, database, storage.result(), settings, host, simulator.result(), fault_file)
+            stack = Stack(folder, database, account.result(), settings, host, simulator.result(), fault_file)
             stack.postgres_pid = server.pid if isinstance(server, PostgresServer) else None
             starting = pool.submit(_start_host, parts, host)
             stack.company_id = str(stack.cli("company", "create", COMPANY)["company_id"])

@@ -265,8 +265,8 @@ def read_here(dsn: str, integration_id: str | None) -> Here:
     return Here(records, ids, reads_board="board_token" in integration["config"])
 
 
-def differences(account: Account, here: Here) -> Iterator[str]:
-    """Yield what differs, by record and field."""
+def differences(account: Account, here: Here, *, longest_way: timedelta = LONGEST_WAY) -> Iterator[str]:
+    """Yield what differs, by record and field. *longest_way*: what a submission may take until it is there."""
     for entity, (table, expected) in TABLES.items():
         for row_id, row in account.tables[table].items():
             if row.get("is_template"):
@@ -281,30 +281,32 @@ def differences(account: Account, here: Here) -> Iterator[str]:
             elif found[0]["archived_at"] is not None:
                 yield f"{where}: archived here"
             else:
-                yield from _differing_fields(where, row, found[0], expected, account, here)
+                yield from _differing_fields(where, row, found[0], expected, account, here, longest_way)
         known = {str(row_id) for row_id in account.tables[table]}
         yield from (f"{kind} {key}: unknown there" for kind, key in here.records if kind == entity and key not in known)
     yield from _doubles(here)
 
 
 def _differing_fields(
-    where: str, row: Row, record: Row, expected: Mapping[str, Expect], account: Account, here: Here
+    where: str,
+    row: Row,
+    record: Row,
+    expected: Mapping[str, Expect],
+    account: Account,
+    here: Here,
+    longest_way: timedelta,
 ) -> Iterator[str]:
     data: Row = record["data"]
     for name, expect in expected.items():
         wanted = expect(row, account, here)
         ours = OURS.get(name, lambda value: value)(data.get(name))
-        if name == "applied_at" and record["submission"] and _arrived_soon(ours, wanted):
+        # Greenhouse takes no date of application: it writes down when what the portal submitted arrived.
+        if name == "applied_at" and record["submission"] and timedelta(0) <= wanted - ours <= longest_way:
             continue
         if ours != wanted and (ours not in EMPTY or wanted not in EMPTY):
             yield f"{where}.{name}: there {wanted!r}, here {ours!r}"
     if unknown := data.keys() - expected.keys():
         yield f"{where}: {sorted(unknown)} here, of which the table knows nothing"
-
-
-def _arrived_soon(submitted_at: datetime, created_at: datetime) -> bool:
-    """Greenhouse takes no date of application: it writes down when what the portal submitted arrived."""
-    return timedelta(0) <= created_at - submitted_at <= LONGEST_WAY
 
 
 def _doubles(here: Here) -> Iterator[str]:

@@ -26,8 +26,6 @@ An error's text is made for the person who can act on it and holds neither perso
 
 from __future__ import annotations
 
-from datetime import datetime
-
 
 class LiaisonError(Exception):
     """Something that was foreseen. `code` is stable: stored, shown, alerted on."""
@@ -57,13 +55,13 @@ class Retryable(LiaisonError):
 
 
 class RateLimited(Retryable):
-    """The vendor asks to wait. *retry_at* is an aware moment."""
+    """The vendor asks to wait for *wait_s*: a span, since the clocks of those who read a moment may differ."""
 
     code = "rate_limited"
 
-    def __init__(self, message: str = "", *, retry_at: datetime, **details: object) -> None:
+    def __init__(self, message: str = "", *, wait_s: float, **details: object) -> None:
         super().__init__(message, **details)  # type: ignore[arg-type]
-        self.retry_at = retry_at
+        self.wait_s = wait_s
 
 
 class BreakerOpen(RateLimited):

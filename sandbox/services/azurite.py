@@ -9,7 +9,9 @@ Flags, and why: `--disableTelemetry`, because it sends usage data away otherwise
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -98,6 +100,19 @@ class AzuriteServer:
         if self._process is not None:
             self._process.stop()
             self._process = None
+
+    def suspend(self) -> None:
+        """Let it answer nobody, as if it hung: connections are still accepted. `resume` ends it, and so does `stop`."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on where it was suspended."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is None:
+            raise ServiceFailed("azurite is not started")
+        os.kill(self._process.pid, number)
 
     def remove(self) -> None:
         """Stop it and remove its folder; a location elsewhere stays."""

@@ -12,7 +12,6 @@ decides nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import NoReturn, Protocol
 
 from shared.errors import BreakerOpen
@@ -43,6 +42,11 @@ class Circuit:
     def is_closed(self) -> bool:
         """Whether calls go out freely."""
         return self.open_until == 0
+
+    @property
+    def opened_for_s(self) -> float:
+        """How long it was opened for; 0: closed."""
+        return OPEN_S[min(self.opened, len(OPEN_S)) - 1] if self.opened else 0.0
 
     def refusal(self, now: float) -> float:
         """Return when a call may be tried, 0.0 for now. Clocks may differ: nothing lasts longer than it can."""
@@ -98,9 +102,6 @@ class NoBreaker:
         """Forget it."""
 
 
-def raise_open(until: float) -> NoReturn:
-    """Raise BreakerOpen with the moment *until*, epoch seconds."""
-    raise BreakerOpen(
-        "the vendor failed several times in a row and is left alone for now",
-        retry_at=datetime.fromtimestamp(until, UTC),
-    )
+def raise_open(wait_s: float) -> NoReturn:
+    """Raise BreakerOpen: a call may be tried after *wait_s*."""
+    raise BreakerOpen("the vendor failed several times in a row and is left alone for now", wait_s=wait_s)

@@ -347,9 +347,7 @@ class VendorApi:
         request_id = next((response.headers[n] for n in self.dialect.request_ids if n in response.headers), None)
         if status == _TOO_MANY:
             wait_s = refusal_s(response.headers, self.window, self.http.clock.now())
-            raise RateLimited(
-                "the vendor asks to wait", retry_at=self.http.clock.at(wait_s), status=status, request_id=request_id
-            )
+            raise RateLimited("the vendor asks to wait", wait_s=wait_s, status=status, request_id=request_id)
         parsed, is_json = _parse(body)
         if status >= 300:  # noqa: PLR2004 - what is not a success
             raise_for_status(self.dialect, status, parsed, is_write=is_write, needs=needs, request_id=request_id)

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from shared.adapters.holding import Permit
@@ -50,10 +50,6 @@ class Clock:
 
     now: Callable[[], float] = time.time
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-
-    def at(self, seconds_from_now: float) -> datetime:
-        """Return the aware moment that is so many seconds away."""
-        return datetime.fromtimestamp(self.now() + seconds_from_now, UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,5 +133,5 @@ class Limiter:
             if isinstance(found, Permit):
                 return found
             if now + found - started_at > longest_s:
-                raise RateLimited("the vendor's limit is used up", retry_at=self.clock.at(found))
+                raise RateLimited("the vendor's limit is used up", wait_s=found)
             await self.clock.sleep(found)

@@ -8,7 +8,7 @@ do so for ever.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from shared import telemetry
 from shared.intake import events
@@ -25,9 +25,9 @@ TRIES = "tries"
 log = telemetry.get_logger(__name__)
 
 
-async def wake_batches(blobs: Blobs, queues: Queues, *, now: datetime) -> int:
+async def wake_batches(blobs: Blobs, queues: Queues, *, stale: timedelta = STALE) -> int:
     """
-    Knock for batches that lie there too long, the oldest first; return for how many.
+    Knock for batches that lie there for *stale* or longer, the oldest first; return for how many.
 
     Never more than a listener sees at a time, less what it sees already: in a backlog every batch is old and has its
     knock. Raises Unavailable.
@@ -36,7 +36,7 @@ async def wake_batches(blobs: Blobs, queues: Queues, *, now: datetime) -> int:
     if room <= 0:
         return 0
     async for blob in blobs.every(events.CONTAINER):
-        if now - blob.modified_at < STALE:
+        if blob.age < stale:
             continue
         tries = int(blob.metadata.get(TRIES, "0")) + 1
         # Writing it moves the blob's age, so that the next knock comes no sooner than this one can have failed.

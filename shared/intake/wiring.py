@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Protocol
 from uuid import UUID
@@ -78,7 +77,7 @@ class Intake:
 
     async def wake(self) -> int:
         """Knock for batches of events that nobody works at; return for how many. Raises Unavailable."""
-        return await wake_batches(self.blobs, self._queues, now=datetime.now(UTC))
+        return await wake_batches(self.blobs, self._queues)
 
     async def _ask_database(self, integration_id: UUID) -> Known | None:
         return await find_in_database(self.publishing, integration_id)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob.aio import BlobServiceClient
 
 from shared.errors import Unavailable
+
+if TYPE_CHECKING:
+    from azure.core.pipeline import PipelineResponse
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +22,19 @@ class StoredBlob:
     """A blob as a listing shows it."""
 
     name: str
-    modified_at: datetime
+    age: timedelta
+    """Since it was stored or marked. Both times are the service's: ours may be minutes off."""
     metadata: Mapping[str, str]
+
+
+class _Page:
+    """When a page of a listing was answered, by the service's clock."""
+
+    at: datetime
+
+    def answered(self, response: PipelineResponse[Any, Any]) -> None:
+        """Hear of the answer."""
+        self.at = parsedate_to_datetime(response.http_response.headers["Date"])
 
 
 class Blobs:
@@ -94,10 +110,11 @@ class Blobs:
 
     async def every(self, container: str) -> AsyncIterator[StoredBlob]:
         """Yield every blob by name, page by page; nothing if there is no such container. Raises Unavailable."""
-        listing = self._client().get_container_client(container).list_blobs(include=["metadata"])
+        page = _Page()
+        client = self._client().get_container_client(container)
         try:
-            async for properties in listing:
-                yield StoredBlob(properties.name, properties.last_modified, properties.metadata or {})
+            async for properties in client.list_blobs(include=["metadata"], raw_response_hook=page.answered):
+                yield StoredBlob(properties.name, page.at - properties.last_modified, properties.metadata or {})
         except ResourceNotFoundError:
             return
         except AzureError as error:

@@ -61,8 +61,9 @@ FROM integrations WHERE id = %(id)s
 """
 _PLATFORMS: LiteralString = "SELECT id, platform FROM integrations WHERE company_id = %(company)s"
 _BLOCK: LiteralString = """
-UPDATE integrations SET blocked_until = %(until)s, blocked_reason = %(reason)s
-WHERE id = %(id)s AND (blocked_until IS NULL OR blocked_until < %(until)s)
+UPDATE integrations SET blocked_until = clock_timestamp() + %(wait_s)s * interval '1 s', blocked_reason = %(reason)s
+WHERE id = %(id)s
+    AND (blocked_until IS NULL OR blocked_until < clock_timestamp() + %(wait_s)s * interval '1 s')
 """
 _UNBLOCK: LiteralString = """
 UPDATE integrations SET blocked_until = NULL, blocked_reason = NULL WHERE id = %(id)s AND blocked_reason = %(reason)s
@@ -103,10 +104,10 @@ class Connections:
         return {row["id"]: row["platform"] for row in await tx.rows(_PLATFORMS, company=tx.company)}
 
     async def block(
-        self, tx: Transaction, integration_id: UUID, until: datetime, *, reason: str = "rate_limited"
+        self, tx: Transaction, integration_id: UUID, *, wait_s: float, reason: str = "rate_limited"
     ) -> None:
-        """Let none of the integration's jobs start before *until*; a block that lasts longer stays as it is."""
-        await tx.run(_BLOCK, id=integration_id, until=until, reason=reason)
+        """Let none of the integration's jobs start for *wait_s*; a block that lasts longer stays as it is."""
+        await tx.run(_BLOCK, id=integration_id, wait_s=wait_s, reason=reason)
 
     async def unblock(self, tx: Transaction, integration_id: UUID, *, reason: str) -> None:
         """Let the jobs start that were held back for *reason*."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,9 @@ QUEUE_BY_PRIORITY: Mapping[range, str] = {
 
 NEVER = -1
 """Time to live of every message of ours: the service's own default would lose it after seven days."""
+
+KNOCK_PATIENCE_S = 3.0
+"""How long somebody whose change is committed waits for its knock: a sweep's period would be longer than it saves."""
 
 MOST_SEEN = 32
 """Messages that the service shows at a time."""
@@ -147,11 +151,19 @@ def knock_body(knock: Knock, traceparent: str | None) -> bytes:
 class Knocker:
     """Sends knocks after a commit. A knock that gets lost costs time only: the sweep knocks again."""
 
-    def __init__(self, queues: Queues, log: Any, *, was_sent: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        queues: Queues,
+        log: Any,
+        *,
+        was_sent: Callable[[str], None] = lambda _: None,
+        patience_s: float = KNOCK_PATIENCE_S,
+    ) -> None:
         """*was_sent* hears the queue of each knock."""
         self._queues = queues
         self._log = log
         self._was_sent = was_sent
+        self._patience_s = patience_s
 
     async def send(
         self, knocks: Sequence[Knock], *, traceparent: str | None = None, most: int = 16, delay_s: int = 0
@@ -160,7 +172,7 @@ class Knocker:
         Knock for *knocks* after *delay_s*, at most *most* a queue; return how many were sent.
 
         A worker that is knocked for takes the fairest due job, so one knock for each of ten thousand jobs would only
-        stand in the way. Storage that can't be reached is logged and left to the sweep.
+        stand in the way. Storage that can't be reached, or does not answer soon, is logged and left to the sweep.
         """
         sent: dict[str, int] = {}
         for knock in knocks:
@@ -168,9 +180,10 @@ class Knocker:
             if sent.get(queue, 0) >= most:
                 continue
             try:
-                await self._queues.send(queue, knock_body(knock, traceparent), delay_s=delay_s)
-            except Unavailable as error:
-                self._log.warning("knock_not_sent", queue=queue, code=error.code)
+                async with asyncio.timeout(self._patience_s):
+                    await self._queues.send(queue, knock_body(knock, traceparent), delay_s=delay_s)
+            except (Unavailable, TimeoutError) as error:
+                self._log.warning("knock_not_sent", queue=queue, code=getattr(error, "code", "timeout"))
                 break
             self._was_sent(queue)
             sent[queue] = sent.get(queue, 0) + 1

@@ -13,7 +13,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
-from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID, uuid4
 
@@ -63,13 +62,13 @@ class BreakerNotices:
 
     async def opened(self, company_id: UUID, integration_id: UUID, circuit: Circuit) -> None:
         """Block the integration and raise its issue. Raises Unavailable."""
-        until = datetime.fromtimestamp(circuit.open_until, UTC)
+        wait_s = circuit.opened_for_s
         detail = (
-            f"the vendor failed {circuit.failures} times in a row; it is asked again at {until:%Y-%m-%d %H:%M:%S} UTC, "
-            "and nothing is lost meanwhile"
+            f"the vendor failed {circuit.failures} times in a row; it is asked again {wait_s:.0f} s after the last "
+            "failure, and nothing is lost meanwhile"
         )
         async with self.database.company(company_id) as tx:
-            await self.store.connections.block(tx, integration_id, until, reason=OPEN)
+            await self.store.connections.block(tx, integration_id, wait_s=wait_s, reason=OPEN)
             await self.store.attention.raise_issue(tx, integration_id, kind=UNREACHABLE, subject="calls", detail=detail)
 
     async def closed(self, company_id: UUID, integration_id: UUID) -> None:
@@ -113,12 +112,12 @@ class SharedBreaker:
         circuit, mark = await self._load(now)
         until = circuit.refusal(now)
         if until:
-            raise_open(until)
+            raise_open(until - now)
         if circuit.is_closed:
             return ""
         probe = uuid4().hex[:12]
         if not await self._save(circuit.probing(probe, now), mark, now):
-            raise_open(now + BESIDE_A_PROBE_S)
+            raise_open(BESIDE_A_PROBE_S)
         return probe
 
     async def failed(self, probe: str) -> None:

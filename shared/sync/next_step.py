@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 
 from shared.errors import Conflict as Overtaken
 from shared.errors import LeaseLost, LiaisonError, NeedsHuman, Permanent, RateLimited, Retryable
@@ -26,9 +25,9 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Defer:
-    """The vendor asks to wait until then; no attempt is spent, and the whole integration waits."""
+    """The vendor asks to wait for *wait_s*; no attempt is spent, and the whole integration waits."""
 
-    until: datetime
+    wait_s: float
     code: str
 
 
@@ -94,7 +93,7 @@ def next_step(error: LiaisonError, *, attempt: int, max_retries: int, backoff: B
         case Overtaken():
             return Again(OVERTAKEN_WAIT_S, error.code)
         case RateLimited():
-            return Defer(error.retry_at, error.code)
+            return Defer(error.wait_s, error.code)
         case Retryable() if attempt <= max_retries:
             return Retry(backoff.wait_s(attempt), error.code)
         case NeedsHuman():

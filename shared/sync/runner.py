@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -261,9 +260,9 @@ class Runner:
                 return "again"
             case steps.Defer():
                 async with self._database.company(job.company_id) as tx:
-                    await self._store.connections.block(tx, job.integration_id, step.until, reason=step.code)
+                    await self._store.connections.block(tx, job.integration_id, wait_s=step.wait_s, reason=step.code)
                     again = await self._store.ledger.postpone(tx, job, code=step.code, message=message)
-                await self._knock_later(again, max(0.0, step.until.timestamp() - time.time()))
+                await self._knock_later(again, step.wait_s)
                 return "deferred"
             case steps.Pause():
                 await self._pause(job, error)

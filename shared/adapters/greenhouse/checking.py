@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable
 from dataclasses import dataclass
 
@@ -73,7 +74,7 @@ async def _try(clock: Clock, name: str, call: Awaitable[Answer]) -> _Tried:
     except TimeoutError:
         return _Tried(Check(name, ok=False, detail=f"no answer within {CHECK_S:.0f} s"))
     except RateLimited as exc:
-        detail = f"Greenhouse's limit is used up until {exc.retry_at:%H:%M:%S} UTC"
+        detail = f"Greenhouse's limit is used up for {math.ceil(exc.wait_s)} s"
         return _Tried(Check(name, ok=False, detail=detail))
     except LiaisonError as exc:
         detail = str(exc) if exc.remedy is None else f"{exc}; {exc.remedy}"

@@ -34,6 +34,8 @@ class Account:
     api: httpx.Client
     control: httpx.Client
     addresses: Mapping[str, Any]
+    vendor_pid: int
+    """Number of the simulator's process."""
 
     def rows(self, query: str, **parameters: Any) -> list[dict[str, Any]]:
         """Read the database past every policy; `%(integration)s` and `%(company)s` are this account's."""
@@ -110,4 +112,4 @@ def opened_account(stack: Stack, *, people: int, seed_number: int) -> Iterator[A
         addresses = simulator.addresses
         control = parts.enter_context(seed.client(str(addresses["admin_url"]), str(addresses["admin_token"])))
         made = seed.connect(api, company_id, control, addresses, directions="both")
-        yield Account(stack, company_id, str(made["id"]), api, control, addresses)
+        yield Account(stack, company_id, str(made["id"]), api, control, addresses, simulator.pid)

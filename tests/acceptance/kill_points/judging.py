@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from azure.core.exceptions import ResourceNotFoundError
@@ -11,7 +12,7 @@ from azure.storage.blob import ContainerClient
 from azure.storage.queue import QueueClient
 
 from sandbox.seed import call
-from scripts.compare_demo import differences, read_account, read_here
+from scripts.compare_demo import LONGEST_WAY, differences, read_account, read_here
 from tests.acceptance.kill_points.account import Account
 from tests.acceptance.kill_points.points import PAGE, Submission
 
@@ -69,11 +70,11 @@ def open_jobs(account: Account) -> list[str]:
     return [str({name: str(value) for name, value in row.items()}) for row in rows]
 
 
-def differing(account: Account) -> list[str]:
-    """Return where the two sides differ, field by field."""
+def differing(account: Account, *, longest_way: timedelta = LONGEST_WAY) -> list[str]:
+    """Return where the two sides differ, field by field. *longest_way*: what a submission may take."""
     here = read_here(account.stack.database.admin, account.integration_id)
     there = read_account(account.addresses, with_board=here.reads_board)
-    return list(differences(there, here))
+    return list(differences(there, here, longest_way=longest_way))
 
 
 def repeated_pages(account: Account) -> int:

@@ -372,7 +372,7 @@ class Chooser:
             if name == "forget":
                 return await store.history.forget(tx, [record_id])
             if name == "block":
-                return await store.connections.block(tx, integration_id, now + which * HOUR)
+                return await store.connections.block(tx, integration_id, wait_s=which * 3600.0)
             if name == "event":
                 event = EventRow(numbered(7, which), None, ("kept", "processed")[which % 2], now, size_bytes=1)
                 return await WebhookEvents().record(tx, integration_id, [event])

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import json
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -22,7 +22,7 @@ from shared.intake.accept import Verdict
 from shared.intake.events import CONTAINER
 from shared.intake.publish import publish
 from shared.intake.secrets import WebhookSecrets
-from shared.intake.waking import STALE, wake_batches
+from shared.intake.waking import wake_batches
 from shared.intake.wiring import Intake
 from shared.security.keys import Keys, Purpose
 from shared.security.sealing import Sealer
@@ -184,7 +184,7 @@ class World:
 
     async def sweep(self) -> int:
         """Knock again for what lies there too long, as if a minute had passed; return for how many batches."""
-        return await wake_batches(self.intake.blobs, self.queues, now=now() + 2 * STALE)
+        return await wake_batches(self.intake.blobs, self.queues, stale=timedelta(0))
 
     def jobs(self, integration_id: UUID) -> dict[str, int]:
         """Return how often each record's job was asked for, by `entity record_key`."""

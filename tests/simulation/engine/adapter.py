@@ -27,7 +27,7 @@ from shared.model import Candidate, EntityType, Record
 from shared.model.fields import NormalForm
 from tests.simulation.engine.traits import Traits
 from tests.simulation.engine.values import FIELDS, TAGS, made_of
-from tests.simulation.engine.vendor import START, MemoryVendor, Refused, Sight, VendorRecord
+from tests.simulation.engine.vendor import MemoryVendor, Refused, Sight, VendorRecord
 
 CANDIDATE = EntityType.CANDIDATE
 OVERLAP = timedelta(minutes=15)
@@ -220,7 +220,7 @@ class MemoryAdapter(Adapter):
         vendor = self._vendor
         vendor.requests += 1
         if loop.time() < vendor.limited_until:
-            raise RateLimited("too many requests", retry_at=START + timedelta(seconds=vendor.limited_until))
+            raise RateLimited("too many requests", wait_s=vendor.limited_until - loop.time())
         result = effect()
         await self._gate(f"{label}, answered")
         if loop.time() > given_up:

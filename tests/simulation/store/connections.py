@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import timedelta
 from uuid import UUID
 
 from shared.store import companies
@@ -79,7 +79,9 @@ async def platforms(session: Session, *, company: UUID) -> Result:
 
 
 @imitates(production, "_BLOCK")
-async def block(session: Session, *, id: UUID, until: datetime, reason: str) -> Result:
+async def block(session: Session, *, id: UUID, wait_s: float, reason: str) -> Result:
+    until = session.clock() + timedelta(seconds=wait_s)
+
     def where(row: Row) -> bool:
         return row["blocked_until"] is None or row["blocked_until"] < until
 

@@ -187,7 +187,7 @@ async def test_a_wait_that_is_too_long_is_the_jobs() -> None:
     await limiter.store.refused("a", START + 100, START)
     with pytest.raises(RateLimited) as raised:
         await limiter.wait()
-    assert raised.value.retry_at == datetime.fromtimestamp(START + 100, UTC)
+    assert raised.value.wait_s == 100
 
 
 async def test_who_is_in_a_hurry_makes_room_sooner() -> None:
@@ -196,7 +196,7 @@ async def test_who_is_in_a_hurry_makes_room_sooner() -> None:
     await limiter.store.refused("a", START + 9, START)
     with waiting_at_most(5), pytest.raises(RateLimited) as raised:
         await limiter.wait()
-    assert raised.value.retry_at == datetime.fromtimestamp(START + 9, UTC)
+    assert raised.value.wait_s == 9
 
 
 @pytest.mark.parametrize(

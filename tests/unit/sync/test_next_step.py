@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import pytest
 
@@ -23,13 +22,13 @@ from shared.sync.next_step import (
     wait_after,
 )
 
-LATER = datetime(2026, 5, 4, 12, tzinfo=UTC)
+WAIT_S = 720.0
 
 FIRST_ANSWER: dict[str, NextStep] = {
     "LiaisonError": DeadLetter("error"),
     "Retryable": Retry(60, "retryable"),
-    "RateLimited": Defer(LATER, "rate_limited"),
-    "BreakerOpen": Defer(LATER, "breaker_open"),
+    "RateLimited": Defer(WAIT_S, "rate_limited"),
+    "BreakerOpen": Defer(WAIT_S, "breaker_open"),
     "Unavailable": Retry(60, "unavailable"),
     "OutcomeUnknown": Retry(60, "outcome_unknown"),
     "Permanent": DeadLetter("permanent"),
@@ -56,7 +55,7 @@ def tree(root: type[LiaisonError] = LiaisonError) -> Iterator[type[LiaisonError]
 
 
 def made(kind: type[LiaisonError]) -> LiaisonError:
-    return kind("wait", retry_at=LATER) if issubclass(kind, RateLimited) else kind("x")
+    return kind("wait", wait_s=WAIT_S) if issubclass(kind, RateLimited) else kind("x")
 
 
 KINDS = sorted({each.__name__: each for each in tree()}.items())

@@ -103,7 +103,7 @@ def test_values_of_our_kinds_have_a_spelling() -> None:
             "on": moment.date(),
             "waited": timedelta(milliseconds=1500),
             "role": Role.HR,
-            "error": RateLimited("canary", retry_at=moment),
+            "error": RateLimited("canary", wait_s=1.0),
             "unforeseen": KeyError("canary"),
             "kind": KeyError,
             "nothing": None,
