@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from functions.edge import Answer, Call, endpoint
+from functions.edge import Answer, Call, Handler, endpoint
 from functions.paging import read_limit
 from shared.errors import InvalidInput
 from shared.model import EntityType
@@ -12,59 +12,41 @@ from shared.model import EntityType
 bp = func.Blueprint()
 
 
-@endpoint(bp, "explain_candidate", "GET", "api/candidates/{id}/explain")
-async def explain_candidate(call: Call) -> Answer:
-    """Show of each field who gave it, when, by which rule, and what lost against it."""
-    return await _explain(call, EntityType.CANDIDATE)
+def _explaining(entity: EntityType) -> Handler:
+    async def explain(call: Call) -> Answer:
+        """Show of each field who gave it, when, by which rule, and what lost against it."""
+        record_id = call.path_id()
+        async with call.services.database.company(call.company_id) as tx:
+            fields = await call.services.chronicles.explain(tx, entity, record_id)
+        return Answer({"id": record_id, "entity": entity.value, "fields": fields})
+
+    return explain
 
 
-@endpoint(bp, "explain_application", "GET", "api/applications/{id}/explain")
-async def explain_application(call: Call) -> Answer:
-    """Show the same of an application."""
-    return await _explain(call, EntityType.APPLICATION)
+def _telling(entity: EntityType) -> Handler:
+    async def history(call: Call) -> Answer:
+        """List the changes of a record, newest first, with old and new values."""
+        params = call.query("before_version")
+        if "cursor" in params:
+            raise InvalidInput("cursor: is no filter here", field="cursor", remedy="use before_version")
+        limit, below = read_limit(params.get("limit")), params.get("before_version")
+        if below is not None and not (below.isascii() and below.isdigit() and len(below) < 10):  # noqa: PLR2004
+            raise InvalidInput(
+                "before_version: is no version", field="before_version", remedy="give a version shown here"
+            )
+        async with call.services.database.company(call.company_id) as tx:
+            found = await call.services.chronicles.history(
+                tx, entity, call.path_id(), below=None if below is None else int(below), limit=limit + 1
+            )
+        shown = found[:limit]
+        return Answer({"data": shown, "next_before_version": shown[-1]["version"] if len(found) > limit else None})
+
+    return history
 
 
-@endpoint(bp, "explain_job", "GET", "api/jobs/{id}/explain")
-async def explain_job(call: Call) -> Answer:
-    """Show the same of a job."""
-    return await _explain(call, EntityType.JOB)
-
-
-@endpoint(bp, "get_candidate_history", "GET", "api/candidates/{id}/history")
-async def get_candidate_history(call: Call) -> Answer:
-    """List the changes of a candidate, newest first, with old and new values."""
-    return await _history(call, EntityType.CANDIDATE)
-
-
-@endpoint(bp, "get_application_history", "GET", "api/applications/{id}/history")
-async def get_application_history(call: Call) -> Answer:
-    """List the changes of an application."""
-    return await _history(call, EntityType.APPLICATION)
-
-
-@endpoint(bp, "get_job_history", "GET", "api/jobs/{id}/history")
-async def get_job_history(call: Call) -> Answer:
-    """List the changes of a job."""
-    return await _history(call, EntityType.JOB)
-
-
-async def _explain(call: Call, entity: EntityType) -> Answer:
-    record_id = call.path_id()
-    async with call.services.database.company(call.company_id) as tx:
-        fields = await call.services.chronicles.explain(tx, entity, record_id)
-    return Answer({"id": record_id, "entity": entity.value, "fields": fields})
-
-
-async def _history(call: Call, entity: EntityType) -> Answer:
-    params = call.query("before_version")
-    if "cursor" in params:
-        raise InvalidInput("cursor: is no filter here", field="cursor", remedy="use before_version")
-    limit, below = read_limit(params.get("limit")), params.get("before_version")
-    if below is not None and not (below.isascii() and below.isdigit() and len(below) < 10):  # noqa: PLR2004
-        raise InvalidInput("before_version: is no version", field="before_version", remedy="give a version shown here")
-    async with call.services.database.company(call.company_id) as tx:
-        found = await call.services.chronicles.history(
-            tx, entity, call.path_id(), below=None if below is None else int(below), limit=limit + 1
-        )
-    shown = found[:limit]
-    return Answer({"data": shown, "next_before_version": shown[-1]["version"] if len(found) > limit else None})
+endpoint(bp, "explain_candidate", "GET", "api/candidates/{id}/explain")(_explaining(EntityType.CANDIDATE))
+endpoint(bp, "explain_application", "GET", "api/applications/{id}/explain")(_explaining(EntityType.APPLICATION))
+endpoint(bp, "explain_job", "GET", "api/jobs/{id}/explain")(_explaining(EntityType.JOB))
+endpoint(bp, "get_candidate_history", "GET", "api/candidates/{id}/history")(_telling(EntityType.CANDIDATE))
+endpoint(bp, "get_application_history", "GET", "api/applications/{id}/history")(_telling(EntityType.APPLICATION))
+endpoint(bp, "get_job_history", "GET", "api/jobs/{id}/history")(_telling(EntityType.JOB))

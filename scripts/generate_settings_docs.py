@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from scripts.documents import write_or_check  # noqa: E402
-from shared.settings import Setting, declared  # noqa: E402  # a script's own folder is not the project's
+from shared.setting_list import Setting, declared  # noqa: E402  # a script's own folder is not the project's
 
 WORKER_SETTINGS = {"FUNCTIONS_WORKER_RUNTIME": "python"}
 """Read by the Functions host, not by us."""

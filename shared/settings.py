@@ -1,26 +1,25 @@
 """
 Every setting of Liaison: the one frozen object, and the only code that reads the environment.
 
-`local.settings.sample.json` and docs/settings.md are written from the declarations below by
+`local.settings.sample.json` and docs/settings.md are written from the declarations below (shared/setting_list.py) by
 scripts/generate_settings_docs.py. Blank values count as absent, because a portal's empty text box stores one.
-How the values themselves are checked stands in shared/setting_values.py.
+How the values themselves are checked stands in shared/setting_values.py, what does not go together in
+shared/setting_faults.py.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, SecretBytes, SecretStr, ValidationError
 
 from shared import setting_values as values
 from shared.errors import SettingsError
+from shared.setting_faults import contradictions, faults_of, unresolved
 
-KEY_VAULT_PREFIX = "@microsoft.keyvault("
 LOCAL_ADDRESS = "http://localhost:7071"
 MAKE_A_SECRET = values.MAKE_A_SECRET
 
@@ -312,51 +311,6 @@ class Settings(BaseModel):
         return self.website_site_name is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One setting as its documentation tells it."""
-
-    variable: str
-    description: str
-    unit: str
-    default: str | None
-    """As it would be written in the environment; None: there is none."""
-    is_required: bool
-    is_secret: bool
-    sample: str
-    is_platform: bool
-    """Set by the platform, never by us."""
-
-
-def declared() -> Iterator[Setting]:
-    """Yield every setting in the order of its declaration."""
-    for field in Settings.model_fields.values():
-        extra = field.json_schema_extra
-        assert isinstance(extra, dict)  # noqa: S101  # `_setting` makes every field
-        default = None if field.is_required() else _written(field.default)
-        sample = extra["sample"]
-        yield Setting(
-            variable=str(field.alias),
-            description=str(field.description),
-            unit=str(extra["unit"]),
-            default=default,
-            is_required=field.is_required(),
-            is_secret="Secret" in repr(field.annotation),
-            sample=(default or "") if sample is None else str(sample),
-            is_platform=bool(extra["platform"]),
-        )
-
-
-def _written(default: object) -> str | None:
-    match default:
-        case None | ():
-            return None
-        case bool():
-            return str(default).lower()
-        case _:
-            return str(default)
-
-
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """
     Read and check all settings from *environ*, by default this process' own.
@@ -367,14 +321,14 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     source = os.environ if environ is None else environ  # noqa: TID251  # here, and nowhere else
     given = {name: text.strip() for name, text in source.items() if text.strip()}
     given = _only_declared(given)
-    faults = _unresolved(given) | _contradictions(given)
+    faults = unresolved(given) | contradictions(given)
     readable = {name: text for name, text in given.items() if name not in faults}
     if "PUBLIC_BASE_URL" not in given and "WEBSITE_HOSTNAME" in given:
         readable["PUBLIC_BASE_URL"] = values.address_of_host(given["WEBSITE_HOSTNAME"])
     try:
         settings = Settings.model_validate(readable)
     except ValidationError as error:
-        faults = _faults_of(error) | faults
+        faults = faults_of(error, _remedies()) | faults
     else:
         if not faults:
             return settings
@@ -404,47 +358,10 @@ def _only_declared(given: Mapping[str, str]) -> dict[str, str]:
     return {name: text for name, text in given.items() if name in known}
 
 
-def _unresolved(given: Mapping[str, str]) -> dict[str, str]:
-    """Name the settings that still hold a reference instead of the secret it stands for."""
-    return {
-        name: "holds a Key Vault reference that was not resolved; check the secret's name, the vault's network rules "
-        "and that the app's identity has the role Key Vault Secrets User"
-        for name, text in given.items()
-        if text.lower().startswith(KEY_VAULT_PREFIX)
-    }
-
-
-def _contradictions(given: Mapping[str, str]) -> dict[str, str]:
-    """Name the settings that do not go together. Works on raw text, so that one fault does not hide another."""
-    faults: dict[str, str] = {}
-    by_secret, by_keys = "AUTH_JWT_SECRET" in given, "AUTH_JWKS_URL" in given
-    if not by_secret and not by_keys:
-        faults["AUTH_JWT_SECRET"] = f"is not set, nor is AUTH_JWKS_URL; locally {MAKE_A_SECRET}"
-    if by_secret and by_keys:
-        faults["AUTH_JWKS_URL"] = "is set beside AUTH_JWT_SECRET; a token is checked one way only: remove one"
-    for name in ("AUTH_ISSUER", "AUTH_AUDIENCE"):
-        if by_keys and name not in given:
-            faults[name] = "is not set; with AUTH_JWKS_URL it must name what the identity provider writes"
-    allows_loopback = given.get("OUTGOING_ALLOW_LOOPBACK", "").lower() in values.TRUE_WORDS
-    if allows_loopback and "WEBSITE_SITE_NAME" in given:
-        faults["OUTGOING_ALLOW_LOOPBACK"] = "is for the sandbox alone; remove it from the app settings"
-    if "SANDBOX_FAULT_FILE" in given and not allows_loopback:
-        faults["SANDBOX_FAULT_FILE"] = "is for the sandbox alone (OUTGOING_ALLOW_LOOPBACK); remove it"
-    jwks = urlsplit(given.get("AUTH_JWKS_URL", ""))
-    if jwks.scheme == "http" and not (allows_loopback and values.is_loopback(jwks.hostname)):
-        faults["AUTH_JWKS_URL"] = "must begin with https://"
-    return faults
-
-
-def _faults_of(error: ValidationError) -> dict[str, str]:
-    remedies = {str(field.alias): field.json_schema_extra for field in Settings.model_fields.values()}
-    faults: dict[str, str] = {}
-    for detail in error.errors(include_url=False, include_context=False, include_input=False):
-        name = str(detail["loc"][0])
-        message = detail["msg"].removeprefix("Value error, ")
-        extra = remedies[name]
-        remedy = str(extra["remedy"]) if isinstance(extra, dict) else ""
-        if detail["type"] == "missing":
-            message = "is not set" + (f"; {remedy}" if remedy else "")
-        faults[name] = message[:1].lower() + message[1:]
-    return faults
+def _remedies() -> dict[str, str]:
+    """Return what to do about a fault, by variable."""
+    found = {}
+    for field in Settings.model_fields.values():
+        extra = field.json_schema_extra
+        found[str(field.alias)] = str(extra["remedy"]) if isinstance(extra, dict) else ""
+    return found

@@ -7,118 +7,41 @@ changed the integration meanwhile. Whatever the webhook intake has to know is a 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol, Self
+from typing import Any, Self
 from uuid import UUID, uuid4
 
 from shared import telemetry
 from shared.adapters import registry
 from shared.adapters.protocol import Connection, ConnectionReport
 from shared.errors import LiaisonError, Unavailable
-from shared.intake.publish import announce_rotation
 from shared.intake.secrets import WebhookSecrets
 from shared.integrations import credentials
 from shared.integrations.authorities import check_authorities
 from shared.integrations.cadence import default_cadences
 from shared.integrations.change import Change, new_webhook_secret, plan_change
-from shared.integrations.connection_test import Connector, report_view, require_ok, skew_ms, try_kept, try_new
+from shared.integrations.connection_test import report_view, require_ok, skew_ms, try_kept, try_new
 from shared.integrations.drafting import default_directions, draft_of
+from shared.integrations.parts import Parts
 from shared.integrations.rejudging import look_again
 from shared.integrations.requests import CreateIntegration, PatchIntegration, platform_name
 from shared.integrations.switching import Canceller
 from shared.integrations.view import integration_view
 from shared.model import Direction, EntityType, LogAction, LogStatus
-from shared.security.keys import Keys, Purpose
-from shared.security.sealing import Sealer
+from shared.security.keys import Purpose
 from shared.security.webhook_url import webhook_url
-from shared.settings import Settings
-from shared.store.attention import Attention
-from shared.store.connections import Connections, IntegrationRow
-from shared.store.database import Database, Transaction
+from shared.store.connections import IntegrationRow
+from shared.store.database import Transaction
 from shared.store.integrations import FIRST, TOMBSTONE_DAYS, Integration, NewIntegration
-from shared.store.integrations import Integrations as IntegrationStore
-from shared.store.ledger import JobRequest, Knock, Ledger
-from shared.store.logs import LogRow, Logs
-from shared.store.queues import Knocker
-from shared.store.runs import Runs
-from shared.store.schedules import Cadence, Schedules
-from shared.store.store import Store
+from shared.store.ledger import JobRequest, Knock
+from shared.store.logs import LogRow
+from shared.store.schedules import Cadence
 from shared.sync.priorities import PUBLISH, SECRETS
 from shared.sync.standing import go_on, lift
 
 log = telemetry.get_logger(__name__)
-
-
-class Syncs(Protocol):
-    """Starts pulls (shared.sync.runs)."""
-
-    async def request(
-        self,
-        company_id: UUID,
-        integration_id: UUID,
-        *,
-        direction: Direction | None,
-        entity: EntityType | None,
-        mode: str | None,
-        trigger: str,
-    ) -> UUID:
-        """Start a run; return its id."""
-        ...
-
-    async def resume(self, company_id: UUID, integration_id: UUID) -> object:
-        """Start one incremental run for each entity."""
-        ...
-
-    async def look_again(self, company_id: UUID, integration_id: UUID, entities: Sequence[EntityType]) -> object:
-        """Start one full run for each of *entities* that was pulled before."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What the composition root gives."""
-
-    settings: Settings
-    keys: Keys
-    sealer: Sealer
-    database: Database
-    integrations: IntegrationStore
-    schedules: Schedules
-    attention: Attention
-    connections: Connections
-    store: Store
-    ledger: Ledger
-    logs: Logs
-    runs: Runs
-    knocker: Knocker
-    connector: Connector
-    syncs: Syncs
-    announce: Callable[[UUID, int], Awaitable[None]]
-    """Tells the webhook intake that newer secrets are coming. May raise Unavailable."""
-
-    @classmethod
-    def of(cls, services: Any) -> Self:
-        """Take them from *services* (`shared.composition.Services`, which stands above this package)."""
-        return cls(
-            settings=services.settings,
-            keys=services.keys,
-            sealer=services.sealer,
-            database=services.database,
-            integrations=IntegrationStore(),
-            schedules=Schedules(),
-            attention=services.store.attention,
-            connections=services.store.connections,
-            store=services.store,
-            ledger=services.store.ledger,
-            logs=services.store.logs,
-            runs=services.store.runs,
-            knocker=services.knocker,
-            connector=services.adapters,
-            syncs=services.syncs,
-            announce=lambda integration_id, version: announce_rotation(services.intake.tables, integration_id, version),
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from shared.model import EntityType
 from shared.store.database import Transaction
 from shared.store.links import Link
 from shared.store.parity import DifferenceRow, ParityRun
-from shared.store.records import StoredRecord
+from shared.store.records import StoredRecord, stored
 
 RANGES = 4096
 """How many ranges the external ids fall into (`parity_range`)."""
@@ -339,15 +339,4 @@ def _sides(row: Mapping[str, Any]) -> Sides:
     link = Link(entity=EntityType(row["entity_type"]), **{name: row[name] for name in names})
     if row["record_id"] is None:
         return Sides(link, None, row["last_synced_at"])
-    record = StoredRecord(
-        id=row["record_id"],
-        entity=link.entity,
-        data=row["data"],
-        stamps=row["stamps"],
-        version=row["version"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-        archived_at=row["archived_at"],
-        submission=row["submission"],
-    )
-    return Sides(link, record, row["last_synced_at"])
+    return Sides(link, stored({**row, "id": row["record_id"]}), row["last_synced_at"])

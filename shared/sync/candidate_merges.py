@@ -53,24 +53,22 @@ class MergePlan:
     """Jobs for which both have an application; both stay, as at the vendors."""
 
 
+@dataclass(frozen=True, slots=True)
 class CandidateMerges:
     """Merges candidates."""
 
-    def __init__(
-        self, database: Database, store: Store, vault: Vault, changes: RecordChanges, knocker: Knocker
-    ) -> None:
-        self._database = database
-        self._store = store
-        self._vault = vault
-        self._changes = changes
-        self._knocker = knocker
+    database: Database
+    store: Store
+    vault: Vault
+    changes: RecordChanges
+    knocker: Knocker
 
     async def preview(
         self, company_id: UUID, survivor_id: UUID, other_id: UUID, choices: Mapping[str, Keep], *, actor: str
     ) -> MergePlan:
         """Return what `merge` would do. Raises what it would raise."""
-        async with self._database.company(company_id) as tx:
-            await self._store.record_merges.hold_still(tx)
+        async with self.database.company(company_id) as tx:
+            await self.store.record_merges.hold_still(tx)
             return await self._plan(tx, survivor_id, other_id, choices, actor)
 
     async def merge(
@@ -89,11 +87,11 @@ class CandidateMerges:
         *choices* by unit outrank the rules. Raises NotFound, InvalidInput, and Conflict when one of the two is part of
         another already, is being created at a vendor, or is no longer at *expected_version* (the survivor's).
         """
-        async with self._database.company(company_id) as tx:
+        async with self.database.company(company_id) as tx:
             plan, knocks = await self.merge_within(
                 tx, survivor_id, other_id, choices, actor=actor, expected_version=expected_version
             )
-        await self._knocker.send(knocks)
+        await self.knocker.send(knocks)
         return plan
 
     async def merge_within(
@@ -111,18 +109,18 @@ class CandidateMerges:
 
         It holds no lock yet on records or links: those are taken after `RecordMerges.alone`.
         """
-        await self._store.record_merges.alone(tx)
+        await self.store.record_merges.alone(tx)
         plan = await self._plan(tx, survivor_id, other_id, choices, actor)
         if expected_version is not None and plan.survivor.version != expected_version:
             raise Conflict(f"the record is at version {plan.survivor.version} by now", remedy="read it again")
-        if await self._store.record_merges.is_being_created(tx, [survivor_id, other_id]):
+        if await self.store.record_merges.is_being_created(tx, [survivor_id, other_id]):
             raise Conflict("one of the two is being created at a vendor", remedy="try again in a minute")
         await self._remember(tx, plan, actor)
         await self._write(tx, plan, actor)
         knocks = await self._end_items(tx, plan, actor)
-        await self._store.identity_pairs.drop(tx, survivor_id, other_id)
+        await self.store.identity_pairs.drop(tx, survivor_id, other_id)
         knocks += await self._wake(tx, other_id)
-        knocks += await self._store.ledger.enqueue(tx, await reconciles(tx, self._store, plan.places, survivor_id))
+        knocks += await self.store.ledger.enqueue(tx, await reconciles(tx, self.store, plan.places, survivor_id))
         return plan, knocks
 
     async def _plan(
@@ -134,7 +132,7 @@ class CandidateMerges:
                 known = ", ".join(sorted(UNITS[CANDIDATE]))
                 raise InvalidInput(f"keep.{name}: is no field", field=f"keep.{name}", remedy=f"use one of: {known}")
         mine, theirs = ours_of(survivor), ours_of(other)
-        now = (await self._store.links.ticket(tx)).at
+        now = (await self.store.links.ticket(tx)).at
         # Never behind what it replaces: the person has looked at it.
         at = max([now, *(stamp.at for side in (mine, theirs) for stamp in side.stamps.values())])
         decided = Stamp(at, 0, PORTAL, f"merge:{actor}")
@@ -146,7 +144,7 @@ class CandidateMerges:
             choices,
             decided,
             join(CANDIDATE, mine, theirs, choices, decided=decided),
-            await self._store.record_merges.places(tx, [survivor_id, other_id]),
+            await self.store.record_merges.places(tx, [survivor_id, other_id]),
             applications,
             [UUID(str(each.data["job_id"])) for each in applications if each.data.get("job_id") in own_jobs],
         )
@@ -154,29 +152,29 @@ class CandidateMerges:
     async def _both(self, tx: Transaction, survivor_id: UUID, other_id: UUID) -> tuple[StoredRecord, StoredRecord]:
         if survivor_id == other_id:
             raise InvalidInput("other_id: is the same candidate", field="other_id", remedy="name another one")
-        found = await self._store.records.lock(tx, CANDIDATE, [survivor_id, other_id])
+        found = await self.store.records.lock(tx, CANDIDATE, [survivor_id, other_id])
         for record_id in (survivor_id, other_id):
             if record_id not in found:
                 raise NotFound(f"there is no candidate {record_id}")
-        for record_id, part_of in (await self._store.record_merges.survivors(tx, [survivor_id, other_id])).items():
+        for record_id, part_of in (await self.store.record_merges.survivors(tx, [survivor_id, other_id])).items():
             raise Conflict(f"candidate {record_id} is part of candidate {part_of}", remedy=f"merge {part_of} instead")
         if found[survivor_id].archived_at is not None:
             raise Conflict("an archived candidate can't take another one in", remedy="let the other one take it in")
         return found[survivor_id], found[other_id]
 
     async def _applications(self, tx: Transaction, candidate_id: UUID) -> list[StoredRecord]:
-        ids = await self._store.records.applications_of(tx, candidate_id)
-        return list((await self._store.records.lock(tx, EntityType.APPLICATION, ids)).values())
+        ids = await self.store.records.applications_of(tx, candidate_id)
+        return list((await self.store.records.lock(tx, EntityType.APPLICATION, ids)).values())
 
     async def _remember(self, tx: Transaction, plan: MergePlan, actor: str) -> None:
         """Seal what parting needs, each side under its own key: whoever of the two is erased can't be restored."""
         survivor, other, merge_id = plan.survivor, plan.other, uuid4()
-        keys = await self._vault.keys(tx, [survivor.id, other.id])
+        keys = await self.vault.keys(tx, [survivor.id, other.id])
         joined = Content(plan.joined.values, encode_stamps(plan.joined.stamps))
         mine = snapshot_of(survivor, plan.places, joined=joined)
         theirs = snapshot_of(other, plan.places, applications=[each.id for each in plan.applications])
-        seal = self._vault.seal
-        await self._store.record_merges.put(
+        seal = self.vault.seal
+        await self.store.record_merges.put(
             tx,
             CANDIDATE,
             merge_id,
@@ -189,16 +187,16 @@ class CandidateMerges:
         survivor, other = plan.survivor, plan.other
         joined = RecordChange(survivor, plan.joined.values, encode_stamps(plan.joined.stamps), is_archived=False)
         archived = RecordChange(other, other.data, other.stamps, is_archived=True)
-        await self._changes.write(tx, CANDIDATE, [joined, archived])
+        await self.changes.write(tx, CANDIDATE, [joined, archived])
         moved = [of_candidate(each, survivor.id) for each in plan.applications]
-        await self._changes.write(tx, EntityType.APPLICATION, moved)
+        await self.changes.write(tx, EntityType.APPLICATION, moved)
         # A decision of earlier holds for as long as its value stays; what the person chose now is one too.
         at, by = plan.decided.at, actor
         values = joined.data
-        await self._changes.pinner.replace(tx, CANDIDATE, survivor.id, survivor.data, values, at=at, by=by)
-        await self._changes.pin(tx, joined, plan.choices, [survivor.data, other.data], at=at, by=by)
+        await self.changes.pinner.replace(tx, CANDIDATE, survivor.id, survivor.data, values, at=at, by=by)
+        await self.changes.pin(tx, joined, plan.choices, [survivor.data, other.data], at=at, by=by)
         taken = {each.integration_id for each in plan.places if each.internal_id == survivor.id and each.is_primary}
-        await self._store.record_merges.move(
+        await self.store.record_merges.move(
             tx,
             [
                 replace(each, internal_id=survivor.id, is_primary=each.is_primary and each.integration_id not in taken)
@@ -211,28 +209,28 @@ class CandidateMerges:
         """Close what waited on the other: reconciles open anew what still differs, and matches are looked for again."""
         survivor_id, other_id = plan.survivor.id, plan.other.id
         knocks: list[Knock] = []
-        for item in await self._store.record_merges.open_items(tx, [survivor_id, other_id]):
+        for item in await self.store.record_merges.open_items(tx, [survivor_id, other_id]):
             if item.kind in ("field", "refused"):
                 if item.record_id == other_id:
-                    await self._store.conflicts.end(tx, item.id, "closed", by=actor, decision=MERGED)
+                    await self.store.conflicts.end(tx, item.id, "closed", by=actor, decision=MERGED)
                 continue
             record_id = survivor_id if item.record_id == other_id else item.record_id
             named = dict.fromkeys(survivor_id if each == other_id else each for each in item.matches)
             matches = [each for each in named if each != record_id]
             if item.kind == "possible_duplicate" and matches:
-                await self._store.record_merges.rename(tx, item.id, record_id, matches)
+                await self.store.record_merges.rename(tx, item.id, record_id, matches)
                 continue
-            await self._store.conflicts.end(tx, item.id, "closed", by=actor, decision=MERGED)
+            await self.store.conflicts.end(tx, item.id, "closed", by=actor, decision=MERGED)
             if item.integration_id is not None and item.external_id is not None:
                 reason = waiting.review(item.integration_id, item.entity, item.external_id)
-                knocks += await self._store.ledger.release_held(tx, item.integration_id, [reason])
+                knocks += await self.store.ledger.release_held(tx, item.integration_id, [reason])
         return knocks
 
     async def _wake(self, tx: Transaction, other_id: UUID) -> list[Knock]:
         """Who waited until the other exists at a vendor looks again: it may be the survivor that is there."""
         knocks: list[Knock] = []
-        for integration_id, reason in await self._store.record_merges.waiting_for(tx, CANDIDATE, other_id):
-            knocks += await self._store.ledger.release_held(tx, integration_id, [reason])
+        for integration_id, reason in await self.store.record_merges.waiting_for(tx, CANDIDATE, other_id):
+            knocks += await self.store.ledger.release_held(tx, integration_id, [reason])
         return knocks
 
 

@@ -61,17 +61,15 @@ class _Merged:
     places: Sequence[LinkPlace]
 
 
+@dataclass(frozen=True, slots=True)
 class CandidatePartings:
     """Takes merges back, the last one first."""
 
-    def __init__(
-        self, database: Database, store: Store, vault: Vault, changes: RecordChanges, knocker: Knocker
-    ) -> None:
-        self._database = database
-        self._store = store
-        self._vault = vault
-        self._changes = changes
-        self._knocker = knocker
+    database: Database
+    store: Store
+    vault: Vault
+    changes: RecordChanges
+    knocker: Knocker
 
     async def part(self, company_id: UUID, candidate_id: UUID, *, actor: str) -> Parting:
         """
@@ -80,18 +78,18 @@ class CandidatePartings:
         The two count as different people from then on. Raises NotFound, and Conflict when there is no such merge, a
         later one is in the way, or one of the two was erased since.
         """
-        async with self._database.company(company_id) as tx:
-            await self._store.record_merges.alone(tx)
+        async with self.database.company(company_id) as tx:
+            await self.store.record_merges.alone(tx)
             found = await self._load(tx, candidate_id)
             parted = self._parted(found)
             await self._write(tx, found, parted, actor)
             await self._move_links(tx, found)
             asked, stayed = await self._part_applications(tx, found)
             await self._end_items(tx, found, actor)
-            await self._store.record_merges.end(tx, found.merge.id, by=actor)
-            await self._store.identity_pairs.put(tx, found.survivor.id, [found.other.id], by=actor)
+            await self.store.record_merges.end(tx, found.merge.id, by=actor)
+            await self.store.identity_pairs.put(tx, found.survivor.id, [found.other.id], by=actor)
             knocks = await self._ask(tx, found, asked)
-        await self._knocker.send(knocks)
+        await self.knocker.send(knocks)
         return Parting(
             found.survivor.id,
             found.other.id,
@@ -101,11 +99,11 @@ class CandidatePartings:
         )
 
     async def _load(self, tx: Transaction, candidate_id: UUID) -> _Merged:
-        await self._store.records.fetch(tx, CANDIDATE, candidate_id)
-        merge = await self._store.record_merges.last(tx, candidate_id)
+        await self.store.records.fetch(tx, CANDIDATE, candidate_id)
+        merge = await self.store.record_merges.last(tx, candidate_id)
         if merge is None:
             raise Conflict(f"candidate {candidate_id} is not merged with anybody")
-        last = await self._store.record_merges.last(tx, merge.survivor_id)
+        last = await self.store.record_merges.last(tx, merge.survivor_id)
         if last is not None and last.id != merge.id:
             later = last.merged_id if last.survivor_id == merge.survivor_id else last.survivor_id
             raise Conflict(
@@ -113,11 +111,11 @@ class CandidatePartings:
                 remedy=f"take that merge back first: unmerge {last.merged_id}",
             )
         ids = [merge.survivor_id, merge.merged_id]
-        records = await self._store.records.lock(tx, CANDIDATE, ids)
-        keys = await self._vault.keys(tx, ids)
+        records = await self.store.records.lock(tx, CANDIDATE, ids)
+        keys = await self.vault.keys(tx, ids)
         try:
             mine, theirs = (
-                read_snapshot(self._vault.open(tx.company, keys[record_id], TABLE, f"{merge.id}/{row}", sealed))
+                read_snapshot(self.vault.open(tx.company, keys[record_id], TABLE, f"{merge.id}/{row}", sealed))
                 for record_id, row, sealed in (
                     (merge.survivor_id, "survivor", merge.survivor_sealed),
                     (merge.merged_id, "merged", merge.merged_sealed),
@@ -125,7 +123,7 @@ class CandidatePartings:
             )
         except DataUnreadable:
             raise Conflict("one of the two was erased since: nobody can tell any more who was who") from None
-        places = await self._store.record_merges.places(tx, ids)
+        places = await self.store.record_merges.places(tx, ids)
         return _Merged(merge, records[merge.survivor_id], records[merge.merged_id], mine, theirs, places)
 
     def _parted(self, found: _Merged) -> Parted:
@@ -151,14 +149,14 @@ class CandidatePartings:
                 restored = Content(dict(ours.values), encode_stamps(ours.stamps))
             is_archived = snapshot.is_archived if side is Keep.OTHER else record.archived_at is not None
             changes.append(RecordChange(record, restored.data, restored.stamps, is_archived=is_archived))
-        await self._changes.write(tx, CANDIDATE, changes)
-        at = (await self._store.links.ticket(tx)).at
+        await self.changes.write(tx, CANDIDATE, changes)
+        at = (await self.store.links.ticket(tx)).at
         merged = found.survivor.data
         for each in changes:
             differing = {name: each.data.get(name) for name in {*merged, *each.data}}
             names = {name: value for name, value in differing.items() if value != merged.get(name)}
             units = units_touched(CANDIDATE, names)
-            await self._changes.pin(tx, each, units, [merged], at=at, by=actor)
+            await self.changes.pin(tx, each, units, [merged], at=at, by=actor)
 
     async def _move_links(self, tx: Transaction, found: _Merged) -> None:
         links = found.theirs.links
@@ -167,18 +165,18 @@ class CandidatePartings:
             for each in found.places
             if each.id in links
         ]
-        await self._store.record_merges.move(tx, back)
+        await self.store.record_merges.move(tx, back)
 
     async def _part_applications(self, tx: Transaction, found: _Merged) -> tuple[list[JobRequest], list[UUID]]:
         """Give back what came with the other; return jobs for what came since from its systems, and what just stays."""
         entity = EntityType.APPLICATION
-        ids = await self._store.records.applications_of(tx, found.survivor.id)
-        records = await self._store.records.lock(tx, entity, ids)
+        ids = await self.store.records.applications_of(tx, found.survivor.id)
+        records = await self.store.records.lock(tx, entity, ids)
         back = [of_candidate(each, found.other.id) for each in records.values() if each.id in found.theirs.applications]
-        await self._changes.write(tx, entity, back)
+        await self.changes.write(tx, entity, back)
         later = [each.id for each in records.values() if each.created_at > found.merge.merged_at]
         systems = {each.integration_id for each in found.places if each.id in found.theirs.links}
-        links = await self._store.links.of_records(tx, later)
+        links = await self.store.links.of_records(tx, later)
         requests, stayed = [], []
         for record_id in later:
             asked = [each.integration_id for each in links.get(record_id, ()) if each.integration_id in systems]
@@ -193,19 +191,19 @@ class CandidatePartings:
     async def _end_items(self, tx: Transaction, found: _Merged, actor: str) -> None:
         """Close field items that list a link which has left; reconciles open anew what differs on either record."""
         left = {str(link) for link in found.theirs.links}
-        for item in await self._store.record_merges.open_items(tx, [found.survivor.id]):
+        for item in await self.store.record_merges.open_items(tx, [found.survivor.id]):
             if item.kind in ("field", "refused") and not left.isdisjoint(item.inputs):
-                await self._store.conflicts.end(tx, item.id, "closed", by=actor, decision=PARTED)
+                await self.store.conflicts.end(tx, item.id, "closed", by=actor, decision=PARTED)
 
     async def _ask(self, tx: Transaction, found: _Merged, applications: Sequence[JobRequest]) -> list[Knock]:
         theirs = [each for each in found.places if each.id in found.theirs.links]
         mine = [each for each in found.places if each.id not in found.theirs.links]
         requests = [
-            *await reconciles(tx, self._store, mine, found.survivor.id),
-            *await reconciles(tx, self._store, theirs, found.other.id),
+            *await reconciles(tx, self.store, mine, found.survivor.id),
+            *await reconciles(tx, self.store, theirs, found.other.id),
             *applications,
         ]
-        return await self._store.ledger.enqueue(tx, requests)
+        return await self.store.ledger.enqueue(tx, requests)
 
 
 def _owners(found: _Merged) -> dict[str, Keep]:

@@ -68,7 +68,7 @@ class Gone:
         return Done("gone", knocks)
 
     async def _end(self, tx: Transaction, work: Work, link: Link, record: StoredRecord | None) -> Sequence[Knock]:
-        await self._store.links.update(tx, [_as_gone(link)])
+        await self._store.links.update(tx, [as_gone(link)])
         await self._applier.part(tx, link)
         reason = await self._kept_because(tx, work, link, record)
         if record is not None and reason is None:
@@ -141,7 +141,8 @@ class Gone:
         await self._store.logs.write(tx, [row])
 
 
-def _as_gone(link: Link) -> LinkWrite:
+def as_gone(link: Link) -> LinkWrite:
+    """Return what ends *link*: nothing that was seen of its record holds any more, what was agreed stays."""
     return LinkWrite(
         id=link.id,
         internal_id=link.internal_id,

@@ -28,6 +28,7 @@ from shared.store.record_merges import LinkPlace
 from shared.store.store import Store
 from shared.sync.candidate_merges import CANDIDATE, CandidateMerges
 from shared.sync.endings import Continue, Done
+from shared.sync.gone import as_gone
 from shared.sync.outcome_log import log_row
 from shared.sync.priorities import RECONCILE, WEBHOOK_SIGNAL
 from shared.sync.work import Work
@@ -202,18 +203,7 @@ class VendorMerges:
 
     async def _end(self, tx: Transaction, place: LinkPlace, *, is_primary: bool) -> None:
         ended = (await self._store.links.lock(tx, [place.id]))[place.id]
-        write = LinkWrite(
-            id=ended.id,
-            internal_id=ended.internal_id,
-            external_id=ended.external_id,
-            digest=None,
-            base=ended.base,
-            based_on=ended.sync_version,
-            fence=ended.fence,
-            state="gone",
-            is_primary=is_primary,
-        )
-        await self._store.links.update(tx, [write])
+        await self._store.links.update(tx, [replace(as_gone(ended), is_primary=is_primary)])
 
     async def _two_records(
         self, tx: Transaction, work: Work, loser_id: UUID, survivor_id: UUID, link: Link

@@ -15,10 +15,12 @@ THE_HOSTS = ("admin", "runtime")
 
 
 def calls() -> Iterator[tuple[str, list[str], dict[str, str]]]:
-    """Yield every call of a decorator in `functions/`: its name, its texts by place, its texts by name."""
+    """Yield every decoration in `functions/`, also `endpoint(…)(handler)`: its name, its texts by place and by name."""
     for path in sorted((ROOT / "functions").glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            for decorator in getattr(node, "decorator_list", ()):
+            applied = [node.func] if isinstance(node, ast.Call) else []
+            applied = [each for each in applied if ast.unparse(each).startswith("endpoint(")]
+            for decorator in [*applied, *getattr(node, "decorator_list", ())]:
                 if isinstance(decorator, ast.Call):
                     called = ast.unparse(decorator.func).rpartition(".")[2]
                     places = [str(each.value) for each in decorator.args if isinstance(each, ast.Constant)]

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from scripts.generate_settings_docs import written_files
-from shared.settings import declared, load_settings
+from shared.setting_list import declared
+from shared.settings import load_settings
 
 ROOT = Path(__file__).parents[3]
 SECRET = "eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHg="

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from scripts.stages import ROOT
-from shared.settings import declared
+from shared.setting_list import declared
 
 REQUIREMENTS = sorted(ROOT.glob("requirements*.txt"))
 
