@@ -70,7 +70,7 @@ class Services(Requests):
             Pusher(self.database, self.store, items, Chronicle(self.store.history, self.vault)),
             Creator(self.database, self.store, self.applier, self.keys),
             Gone(self.database, self.store, self.applier),
-            VendorMerges(self.database, self.store, self.merges),
+            VendorMerges(self.database, self.store, self.applier, self.merges),
         )
 
     @cached_property

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
+from shared.errors import Conflict
 from shared.merge.base_codec import decode_base
 from shared.merge.matching import Ambiguous, Matched, NewButPossibleDuplicate
 from shared.merge.rows import Row
@@ -24,7 +25,7 @@ from shared.security.keys import Keys
 from shared.store.attention import Issue
 from shared.store.database import Transaction
 from shared.store.ledger import JobRequest, Knock
-from shared.store.links import Link
+from shared.store.links import EXTERNAL_KEY, Link
 from shared.store.records import RecordWrite
 from shared.store.runs import Counts
 from shared.store.store import Store
@@ -190,15 +191,22 @@ class Applier:
             link.external_id: link
             for link in (await store.links.lock(tx, [link.id for link in links.values()])).values()
         }
+        taken: set[UUID] = set()
         for each, values in linked:
             link = locked[each.external_id]
-            if is_admitted(each, link) and not _may_lag(each, link, work):
+            _require_own(work, link)
+            # Of two links of one record (people were merged) each has to see what the other made of it.
+            if link.internal_id not in taken and is_admitted(each, link) and not _may_lag(each, link, work):
+                taken.add(link.internal_id)
                 found.ready.append((each, values, records.get(link.internal_id), link))
             else:
                 found.stale.append(link)
-        found.ready.extend(
-            (each, values, records.get(match) if match else None, None) for each, values, match in arrivals
-        )
+        for each, values, match in arrivals:
+            if match in taken:
+                found.again.append(each.external_id)
+                continue
+            found.ready.append((each, values, records.get(match) if match else None, None))
+            taken.update([match] if match else [])
 
     async def _merge(
         self,
@@ -303,7 +311,7 @@ class Applier:
         return knocks
 
     async def _other_links(self, tx: Transaction, work: Work, merged: Sequence[Merged]) -> list[JobRequest]:
-        """A value that was taken concerns every other system that holds the record."""
+        """A value that was taken concerns every other link of the record, a second one of the same account too."""
         taken = {each.record_id: each for each in merged if each.before is not None and each.taken_units}
         links = await self._store.links.of_records(tx, list(taken))
         return [
@@ -317,7 +325,7 @@ class Applier:
             )
             for record_id, record_links in links.items()
             for link in record_links
-            if link.state == "live" and link.integration_id != work.integration.id
+            if link.state == "live" and link.id != taken[record_id].link_id
         ]
 
     async def _log(self, tx: Transaction, work: Work, found: Sorted, merged: Sequence[Merged]) -> None:
@@ -355,6 +363,15 @@ def _settled(
                 found.duplicates[external_id] = match
             settled.append((observation, values, UUID(match.record_id) if isinstance(match, Matched) else None))
     return settled
+
+
+def _require_own(work: Work, link: Link) -> None:
+    """Raise Conflict if a record's job looks at a link that has moved on: the other record's job writes there now."""
+    job = work.job
+    if job is None or job.action != RECONCILE or job.record_key.startswith(EXTERNAL_KEY):
+        return
+    if job.record_key != str(link.internal_id):
+        raise Conflict("the link belongs to another record by now")
 
 
 def _may_lag(observation: Observation, link: Link, work: Work) -> bool:

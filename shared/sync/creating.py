@@ -150,7 +150,11 @@ class Creator:
         return _Create(work, adapter, job, record, fields, search, identity, application)
 
     async def _parents(self, tx: Transaction, work: Work, application: StoredRecord) -> dict[EntityType, str]:
-        """Return the vendor's ids of an application's candidate and job, where they are linked there."""
+        """
+        Return the vendor's ids of an application's candidate and job, where they are linked there.
+
+        Of two of one person there, that is the primary one, unless only the other is left.
+        """
         wanted = {
             UUID(str(application.data[name])): entity
             for name, entity in (("candidate_id", EntityType.CANDIDATE), ("job_id", EntityType.JOB))
@@ -160,8 +164,8 @@ class Creator:
         return {
             wanted[record_id]: link.external_id
             for record_id, record_links in links.items()
-            for link in record_links
-            if link.integration_id == work.integration.id and link.state == "live" and link.is_primary
+            for link in sorted(record_links, key=lambda each: each.is_primary)
+            if link.integration_id == work.integration.id and link.state == "live"
         }
 
     async def _create(self, plan: _Create) -> Ending:

@@ -32,7 +32,8 @@ def fetches(work: Work, found: Sorted, merged: Sequence[Merged], doubtful: froze
         return []
     unfinished = {*doubtful, *(link.internal_id for link in found.stale)}
     unfinished.update(each.record_id for each in merged if each.wants_fetch and not each.observation.is_fresh_fetch)
-    return [_request(work, str(each), Direction.INBOUND, PARENT_FETCH) for each in sorted(unfinished)]
+    keys = [*(str(each) for each in sorted(unfinished)), *(EXTERNAL_KEY + each for each in found.again)]
+    return [_request(work, key, Direction.INBOUND, PARENT_FETCH) for key in keys]
 
 
 def waits(work: Work, found: Sorted) -> list[JobRequest]:

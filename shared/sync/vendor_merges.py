@@ -26,6 +26,7 @@ from shared.store.ledger import JobRequest, Knock
 from shared.store.links import EXTERNAL_KEY, Link, LinkWrite
 from shared.store.record_merges import LinkPlace
 from shared.store.store import Store
+from shared.sync.applying import Applier
 from shared.sync.candidate_merges import CANDIDATE, CandidateMerges
 from shared.sync.endings import Continue, Done
 from shared.sync.gone import as_gone
@@ -58,9 +59,10 @@ MOST_ASKED = 5
 class VendorMerges:
     """Follows people whom a vendor merged."""
 
-    def __init__(self, database: Database, store: Store, merges: CandidateMerges) -> None:
+    def __init__(self, database: Database, store: Store, applier: Applier, merges: CandidateMerges) -> None:
         self._database = database
         self._store = store
+        self._applier = applier
         self._merges = merges
 
     async def follow(self, work: Work, adapter: Adapter, link: Link) -> Done | Continue | None:
@@ -204,6 +206,7 @@ class VendorMerges:
     async def _end(self, tx: Transaction, place: LinkPlace, *, is_primary: bool) -> None:
         ended = (await self._store.links.lock(tx, [place.id]))[place.id]
         await self._store.links.update(tx, [replace(as_gone(ended), is_primary=is_primary)])
+        await self._applier.part(tx, ended)
 
     async def _two_records(
         self, tx: Transaction, work: Work, loser_id: UUID, survivor_id: UUID, link: Link

@@ -67,6 +67,8 @@ class Sorted:
     unclear: dict[str, Ambiguous] = field(default_factory=dict)
     stale: list[Link] = field(default_factory=list)
     """Links of which only a new fetch tells what holds."""
+    again: list[str] = field(default_factory=list)
+    """New here, of a record that another one on the page belongs to as well: looked at by a job of their own."""
     being_created: list[str] = field(default_factory=list)
     duplicates: dict[str, NewButPossibleDuplicate] = field(default_factory=dict)
     pins: Mapping[UUID, Mapping[str, Pin]] = field(default_factory=dict)
