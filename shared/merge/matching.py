@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from zlib import crc32
 
 from pydantic import JsonValue
@@ -34,6 +35,9 @@ PHONE_LOCKS = 64
 _EMAIL = re.compile(r"[^\s@<>\"(),:;\[\]\\]{1,64}@(?:[\w](?:[\w-]{0,61}[\w])?\.)+[^\W\d_][\w-]{0,62}")
 _LONGEST_EMAIL = 254
 _E164 = re.compile(r"\+[1-9]\d{7,14}", re.ASCII)
+
+_KEYS_KEPT = 2_048
+"""A page's: its records are told apart in several steps, and each asks for the same keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +125,13 @@ def valid_email(value: JsonValue) -> bool:
 def identity_keys(values: Mapping[str, JsonValue]) -> list[tuple[str, str]]:
     """Return what a candidate is recognised by, as (kind, key): the primary e-mail, where it is well-formed."""
     email = values.get("email")
-    if isinstance(email, str) and valid_email(email):
-        return [(EMAIL, form_of(NormalForm.EMAIL)(email))]
-    return []
+    key = _email_key(email) if isinstance(email, str) else None
+    return [] if key is None else [(EMAIL, key)]
+
+
+@lru_cache(maxsize=_KEYS_KEPT)
+def _email_key(email: str) -> str | None:
+    return form_of(NormalForm.EMAIL)(email) if valid_email(email) else None
 
 
 def match(values: Mapping[str, JsonValue], people: Sequence[Person]) -> Match:
@@ -152,7 +160,7 @@ def match_page(arrivals: Sequence[Arrival]) -> dict[str, Match]:
     Where several of them hold one key, the vendor keeps them apart: the first by external id is decided as if alone,
     the others are new and possible duplicates of it, whatever the order of the page.
     """
-    numbers = Counter(phone_identity(arrival.values) for arrival in arrivals)
+    numbers = Counter([phone_identity(arrival.values) for arrival in arrivals])
     firsts: dict[tuple[str, str], Arrival] = {}
     earlier: dict[str | None, list[Arrival]] = {}
     found: dict[str, Match] = {}
@@ -191,6 +199,8 @@ def match_by_phone(values: Mapping[str, JsonValue], people: Sequence[Person], of
     Matched only where the number is one person's on both sides, the name agrees, and two e-mail addresses don't say
     otherwise. Else those whose name does not contradict are worth a look, unless many share the number.
     """
+    if not people:
+        return New()
     people = [person for person in people if phone_identity(person.values) == phone_identity(values)]
     if phone_identity(values) is None or max(len(people), of_this_number) >= SHARED_BY:
         return New()
@@ -209,6 +219,8 @@ def suggested(values: Mapping[str, JsonValue], people: Sequence[Person]) -> Matc
 
     Those with a link in this integration are left out: that the vendor itself has both is worth more than a name.
     """
+    if not people:
+        return New()
     wanted = name_identity(values)
     likely = {
         person.record_id
@@ -227,7 +239,12 @@ def _beside(arrival: Arrival, of_page: Sequence[Arrival]) -> Match:
 def phone_identity(values: Mapping[str, JsonValue]) -> str | None:
     """Return the primary phone number as E.164; None for one without a country, or an extension of a switchboard."""
     phone = values.get("phone")
-    form = form_of(NormalForm.PHONE)(phone) if isinstance(phone, str) else ""
+    return _phone_key(phone) if isinstance(phone, str) else None
+
+
+@lru_cache(maxsize=_KEYS_KEPT)
+def _phone_key(phone: str) -> str | None:
+    form = form_of(NormalForm.PHONE)(phone)
     return form if _E164.fullmatch(form) else None
 
 
@@ -261,10 +278,10 @@ def name_identity(values: Mapping[str, JsonValue]) -> tuple[str, str, str] | Non
 
 def name_and_employer(values: Mapping[str, JsonValue]) -> tuple[str, str, str] | None:
     """Return last name, first name and employer, folded; None unless all are known."""
-    first, last = _name(values)
     employer = values.get("current_company")
     at = form_of(NormalForm.WORD)(employer) if isinstance(employer, str) else ""
-    return (last, first, at) if last and first and at else None
+    first, last = _name(values) if at else ("", "")
+    return (last, first, at) if last and first else None
 
 
 def _is_agreed(one: Mapping[str, JsonValue], other: Mapping[str, JsonValue]) -> bool:
