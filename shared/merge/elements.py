@@ -67,12 +67,14 @@ def told_apart(field: Field, value: JsonValue, version: int | None = None) -> di
     elements = value if isinstance(value, list) else ()
     if field.members:
         return _objects_by_form(field, elements, version)
+    own = field.identity[0] if field.identity else None
     for element in elements:
-        key = element.get(field.identity[0]) if field.identity and isinstance(element, dict) else element
+        key, whole = element, ""
+        if own is not None and isinstance(element, dict):
+            key, whole = element.get(own), _rest(own, element)
         form = normal(field, key, version=version)
         if form is None:
             continue
-        whole = _rest(field, element)
         if form not in found or whole < found[form][0]:
             found[form] = (whole, element)
     return found
@@ -214,12 +216,9 @@ def _short(text: str) -> str:
     return b2a_base64(state.digest(), newline=False).translate(_URL_SAFE).decode("ascii")
 
 
-def _rest(field: Field, element: JsonValue) -> str:
-    """Return the normal form of the members beside the identity; "" when there are none."""
-    if not field.identity or not isinstance(element, dict):
-        return ""
-    (own,) = field.identity
-    rest = {name: value for name, value in element.items() if name != own and value not in (None, "")}
+def _rest(own: str, element: Mapping[str, JsonValue]) -> str:
+    """Return the normal form of the members beside the identity *own*; "" when there are none."""
+    rest = {name: value for name, value in element.items() if name != own and (value or value not in (None, ""))}
     if not rest:
         return ""
     if len(rest) == 1:

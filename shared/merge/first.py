@@ -7,10 +7,11 @@ tests/property/merge/test_first_meetings.py holds them to.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
 from pydantic import JsonValue
 
@@ -18,21 +19,47 @@ from shared.merge.base_codec import BETWEEN, decode_base, decode_print, encode_p
 from shared.merge.draft import Draft, expected_print
 from shared.merge.elements import elements_of, listed, told_apart, whole_form, whole_name
 from shared.merge.fingerprints import HIDDEN, is_empty, is_set, joined, norm_of, print_of
-from shared.merge.normal_forms import VERSIONS, normal
+from shared.merge.normal_forms import VERSIONS, Form, form_of, normal
 from shared.merge.rows import Row
 from shared.merge.state import EMPTY, Decision, Outcome, Print, Rules, Theirs, UnitBase
 from shared.merge.times import stamp_of, theirs_at
-from shared.model.fields import FIELDS, SET_POLICIES, UNITS, Field, Kind, Unit
+from shared.model.enums import EntityType
+from shared.model.fields import FIELDS, SET_POLICIES, UNITS, Field, Kind, NormalForm, Unit
 from shared.model.records import JsonObject
 
-_PLANS = {
-    entity: tuple(
-        (name, unit, field := FIELDS[entity][unit.members[0]], len(unit.members) == 1 and field.kind is not Kind.SET)
-        for name, unit in units.items()
-    )
-    for entity, units in UNITS.items()
-}
-"""Of each unit: its name, itself, its (first) field, and whether it is one single value."""
+
+class _Single(NamedTuple):
+    """A unit of one plain field, with the form of its texts."""
+
+    name: str
+    unit: Unit
+    field: Field
+    form: Form
+
+
+class _Plan(NamedTuple):
+    """The units of an entity by their kind, so that none is asked for it again with each record."""
+
+    groups: tuple[tuple[Unit, tuple[Field, ...]], ...]
+    singles: tuple[_Single, ...]
+    sets: tuple[tuple[str, Unit, Field], ...]
+
+
+@cache
+def _plan_of(entity: EntityType, forms: tuple[tuple[NormalForm, int], ...]) -> _Plan:
+    """Return the plan of *entity*; *forms* are those of the rules."""
+    fields, versions = FIELDS[entity], dict(forms)
+    groups, singles, sets = list[Any](), list[_Single](), list[Any]()
+    for name, unit in UNITS[entity].items():
+        members = tuple(fields[member] for member in unit.members)
+        if len(members) > 1:
+            groups.append((unit, members))
+        elif members[0].kind is Kind.SET:
+            sets.append((name, unit, members[0]))
+        else:
+            form = form_of(members[0].normal, versions.get(members[0].normal))
+            singles.append(_Single(name, unit, members[0], form))
+    return _Plan(tuple(groups), tuple(singles), tuple(sets))
 
 
 class Taken(NamedTuple):
@@ -75,10 +102,7 @@ class Newcomer:
 class _Notes:
     """What was noted of a newcomer, unit by unit. What is to be hashed is hashed at once, at the end."""
 
-    __slots__ = (
-        *("expects", "firsts", "groups", "rules", "sets", "singles"),
-        *("take", "texts", "unions", "units", "values"),
-    )
+    __slots__ = ("expects", "firsts", "groups", "rules", "sets", "singles", "take", "texts", "unions", "units", "values")
 
     def __init__(self, values: Mapping[str, JsonValue], rules: Rules) -> None:
         self.values = values
@@ -90,47 +114,69 @@ class _Notes:
         """Sets of which every element is taken."""
         self.units: JsonObject = {}
         """Their encoded prints."""
-        self.singles: list[str] = []
         self.groups: list[tuple[str, list[str | None]]] = []
         """Of each group the parts of its print; None: to be hashed."""
+        self.singles: list[str] = []
         self.sets: list[tuple[str, list[bool]]] = []
         """Of each set, of each element: whether the whole of it is hashed after its identity."""
         self.texts: list[str] = []
-        """To be hashed: singles, groups, sets."""
+        """To be hashed: of groups, singles, sets."""
         self.expects: dict[str, Print | None] = {}
         """Of units of which the vendor is known to make something else: what."""
 
-    def group(self, unit: Unit) -> list[str]:
+    def group(self, unit: Unit, members: tuple[Field, ...]) -> None:
         """Note a unit of several fields."""
-        shown, texts, parts = dict[str, JsonValue](), list[str](), list[str | None]()
-        for name in unit.members:
+        shown, parts, texts = dict[str, JsonValue](), list[str | None](), self.texts
+        has_text = False
+        for field in members:
+            name = field.name
             if name not in self.values:
                 parts.append(HIDDEN)
                 continue
             value = shown[name] = self.values[name]
-            form = normal(FIELDS[self.rules.entity][name], value)
-            parts.append(EMPTY if form is None else None)
-            if form is not None:
+            form = normal(field, value)
+            if form is None:
+                parts.append(EMPTY)
+            else:
+                parts.append(None)
                 texts.append(f"{name}\0{form}")
-        if texts:
+                has_text = True
+        if has_text:
             self.take |= shown
             self.groups.append((unit.name, parts))
             self.firsts.append(unit.name)
             self._expect(unit, shown)
         elif shown:
             self.units[unit.name] = joined([part or EMPTY for part in parts])
-        return texts
 
-    def set(self, unit: Unit, field: Field, value: JsonValue) -> list[str]:
-        """Note a set."""
-        name, texts, has_more = unit.name, list[str](), list[bool]()
+    def single(self, plan: _Single, value: JsonValue) -> None:
+        """Note a plain value."""
+        name, unit, field, form_of_text = plan
+        if type(value) is not str:
+            form = normal(field, value, version=self.rules.forms.get(field.normal))
+        else:
+            form = None if not value or value.isspace() else form_of_text(value)
+        if form is None:
+            self.units[name] = EMPTY
+            return
+        self.texts.append(f"{name}\0{form}")
+        self.singles.append(name)
+        self.firsts.append(name)
+        self.take[name] = value
+        made = self.rules.expected(name, value)
+        if made is not value and made != value:
+            self.expects[name] = print_of(self.rules, unit, {name: made}, unit.members)
+
+    def set(self, unit: Unit, field: Field, value: JsonValue) -> None:
+        """Note a set that holds something."""
         if field.members:
             self._objects(unit, field, value)
-            return texts
-        elements = told_apart(field, value, self.rules.forms.get(field.normal)) if value else None
+            return
+        name, texts, has_more = unit.name, self.texts, list[bool]()
+        elements = told_apart(field, value, self.rules.forms.get(field.normal))
         if not elements:
             self.units[name] = []
-            return texts
+            return
         for form, (whole, _) in elements.items():
             texts.append(f"{name}\0{form}")
             has_more.append(bool(whole))
@@ -138,7 +184,6 @@ class _Notes:
                 texts.append(f"{whole_name(name)}\0{whole_form(form, whole)}")
         self.sets.append((name, has_more))
         self._take(unit, value, [element for _, element in elements.values()])
-        return texts
 
     def _objects(self, unit: Unit, field: Field, value: JsonValue) -> None:
         """Note a set of objects whose members are merged one by one."""
@@ -161,11 +206,12 @@ class _Notes:
         if expects is not None:
             self.expects[unit.name] = expects
 
-    def encode(self, prints: Iterator[str]) -> None:
-        """Encode every unit, given the hashed texts."""
-        self.units.update(zip(self.singles, prints, strict=False))
+    def encode(self) -> None:
+        """Encode every unit whose print is to be hashed."""
+        prints = iter(self.rules.hasher.many(self.texts))
         for name, parts in self.groups:
             self.units[name] = joined([next(prints) if part is None else part for part in parts])
+        self.units.update(zip(self.singles, prints, strict=False))
         for name, has_more in self.sets:
             found = [f"{next(prints)}{BETWEEN}{next(prints)}" if more else next(prints) for more in has_more]
             found.sort()
@@ -190,35 +236,31 @@ def introduce(theirs: Theirs, rules: Rules) -> Newcomer:
     """
     Return what `merge` decides where nothing of ours is there yet; values must be allowed in.
 
-    `fill` for all units, unrolled, since nearly every unit is a single value.
+    `fill` for all units, unrolled, since nearly every unit is a single value or an empty set.
     """
-    values, expected, forms = theirs.values, rules.expected, rules.forms
+    values, forms = theirs.values, rules.forms
+    plan = _plan_of(rules.entity, tuple(forms.items()))
     notes = _Notes(values, rules)
-    take, units, firsts, singles, texts = notes.take, notes.units, notes.firsts, notes.singles, notes.texts
-    of_groups, of_sets = list[str](), list[str]()
-    for name, unit, field, is_single in _PLANS[rules.entity]:
-        if is_single:
-            value = values.get(name)
-            form = None if value is None else normal(field, value, version=forms.get(field.normal) if forms else None)
-            if form is not None:
-                texts.append(f"{name}\0{form}")
-                singles.append(name)
-                firsts.append(name)
-                take[name] = value
-                made = expected(name, value)
-                if made is not value and made != value:
-                    notes.expects[name] = print_of(rules, unit, {name: made}, unit.members)
-            elif name in values:
-                units[name] = EMPTY
-        elif len(unit.members) > 1:
-            of_groups += notes.group(unit)
+    units = notes.units
+    for unit, members in plan.groups:
+        notes.group(unit, members)
+    for single in plan.singles:
+        value = values.get(single.name)
+        if value is not None:
+            notes.single(single, value)
+        elif single.name in values:
+            units[single.name] = EMPTY
+    for name, unit, field in plan.sets:
+        value = values.get(name)
+        if value:
+            notes.set(unit, field, value)
         elif name in values:
-            of_sets += notes.set(unit, field, values[name])
-    notes.encode(iter(rules.hasher.many(texts + of_groups + of_sets)))
+            units[name] = []
+    notes.encode()
     if notes.expects or forms or set(VERSIONS.values()) != {1}:
         _encode_unlike(notes, theirs.observed_at)
-    taken = _taken(theirs, firsts, notes.unions)
-    return Newcomer(theirs, rules, take, taken, encoded(units, theirs.observed_at, rules.key_id))
+    taken = _taken(theirs, notes.firsts, notes.unions)
+    return Newcomer(theirs, rules, notes.take, taken, encoded(units, theirs.observed_at, rules.key_id))
 
 
 def _encode_unlike(notes: _Notes, seen_at: datetime) -> None:

@@ -150,9 +150,13 @@ class Ours:
     """By unit: what people have decided."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Theirs:
-    """One admitted observation of the vendor's record."""
+    """
+    One admitted observation of the vendor's record.
+
+    Never changed; not frozen only because a frozen one takes three times as long to make, and a page makes hundreds.
+    """
 
     values: Mapping[str, JsonValue]
     """Visible fields alone; None is empty."""
@@ -183,9 +187,9 @@ class Writable:
     """Write-only: never shown, so it is pushed without having been read (not for sets)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Rules:
-    """What governs a merge besides the values."""
+    """What governs a merge besides the values. Never changed; not frozen for the same reason as `Theirs`."""
 
     entity: EntityType
     hasher: Hasher

@@ -161,10 +161,8 @@ def _arrived(
     observation: Observation, rules: Rules, record_id: UUID, link_id: UUID, newcomer: Newcomer, job_id: UUID | None
 ) -> Merged:
     """The record is nowhere yet: what a merge would decide, with the rows that follow from it."""
-    stamps = [
-        (stamp_of(taken.at, newcomer.theirs, taken.row, None if job_id is None else str(job_id)), taken.units)
-        for taken in newcomer.taken
-    ]
+    signer = None if job_id is None else str(job_id)
+    stamps = [(stamp_of(taken.at, newcomer.theirs, taken.row, signer), taken.units) for taken in newcomer.taken]
     return Merged(
         observation=observation,
         record_id=record_id,
@@ -280,7 +278,7 @@ def ours_of(record: StoredRecord | None, pins: Mapping[str, Pin] = MappingProxyT
 
 def without_empty(values: Mapping[str, JsonValue]) -> JsonObject:
     """Return *values* less what is empty: a missing key and an empty one say the same of a record of ours."""
-    return {name: value for name, value in values.items() if value not in (None, "", [])}
+    return {name: value for name, value in values.items() if value or value not in (None, "", [])}
 
 
 def _record_write(
