@@ -101,9 +101,13 @@ class Ambiguous:
 Match = Matched | New | NewButPossibleDuplicate | Ambiguous
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Arrival:
-    """A vendor's record without a link, with those of ours that hold one of its identity keys."""
+    """
+    A vendor's record without a link, with those of ours that hold one of its identity keys.
+
+    Never changed; not frozen only because a page makes hundreds.
+    """
 
     external_id: str
     values: Mapping[str, JsonValue]

@@ -102,9 +102,13 @@ class StoredBase(dict[str, UnitBase]):
         self.extra: Mapping[str, JsonValue] = extra if extra is not None else getattr(units, "extra", {})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Stamp:
-    """Where a value of ours came from: enough to order it against another and to explain it."""
+    """
+    Where a value of ours came from: enough to order it against another and to explain it.
+
+    Never changed, so that it may be a key; not frozen only because a page makes hundreds.
+    """
 
     at: datetime
     """Time of origin: for a value that vendor B gave, B's time."""

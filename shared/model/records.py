@@ -135,8 +135,10 @@ class Record(BaseModel):
         names, values = self.model_fields_set - _ABOUT, self.__dict__
         # Nearly every value is its own JSON; pydantic would copy each of them, at twice the price of the rest.
         shown = {name: values[name] for name in names}
+        if _JSON.issuperset(map(type, shown.values())):
+            return shown
         others = {name for name, value in shown.items() if type(value) not in _JSON}
-        return {**shown, **self.model_dump(mode="json", include=others)} if others else shown
+        return {**shown, **self.model_dump(mode="json", include=others)}
 
     def without_raw(self) -> Self:
         """Return the same record less the vendor's payload."""

@@ -8,7 +8,7 @@ transaction mode works. psycopg's errors become ours here and nowhere else.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, LiteralString
@@ -33,6 +33,11 @@ CHECKOUT_TIMEOUT_S = 5.0
 def as_json(value: object) -> str:
     """Return *value* as JSON text; keys of any type that JSON knows, UUIDs and datetimes included."""
     return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def rows_as_json(rows: Sequence[Mapping[str, object]]) -> str:
+    """Return the rows of one statement as JSON text. All keys are texts: to look for others takes twice as long."""
+    return orjson.dumps(rows).decode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from shared.errors import Conflict
 from shared.model import EntityType
-from shared.store.database import Transaction, as_json
+from shared.store.database import Transaction, rows_as_json
 
 EXTERNAL_KEY = "ext:"
 """Begins the record key of a job for a record that only the vendor's id names."""
@@ -203,7 +203,7 @@ class Links:
             company=tx.company,
             integration=integration_id,
             entity=entity.value,
-            rows=as_json([_row(write) for write in writes]),
+            rows=rows_as_json([_row(write) for write in writes]),
         )
         if added != len(writes):
             raise Conflict("a record was linked meanwhile")
@@ -212,7 +212,7 @@ class Links:
         """Write links, each one `sync_version` on. Raises Conflict if one is no longer at *based_on*."""
         if not writes:
             return
-        if await tx.run(_UPDATE, rows=as_json([_row(write) for write in writes])) != len(writes):
+        if await tx.run(_UPDATE, rows=rows_as_json([_row(write) for write in writes])) != len(writes):
             raise Conflict("a link has changed meanwhile")
 
 

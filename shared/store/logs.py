@@ -10,15 +10,15 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from shared.model import Direction, EntityType, LogAction, LogStatus
-from shared.store.database import Transaction, as_json
+from shared.store.database import Transaction, rows_as_json
 
 MAX_MESSAGE = 1000
 """Characters of an error message that are kept."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LogRow:
-    """One outcome."""
+    """One outcome. Never changed; not frozen only because a page makes hundreds."""
 
     integration_id: UUID
     entity: EntityType
@@ -54,7 +54,7 @@ class Logs:
     async def write(self, tx: Transaction, rows: Sequence[LogRow]) -> None:
         """Add *rows*."""
         if rows:
-            await tx.run(_INSERT, company=tx.company, rows=as_json([_row(row) for row in rows]))
+            await tx.run(_INSERT, company=tx.company, rows=rows_as_json([_row(row) for row in rows]))
 
 
 def _row(row: LogRow) -> dict[str, object]:

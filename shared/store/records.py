@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from shared.errors import Conflict, NotFound
 from shared.model import EntityType, JsonObject
-from shared.store.database import Transaction, as_json
+from shared.store.database import Transaction, as_json, rows_as_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,14 +162,14 @@ class Records:
         """Add new records of one entity."""
         if writes:
             await tx.run(
-                _INSERT, company=tx.company, entity=entity.value, rows=as_json([_row(write) for write in writes])
+                _INSERT, company=tx.company, entity=entity.value, rows=rows_as_json([_row(write) for write in writes])
             )
 
     async def update(self, tx: Transaction, entity: EntityType, writes: Sequence[RecordWrite]) -> None:
         """Write records of one entity, each one version on. Raises Conflict if one is no longer at *based_on*."""
         if not writes:
             return
-        touched = await tx.run(_UPDATE, entity=entity.value, rows=as_json([_row(write) for write in writes]))
+        touched = await tx.run(_UPDATE, entity=entity.value, rows=rows_as_json([_row(write) for write in writes]))
         if touched != len(writes):
             raise Conflict("a record has changed meanwhile")
 

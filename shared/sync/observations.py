@@ -34,9 +34,9 @@ MAPPING = 1
 """Rises when a release reads more, or otherwise, out of a vendor's payload: every record is then merged once again."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Observation:
-    """One record as one request showed it."""
+    """One record as one request showed it. Never changed; not frozen only because a page makes hundreds."""
 
     record: Record
     values: Mapping[str, JsonValue]

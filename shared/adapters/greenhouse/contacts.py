@@ -8,7 +8,7 @@ section 8.1). Reading and writing share these rules: what is written is what is 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from shared.adapters import wire
@@ -67,8 +67,10 @@ def rank(kind: str | None, order: tuple[str, ...]) -> int:
     return order.index(word) if word in order else len(order) - 1
 
 
-def without(found: Iterable[Contact], first: Contact | None) -> list[Contact]:
+def without(found: Sequence[Contact], first: Contact | None) -> list[Contact]:
     """Return *found* without *first* and without entries that repeat an earlier value."""
+    if not found or (len(found) == 1 and found[0] is first):
+        return []  # most lists of a page
     seen = set() if first is None else {same(first["value"])}
     rest: list[Contact] = []
     for entry in found:
