@@ -102,7 +102,10 @@ class Newcomer:
 class _Notes:
     """What was noted of a newcomer, unit by unit. What is to be hashed is hashed at once, at the end."""
 
-    __slots__ = ("expects", "firsts", "groups", "rules", "sets", "singles", "take", "texts", "unions", "units", "values")
+    __slots__ = (
+        *("expects", "firsts", "groups", "rules", "sets", "singles"),
+        *("take", "texts", "unions", "units", "values"),
+    )
 
     def __init__(self, values: Mapping[str, JsonValue], rules: Rules) -> None:
         self.values = values
