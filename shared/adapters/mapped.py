@@ -57,6 +57,11 @@ def mapped(vendor: type[Adapter], mappings: Mappings) -> type[Adapter]:
     return OfIntegration
 
 
+def vendor_of(adapter: Adapter) -> Adapter:
+    """Return the vendor's own adapter behind *adapter*."""
+    return adapter.vendor if isinstance(adapter, MappedAdapter) else adapter
+
+
 class MappedAdapter:
     """An adapter round the vendor's. What is the class's is made by `mapped`."""
 

@@ -29,6 +29,7 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = MappingProxyType(
         "test_integration": OPERATES,
         "sync_integration": SYNCS,
         "preview_integration": DECIDES,
+        "try_mapping": DECIDES,
         "import_id_map": DECIDES,
         "list_integration_logs": EVERYONE,
         "get_integration_stats": EVERYONE,

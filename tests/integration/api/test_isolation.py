@@ -59,6 +59,7 @@ CASES = {
     "test_integration": Case("/api/integrations/{integration}/test"),
     "sync_integration": Case("/api/integrations/{integration}/sync", {"direction": "inbound"}),
     "preview_integration": Case("/api/integrations/{integration}/preview", {}),
+    "try_mapping": Case("/api/integrations/{integration}/mapping/try", {"entity": "job", "mapping": {}, "example": {}}),
     "import_id_map": Case("/api/integrations/{integration}/id-map", None),
     "list_integration_logs": Case("/api/integrations/{integration}/logs"),
     "list_integration_runs": Case("/api/integrations/{integration}/runs"),
