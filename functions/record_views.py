@@ -26,6 +26,7 @@ def record_view(row: Mapping[str, Any]) -> dict[str, Any]:
         "created_at": row["created_at"],
         "updated_at": row["updated_at"],
         "archived_at": row["archived_at"],
+        "archived_by": row["archived_by"],
     }
     if entity is EntityType.APPLICATION:
         view["submission"] = row["submission"]

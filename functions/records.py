@@ -76,6 +76,18 @@ async def update_candidate(call: Call) -> Answer:
     return await _edit(call, EntityType.CANDIDATE, call.body(CandidateRequest))
 
 
+@endpoint(bp, "archive_candidate", "DELETE", "api/candidates/{id}")
+async def archive_candidate(call: Call) -> Answer:
+    """Archive a candidate with their applications; what becomes of them at the vendors is `config.on_archive`'s."""
+    return await _archive(call, EntityType.CANDIDATE)
+
+
+@endpoint(bp, "restore_candidate", "POST", "api/candidates/{id}/restore")
+async def restore_candidate(call: Call) -> Answer:
+    """Take a candidate out of the archive, with the applications that went along."""
+    return await _restore(call, EntityType.CANDIDATE)
+
+
 @endpoint(bp, "list_applications", "GET", "api/applications")
 async def list_applications(call: Call) -> Answer:
     """List applications, newest first."""
@@ -107,6 +119,18 @@ async def create_application(call: Call) -> Answer:
 async def update_application(call: Call) -> Answer:
     """Move an application: stage, status, rejection reason."""
     return await _edit(call, EntityType.APPLICATION, call.body(ApplicationChanges))
+
+
+@endpoint(bp, "archive_application", "DELETE", "api/applications/{id}")
+async def archive_application(call: Call) -> Answer:
+    """Archive an application; what becomes of it at the vendors is `config.on_archive`'s."""
+    return await _archive(call, EntityType.APPLICATION)
+
+
+@endpoint(bp, "restore_application", "POST", "api/applications/{id}/restore")
+async def restore_application(call: Call) -> Answer:
+    """Take an application out of the archive."""
+    return await _restore(call, EntityType.APPLICATION)
 
 
 @endpoint(bp, "list_jobs", "GET", "api/jobs")
@@ -185,4 +209,20 @@ async def _edit(call: Call, entity: EntityType, request: BaseModel) -> Answer:
         await call.services.edits.edit(
             call.company_id, entity, record_id, changes, actor=call.principal.subject, expected_version=expected
         )
+    return await _show(call, entity, record_id)
+
+
+async def _archive(call: Call, entity: EntityType) -> Answer:
+    record_id = call.path_id()
+    with versioned(call) as expected:
+        await call.services.archives.archive(
+            call.company_id, entity, record_id, actor=call.principal.subject, expected_version=expected
+        )
+    return await _show(call, entity, record_id)
+
+
+async def _restore(call: Call, entity: EntityType) -> Answer:
+    record_id = call.path_id()
+    with versioned(call) as expected:
+        await call.services.archives.restore(call.company_id, entity, record_id, expected_version=expected)
     return await _show(call, entity, record_id)

@@ -165,6 +165,10 @@ class MappedAdapter:
         async for names, written in self.vendor.update(entity, shown, self._outbound(entity, changes, shown)):
             yield names, self._answered(written)
 
+    async def delete(self, entity: EntityType, external_id: str) -> None:
+        """Delete the record. Raises NotFound, Rejected, AuthFailed, OutcomeUnknown."""
+        await self.vendor.delete(entity, external_id)
+
     async def check(self) -> ConnectionReport:
         """Try the cheapest call of each scope."""
         return await self.vendor.check()

@@ -238,6 +238,15 @@ class Adapter(Protocol):
         """
         ...
 
+    async def delete(self, entity: EntityType, external_id: str) -> None:
+        """
+        Delete the record; what the vendor lets go with it goes too.
+
+        Only asked for where `EntityCapability.delete` says that it can be. Raises NotFound when it is gone already,
+        Rejected, AuthFailed (403: the permission to delete is missing), OutcomeUnknown.
+        """
+        ...
+
     async def check(self) -> ConnectionReport:
         """Try the cheapest call of each scope, each within 5 s. Never raises for what the vendor refuses."""
         ...

@@ -59,9 +59,11 @@ class Services(Requests):
         from shared.sync.gone import Gone
         from shared.sync.pushing import Pusher
         from shared.sync.reconcile import Reconciler
+        from shared.sync.removing import Remover
         from shared.sync.vendor_merges import VendorMerges
 
         items = ConflictItems(self.store.conflicts, self.vault)
+        gone = Gone(self.database, self.store, self.applier)
         return Reconciler(
             self.database,
             self.store,
@@ -69,8 +71,9 @@ class Services(Requests):
             self.applier,
             Pusher(self.database, self.store, items, Chronicle(self.store.history, self.vault)),
             Creator(self.database, self.store, self.applier, self.keys),
-            Gone(self.database, self.store, self.applier),
+            gone,
             VendorMerges(self.database, self.store, self.applier, self.merges),
+            remover=Remover(self.database, self.store, gone),
         )
 
     @cached_property

@@ -11,6 +11,7 @@ from shared.composition.ground import Ground
 if TYPE_CHECKING:
     from shared.past.chronicles import Chronicles
     from shared.past.reverting import Reverts
+    from shared.sync.archiving import Archives
     from shared.sync.brake import Deletes
     from shared.sync.candidate_merges import CandidateMerges
     from shared.sync.candidate_partings import CandidatePartings
@@ -57,6 +58,13 @@ class Requests(Ground):
             self.suppression,
             self.knocker,
         )
+
+    @cached_property
+    def archives(self) -> Archives:
+        """Archives and restores on behalf of people."""
+        from shared.sync.archiving import Archives
+
+        return Archives(self.database, self.store, self.suppression, self.knocker)
 
     @cached_property
     def _record_changes(self) -> RecordChanges:

@@ -16,7 +16,7 @@ from shared.errors import Conflict, InvalidInput
 from shared.intake.secrets import WebhookSecrets
 from shared.integrations import credentials
 from shared.integrations.connection_test import skew_ms
-from shared.integrations.drafting import check_addresses, check_merging
+from shared.integrations.drafting import check_addresses, check_merging, check_removing
 from shared.integrations.outbound_gate import DIRECTIONS, NOT_SEEN, check_change
 from shared.integrations.requests import Config, PatchIntegration
 from shared.integrations.switching import SWITCHES
@@ -156,6 +156,7 @@ def _plan_connection(
     url = request.api_base_url if "api_base_url" in request.model_fields_set else before.api_base_url
     check_merging(config)
     mappings_of(config)
+    check_removing(config, before.platform)
     columns |= {"config": config, "api_base_url": url}
     if wanted == known and url == before.api_base_url and _calls_alike(config, before.config):
         return None

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
+from shared.adapters import registry
 from shared.adapters.protocol import Capabilities, Connection
+from shared.errors import InvalidInput
 from shared.integrations.credentials import API_KEY, take_secrets
 from shared.integrations.outbound_gate import DIRECTIONS, check_new
-from shared.integrations.requests import CreateIntegration
+from shared.integrations.requests import CreateIntegration, platform_name
 from shared.mapping.reading import mappings_of
 from shared.merge.policies import first_link_of, overrides_of
 from shared.model import Direction, JsonValue
@@ -39,6 +41,7 @@ def draft_of(request: CreateIntegration, settings: Settings) -> Draft:
     check_addresses(request.api_base_url, plain, settings)
     check_merging(plain)
     mappings_of(plain)
+    check_removing(plain, platform_name(request.platform))
     if settings.outbound_needs_preview:
         check_new(plain)
     return Draft(request.api_base_url, {k: v for k, v in plain.items() if v is not None}, secrets)
@@ -58,6 +61,19 @@ def check_merging(config: Mapping[str, JsonValue]) -> None:
     """Judge who wins, as *config* says. Raises InvalidInput that names the unit."""
     overrides_of(config)
     first_link_of(config)
+
+
+def check_removing(config: Mapping[str, JsonValue], platform: str) -> None:
+    """Judge what is to be deleted at the vendor. Raises InvalidInput for an entity of which it deletes none for us."""
+    asked = config.get("on_archive")
+    policies = asked if isinstance(asked, dict) else {}
+    for entity, offered in registry.get(platform).capabilities.entities.items():
+        if policies.get(entity.value) == "delete" and not offered.delete:
+            raise InvalidInput(
+                f"config.on_archive.{entity.value}: {platform} deletes no {entity.value}s for others",
+                field=f"config.on_archive.{entity.value}",
+                remedy="leave it at keep",
+            )
 
 
 def default_directions(capabilities: Capabilities, config: Mapping[str, JsonValue]) -> dict[str, JsonValue]:

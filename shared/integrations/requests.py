@@ -73,6 +73,8 @@ class Config(BaseModel):
     """When bulk work leaves the vendor alone; None: never."""
     on_delete: Literal["archive", "keep"] | None = None
     """What becomes of a record here that was deleted there; archived where nothing is said."""
+    on_archive: dict[Entity, Literal["keep", "delete"]] | None = None
+    """What becomes at the vendor of a record that somebody archived here; kept where nothing is said."""
     on_vendor_merge: Literal["merge", "review"] | None = None
     """What becomes of two records here that the vendor merged into one; a person is asked where nothing is said."""
     delete_brake: DeleteBrake | None = None
@@ -88,6 +90,10 @@ class Config(BaseModel):
             said["directions"] = {entity.value: value for entity, value in self.directions.items()}
         if "on_delete" in self.model_fields_set:
             said["on_delete"] = self.on_delete
+        if "on_archive" in self.model_fields_set:
+            said["on_archive"] = (
+                None if self.on_archive is None else {entity.value: what for entity, what in self.on_archive.items()}
+            )
         if "on_vendor_merge" in self.model_fields_set:
             said["on_vendor_merge"] = self.on_vendor_merge
         if "delete_brake" in self.model_fields_set:

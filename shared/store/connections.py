@@ -49,6 +49,12 @@ class IntegrationRow:
         allowed = directions.get(entity.value, "inbound") if isinstance(directions, dict) else "inbound"
         return allowed in (direction.value, "both")
 
+    def deletes(self, entity: EntityType) -> bool:
+        """Whether what is archived here is to be deleted there (`config.on_archive`; never where it is silent)."""
+        policies = self.config.get("on_archive")
+        is_asked_for = isinstance(policies, dict) and policies.get(entity.value) == "delete"
+        return is_asked_for and self.allows(entity, Direction.OUTBOUND)
+
 
 _GET: LiteralString = """
 SELECT id, company_id, platform, api_base_url, api_key_encrypted, config, sync_enabled, sync_roles, sync_candidates,

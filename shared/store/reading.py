@@ -21,7 +21,7 @@ from shared.store.database import Transaction
 Position = tuple[datetime, UUID]
 
 _COLUMNS: LiteralString = (
-    "r.id, r.entity_type, r.data, r.version, r.created_at, r.updated_at, r.archived_at, r.submission"
+    "r.id, r.entity_type, r.data, r.version, r.created_at, r.updated_at, r.archived_at, r.archived_by, r.submission"
 )
 _LAST = "\U0010ffff"
 """Sorts behind every text that begins alike."""

@@ -29,6 +29,8 @@ class StoredRecord:
     updated_at: datetime
     archived_at: datetime | None = None
     submission: JsonObject | None = None
+    archived_by: str | None = None
+    """The person who archived it, or the candidate with whom an application went; None: a system was followed."""
 
 
 @dataclass(slots=True)
@@ -46,6 +48,8 @@ class RecordWrite:
     based_on: int = 0
     is_archived: bool = False
     submission: Mapping[str, JsonValue] | None = None
+    archived_by: str | None = None
+    """Who archives it; None leaves that as it is, as long as it stays archived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,9 @@ class Namesake:
     """The id that this integration already links to them."""
 
 
-_COLUMNS: LiteralString = "id, entity_type, data, stamps, version, created_at, updated_at, archived_at, submission"
+_COLUMNS: LiteralString = (
+    "id, entity_type, data, stamps, version, created_at, updated_at, archived_at, submission, archived_by"
+)
 
 _GET: LiteralString = f"SELECT {_COLUMNS} FROM records WHERE entity_type = %(entity)s AND id = ANY(%(ids)s)"
 
@@ -75,9 +81,10 @@ FROM jsonb_to_recordset(%(rows)s) AS r (id uuid, data jsonb, stamps jsonb, is_ar
 _UPDATE: LiteralString = """
 UPDATE records o SET data = r.data, stamps = r.stamps, version = o.version + 1, updated_at = clock_timestamp(),
     archived_at = CASE WHEN r.is_archived THEN coalesce(o.archived_at, clock_timestamp()) END,
+    archived_by = CASE WHEN r.is_archived THEN coalesce(r.archived_by, o.archived_by) END,
     submission = coalesce(r.submission, o.submission)
 FROM jsonb_to_recordset(%(rows)s) AS r (id uuid, data jsonb, stamps jsonb, based_on integer, is_archived boolean,
-    submission jsonb)
+    submission jsonb, archived_by text)
 WHERE o.entity_type = %(entity)s AND o.id = r.id AND o.version = r.based_on
 """
 
@@ -237,6 +244,7 @@ def stored(row: Mapping[str, Any]) -> StoredRecord:
         updated_at=row["updated_at"],
         archived_at=row["archived_at"],
         submission=row["submission"],
+        archived_by=row["archived_by"],
     )
 
 
@@ -252,4 +260,5 @@ def _row(write: RecordWrite) -> dict[str, Any]:
         "based_on": write.based_on,
         "is_archived": write.is_archived,
         "submission": None if write.submission is None else dict(write.submission),
+        "archived_by": write.archived_by,
     }

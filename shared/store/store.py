@@ -18,6 +18,7 @@ from shared.store.namesakes import Namesakes
 from shared.store.pins import Pins
 from shared.store.record_merges import RecordMerges
 from shared.store.records import Records
+from shared.store.removals import Removals
 from shared.store.runs import Runs
 from shared.store.suppressions import Suppressions
 
@@ -40,5 +41,6 @@ class Store:
     record_merges: RecordMerges = field(default_factory=RecordMerges)
     identity_pairs: IdentityPairs = field(default_factory=IdentityPairs)
     delete_brakes: DeleteBrakes = field(default_factory=DeleteBrakes)
+    removals: Removals = field(default_factory=Removals)
     suppressions: Suppressions = field(default_factory=Suppressions)
     namesakes: Namesakes = field(default_factory=Namesakes)

@@ -73,8 +73,12 @@ class DeleteBrake:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def ask(self, tx: Transaction, integration: IntegrationRow, link: Link) -> Verdict:
-        """Decide about one record that the vendor says it does not have; a brake that this pulls is told to people."""
+    async def ask(self, tx: Transaction, integration: IntegrationRow, link: Link, *, under_way: int = 0) -> Verdict:
+        """
+        Decide about one record that the vendor says it does not have, or that it is to be told to delete.
+
+        *under_way*: deletes of ours that were sent and count as gone. A brake that this pulls is told to people.
+        """
         brakes = self._store.delete_brakes
         await brakes.lock(tx, integration.id)
         decision = await brakes.decision(tx, link.id)
@@ -86,6 +90,7 @@ class DeleteBrake:
             return Verdict.HELD
         live, gone = await brakes.figures(tx, integration.id, link.entity)
         allowed = Threshold.of(integration.config).allowed(live + gone)
+        gone += under_way
         if gone < allowed:
             return Verdict.GO
         await self.pull(
@@ -113,8 +118,9 @@ class DeleteBrake:
         )
         await brakes.hold(tx, brake_id, entity, records)
         detail = (
-            f"{disappeared} records of {entity.value} have disappeared within a day, {allowed} may;"
-            " every delete is held: check the key's permissions, then approve or reject them"
+            f"{disappeared} records of {entity.value} have disappeared within a day or were archived here to be deleted"
+            f" there, {allowed} may; every delete is held: check the key's permissions and who archived them,"
+            " then approve or reject"
         )
         await self._store.attention.raise_issue(tx, integration.id, kind=ISSUE, subject="deletes", detail=detail)
 

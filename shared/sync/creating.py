@@ -100,6 +100,8 @@ class Creator:
             parents = await self._parents(tx, work, record)
             if record.submission is None or EntityType.JOB not in parents:
                 return Done("no_route")
+            if record.archived_at is not None:
+                return Done("archived")
             if EntityType.CANDIDATE not in parents:
                 return await self._send_candidate_first(tx, work, record)
         search: dict[str, JsonValue] = {
@@ -138,6 +140,8 @@ class Creator:
             parents = await self._parents(tx, work, application)
         if EntityType.JOB not in parents:
             return Done("no_route")
+        if record.archived_at is not None or application.archived_at is not None:
+            return Done("archived")
         identity = candidate_identity(record.data)
         if identity is None:
             raise Rejected(

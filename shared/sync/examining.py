@@ -43,7 +43,7 @@ class Kind(StrEnum):
     RETURNED = "returned"
     """Its link is gone, or it is archived here and has changed at the vendor since, which has it alive."""
     ARCHIVED = "archived"
-    """It is archived here, and at the vendor it is as it was then: a run that brought it in was taken back."""
+    """It is archived here: by a person, or it is as it was then, and a run that brought it in was taken back."""
     RECORD_LOST = "record_lost"
     """Its link points at a record that is not there."""
     WRONG_RECORD = "wrong_record"
@@ -154,7 +154,7 @@ def examine(
         found.kind = Kind.THEIRS_CHANGED if record.data else None
         return found
     if link.state != "live" or record.archived_at is not None:
-        is_as_it_was = link.state == "live" and link.digest == observation.digest
+        is_as_it_was = link.state == "live" and (record.archived_by is not None or link.digest == observation.digest)
         found.kind = Kind.ARCHIVED if is_as_it_was else Kind.RETURNED
         return found
     try:

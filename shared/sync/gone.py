@@ -3,12 +3,14 @@ What the vendor does not have any more: a 404 to the very id, and nothing less, 
 
 Whether the record goes with it is said by `config.on_delete`: `archive` (unless it says otherwise) or `keep`. A record
 that was edited here since, or lives elsewhere, is kept in either case. A link that is gone is never made anew by
-automation; it revives when its id is seen alive.
+automation; it revives when its id is seen alive. A record that somebody archived here stays archived in any case, and
+that the vendor does not have it any more is what was asked for, or does no harm: nobody is asked about it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pydantic import JsonValue
 
@@ -17,7 +19,9 @@ from shared.model import Direction, EntityType, LogAction, LogStatus
 from shared.store.database import Database, Transaction
 from shared.store.ledger import JobRequest, Knock
 from shared.store.links import Link, LinkWrite
+from shared.store.logs import LogRow
 from shared.store.records import RecordWrite, StoredRecord
+from shared.store.removals import DONE, REVOKED, SENT
 from shared.store.store import Store
 from shared.sync import waiting
 from shared.sync.applying import Applier
@@ -57,6 +61,11 @@ class Gone:
                 raise Conflict("the link belongs to another record by now")
             if locked.state != "live":
                 return Done("gone")
+            record = records.get(locked.internal_id)
+            if record is not None and record.archived_by is not None:
+                return Done("gone", await self._follow_our_own(tx, work, locked))
+            if await self._was_revoked(tx, locked):
+                return Done("gone", await self._part_of_restored(tx, work, locked))
             verdict = await self._brake.ask(tx, work.integration, locked)
             if verdict is Verdict.HELD:
                 await self._log(tx, work, locked, LogStatus.PENDING, rule="delete_brake")
@@ -64,19 +73,58 @@ class Gone:
             if verdict is Verdict.KEPT:
                 await self._log(tx, work, locked, LogStatus.SUCCESS, rule="kept_by_decision")
                 return Done("kept")
-            knocks = await self._end(tx, work, locked, records.get(locked.internal_id))
+            knocks = await self._end(tx, work, locked, record)
         return Done("gone", knocks)
 
-    async def _end(self, tx: Transaction, work: Work, link: Link, record: StoredRecord | None) -> Sequence[Knock]:
-        await self._store.links.update(tx, [as_gone(link)])
+    async def part(self, tx: Transaction, work: Work, link: Link, *, fence: int = 0) -> list[Knock]:
+        """
+        End the locked *link*, whatever becomes of its record; a candidate's applications are asked for.
+
+        *fence*: a ticket taken after the vendor has deleted it for us. What was asked for earlier and shows it alive is
+        not believed.
+        """
+        await self._store.links.update(tx, [as_gone(link, fence)])
         await self._applier.part(tx, link)
+        return await self._ask_for(tx, await self._children(tx, work, link))
+
+    async def _follow_our_own(self, tx: Transaction, work: Work, link: Link) -> list[Knock]:
+        """The record was archived here: end the link, and what was asked of the vendor for it."""
+        fence = (await self._store.links.ticket(tx)).number
+        knocks = await self.part(tx, work, link, fence=fence)
+        removal = (await self._store.removals.lock(tx, [link.id])).get(link.id)
+        if removal is None or not removal.is_due:
+            await self._log(tx, work, link, LogStatus.SUCCESS, rule="gone_at_vendor", kept="archived_here")
+            return knocks
+        await self._store.removals.mark(tx, link.id, DONE)
+        rule = "removed_at_vendor" if removal.state == SENT else "gone_already"
+        await self._store.logs.write(tx, [removal_row(work, link, LogAction.DELETED, LogStatus.SUCCESS, rule)])
+        return knocks
+
+    async def _was_revoked(self, tx: Transaction, link: Link) -> bool:
+        removal = (await self._store.removals.lock(tx, [link.id])).get(link.id)
+        return removal is not None and removal.state == REVOKED
+
+    async def _part_of_restored(self, tx: Transaction, work: Work, link: Link) -> list[Knock]:
+        """
+        Our own delete has happened before the record was restored: it lives on here.
+
+        So do its applications, which the vendor has let go with it.
+        """
+        fence = (await self._store.links.ticket(tx)).number
+        knocks = await self.part(tx, work, link, fence=fence)
+        await self._store.removals.forget(tx, [link.id])
+        row = removal_row(work, link, LogAction.DELETED, LogStatus.SUCCESS, "removed_before_restored")
+        await self._store.logs.write(tx, [row])
+        return knocks
+
+    async def _end(self, tx: Transaction, work: Work, link: Link, record: StoredRecord | None) -> Sequence[Knock]:
+        knocks = await self.part(tx, work, link)
         reason = await self._kept_because(tx, work, link, record)
         if record is not None and reason is None:
             write = RecordWrite(
                 record.id, record.entity, record.data, record.stamps, based_on=record.version, is_archived=True
             )
             await self._store.records.update(tx, link.entity, [write])
-        knocks = await self._ask_for_children(tx, work, link)
         await self._log(tx, work, link, LogStatus.SUCCESS, rule="gone_at_vendor", archived=reason is None, kept=reason)
         return knocks
 
@@ -94,26 +142,32 @@ class Gone:
         rules = self._applier.book(work).for_link(link.id)
         return "edited_here" if edited_here(record, link, rules) else None
 
-    async def _ask_for_children(self, tx: Transaction, work: Work, link: Link) -> list[Knock]:
-        """Applications of a deleted candidate get no event of their own, so each is asked for."""
+    async def _children(self, tx: Transaction, work: Work, link: Link) -> list[Link]:
+        """Return the live links of a candidate's applications: a deleted candidate's get no event of their own."""
         if link.entity is not EntityType.CANDIDATE:
             return []
         children = await self._store.records.applications_of(tx, link.internal_id)
         linked = await self._store.links.of_records(tx, children)
+        return [
+            each
+            for links in linked.values()
+            for each in links
+            if each.integration_id == work.integration.id and each.state == "live"
+        ]
+
+    async def _ask_for(self, tx: Transaction, links: Sequence[Link]) -> list[Knock]:
         return await self._store.ledger.enqueue(
             tx,
             [
                 JobRequest(
                     each.integration_id,
                     RECONCILE,
-                    EntityType.APPLICATION,
+                    each.entity,
                     str(each.internal_id),
                     Direction.INBOUND,
                     WEBHOOK_SIGNAL,
                 )
-                for links in linked.values()
                 for each in links
-                if each.integration_id == work.integration.id and each.state == "live"
             ],
         )
 
@@ -141,8 +195,28 @@ class Gone:
         await self._store.logs.write(tx, [row])
 
 
-def as_gone(link: Link) -> LinkWrite:
-    """Return what ends *link*: nothing that was seen of its record holds any more, what was agreed stays."""
+def removal_row(
+    work: Work, link: Link, action: LogAction, status: LogStatus, rule: str, *, message: str | None = None
+) -> LogRow:
+    """Return an outbound log row of a record that was archived here."""
+    row = log_row(
+        work,
+        action,
+        status,
+        external_id=link.external_id,
+        entity_id=link.internal_id,
+        message=message,
+        details={"rule": rule},
+    )
+    return replace(row, direction=Direction.OUTBOUND)
+
+
+def as_gone(link: Link, fence: int = 0) -> LinkWrite:
+    """
+    Return what ends *link*: nothing that was seen of its record holds any more, what was agreed stays.
+
+    *fence*: a ticket taken after a delete of our own; what was asked for before it is not believed.
+    """
     return LinkWrite(
         id=link.id,
         internal_id=link.internal_id,
@@ -150,7 +224,8 @@ def as_gone(link: Link) -> LinkWrite:
         digest=None,
         base=link.base,
         based_on=link.sync_version,
-        fence=link.fence,
+        fence=max(link.fence, fence),
         state="gone",
         is_primary=link.is_primary,
+        was_written=fence > 0,
     )

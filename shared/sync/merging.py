@@ -224,9 +224,10 @@ def _returns(record: StoredRecord | None, link: Link | None, outcome: Outcome) -
     """
     Whether an archived record is alive at the vendor again: it was gone there, or somebody works on it.
 
-    That it is merely looked at once more, under other rules say, tells nothing: what a person archived stays archived.
+    That it is merely looked at once more, under other rules say, tells nothing. What a person archived comes back by a
+    person alone, whatever becomes of it at the vendor.
     """
-    if record is None or record.archived_at is None or link is None:
+    if record is None or record.archived_at is None or link is None or record.archived_by is not None:
         return False
     return link.state != "live" or link.digest is None or bool(outcome.take)
 

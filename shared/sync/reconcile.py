@@ -18,6 +18,7 @@ from shared.store.attention import Quarantined
 from shared.store.database import Database, Transaction
 from shared.store.ledger import Job, JobRequest, Knock
 from shared.store.links import EXTERNAL_KEY, Link, Ticket
+from shared.store.removals import REVOKED
 from shared.store.store import Store
 from shared.sync import waiting
 from shared.sync.adapters import Adapters
@@ -31,6 +32,7 @@ from shared.sync.observations import observe
 from shared.sync.outcome_log import log_row
 from shared.sync.priorities import RECONCILE
 from shared.sync.pushing import Pusher
+from shared.sync.removing import Remover
 from shared.sync.vendor_merges import VendorMerges
 from shared.sync.work import Work
 
@@ -51,6 +53,8 @@ class Reconciler:
         creator: Creator,
         gone: Gone,
         vendor_merges: VendorMerges,
+        *,
+        remover: Remover,
     ) -> None:
         self._database = database
         self._store = store
@@ -59,6 +63,7 @@ class Reconciler:
         self._pusher = pusher
         self._creator = creator
         self._gone = gone
+        self._remover = remover
         self._vendor_merges = vendor_merges
 
     async def __call__(self, job: Job) -> Ending:
@@ -131,10 +136,15 @@ class Reconciler:
         merged, knocks, ending = await self._apply(work, record, ticket, with_pushes=True)
         if ending is not None:
             return ending
+        if work.job is not None and work.job.payload.get(REVOKED):
+            await self._remover.forget(work, link)
         is_undone = False
         for each in merged:
             if each.outcome.push:
                 is_undone |= await self._pusher.push(work, adapter, each, self._applier.book(work))
+            removed = await self._remover.remove(work, adapter, each)
+            if removed is not None:
+                return together([removed, Done("reconciled", knocks)])
         return Continue(0.0, knocks) if is_undone else Done("reconciled", knocks)
 
     async def _fetch(self, adapter: Adapter, entity: EntityType, external_id: str) -> tuple[Record, Ticket]:

@@ -112,6 +112,10 @@ class GreenhouseAdapter:
         """Write *changes* onto *record* as just fetched, call by call. Raises Rejected, OutcomeUnknown."""
         return self._writer.update(entity, record, changes)
 
+    async def delete(self, entity: EntityType, external_id: str) -> None:
+        """Delete a candidate with all below, or an application. Raises NotFound, Rejected, OutcomeUnknown."""
+        await self._writer.delete(entity, external_id)
+
     async def check(self) -> ConnectionReport:
         """Try the cheapest call of each scope, each within 5 s."""
         return await check_connection(self._lists, self._config, self._board)

@@ -64,6 +64,7 @@ CANDIDATE = EntityCapability(
     },
     create=True,
     update=True,
+    delete=True,
     search_lag=timedelta(minutes=1),
 )
 APPLICATION = EntityCapability(
@@ -81,6 +82,7 @@ APPLICATION = EntityCapability(
     },
     create=True,
     update=True,
+    delete=True,
     search_lag=timedelta(minutes=1),
 )
 JOB = EntityCapability(

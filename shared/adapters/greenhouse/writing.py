@@ -66,6 +66,12 @@ class Writer:
         elif changes:
             yield await self._patch_candidate(record, changes)
 
+    async def delete(self, entity: EntityType, external_id: str) -> None:
+        """Delete the record (6.3). Raises NotFound when it is gone already."""
+        if not CAPABILITIES.entities[entity].delete:
+            raise Rejected("requisitions are read from Greenhouse and never deleted")
+        await self._write("DELETE", f"/{entity.value}s/{external_id}", None, action="destroy")
+
     async def _patch_candidate(self, record: Record, changes: Mapping[str, JsonValue]) -> Step:
         self._check_version(changes)
         body = candidate_body(changes, record.raw)

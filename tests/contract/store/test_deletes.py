@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from shared.model import EntityType
+from shared.store.links import LinkWrite
 from shared.store.suppressions import Mark
-from tests.contract.store.ground import CANDIDATE, Ground
+from tests.contract.store.ground import CANDIDATE, Ground, Place
 
 
 async def test_a_brake_holds_until_it_is_decided_and_is_listed_ever_after(ground: Ground) -> None:
@@ -110,3 +111,72 @@ async def test_what_is_set_aside_is_found_by_entity_id_and_cause(ground: Ground)
             (CANDIDATE, "1")
         ]
         assert await attention.aside(tx, integration, entity=None, external_ids=["2"], code=None) == [(CANDIDATE, "2")]
+
+
+async def linked(place: Place, *external_ids: str) -> list[UUID]:
+    writes = [LinkWrite(uuid4(), uuid4(), external_id, None, {}) for external_id in external_ids]
+    async with place.ground.database.company(place.company_id) as tx:
+        await place.ground.store.links.insert(tx, place.integration_id, CANDIDATE, writes)
+    return [write.id for write in writes]
+
+
+async def test_a_removal_from_its_wish_to_its_end(place: Place) -> None:
+    removals = place.ground.store.removals
+    one, two = await linked(place, "1", "2")
+    async with place.ground.database.company(place.company_id) as tx:
+        assert await removals.lock(tx, []) == {}
+        await removals.want(tx, [], by="jo")
+        await removals.want(tx, [one, two], by="jo")
+        asked = await removals.lock(tx, [one, two, uuid4()])
+        assert {(each.state, each.asked_by, each.ended_at, each.is_due) for each in asked.values()} == {
+            ("wanted", "jo", None, True)
+        }
+        await removals.mark(tx, one, "sent")
+        await removals.mark(tx, two, "refused", detail="no")
+        assert (await removals.lock(tx, [one]))[one].is_due
+        refused = (await removals.lock(tx, [two]))[two]
+        assert (refused.state, refused.detail, refused.is_due) == ("refused", "no", False)
+        assert refused.ended_at is not None
+    async with place.ground.database.company(place.company_id) as tx:
+        await removals.want(tx, [two], by="sam")
+        again = (await removals.lock(tx, [two]))[two]
+        assert (again.state, again.asked_by, again.ended_at, again.detail) == ("wanted", "sam", None, None)
+        await removals.forget(tx, [two, uuid4()])
+        await removals.forget(tx, [])
+        assert (await removals.lock(tx, [one, two])).keys() == {one}
+
+
+async def test_what_is_under_way_was_sent_and_is_not_gone_yet(place: Place) -> None:
+    removals = place.ground.store.removals
+    links = await linked(place, "1", "2", "3", "4")
+    async with place.ground.database.company(place.company_id) as tx:
+        await removals.want(tx, links, by="jo")
+        for link in links[:3]:
+            await removals.mark(tx, link, "sent")
+    await place.ground.change("external_entity_map", {"id": links[2]}, state="gone")
+    async with place.ground.database.company(place.company_id) as tx:
+        figures = [
+            await removals.under_way(tx, place.integration_id, CANDIDATE, but=links[3]),
+            await removals.under_way(tx, place.integration_id, CANDIDATE, but=links[0]),
+            await removals.under_way(tx, place.integration_id, EntityType.JOB, but=links[3]),
+        ]
+    assert figures == [2, 1, 0]
+
+
+async def test_what_was_sent_is_revoked_and_the_rest_withdrawn(place: Place) -> None:
+    removals = place.ground.store.removals
+    links = await linked(place, "1", "2", "3")
+    async with place.ground.database.company(place.company_id) as tx:
+        assert not await removals.revoke(tx, [])
+        await removals.want(tx, links, by="jo")
+        await removals.mark(tx, links[1], "done")
+        assert not await removals.revoke(tx, links[:2])
+        await removals.mark(tx, links[2], "sent")
+        assert await removals.revoke(tx, links)
+        left = await removals.lock(tx, links)
+        assert {link: (each.state, each.is_due) for link, each in left.items()} == {links[2]: ("revoked", False)}
+        assert await removals.revoke(tx, links)
+        await removals.presume(tx, [])
+        await removals.presume(tx, links[:1])
+        presumed = (await removals.lock(tx, links))[links[0]]
+        assert (presumed.state, presumed.asked_by) == ("revoked", "candidate")

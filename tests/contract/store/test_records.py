@@ -50,6 +50,23 @@ async def test_a_record_as_it_is_read(place: Place) -> None:
     assert record.created_at == record.updated_at
 
 
+async def test_who_archived_a_record_is_kept_as_long_as_it_is_archived(place: Place) -> None:
+    record_id = await insert(place, CANDIDATE, {"name": "a"})
+
+    async def write(**how: Any) -> StoredRecord:
+        before = await fetch(place, CANDIDATE, record_id)
+        await update(place, RecordWrite(record_id, CANDIDATE, before.data, {}, before.version, **how))
+        return await fetch(place, CANDIDATE, record_id)
+
+    followed = await write(is_archived=True)
+    assert (followed.archived_at is None, followed.archived_by) == (False, None)
+    assert (await write(is_archived=True, archived_by="jo")).archived_by == "jo"
+    merged = await write(is_archived=True)
+    assert (merged.archived_at, merged.archived_by) == (followed.archived_at, "jo")
+    back = await write()
+    assert (back.archived_at, back.archived_by) == (None, None)
+
+
 async def test_what_was_read_is_the_readers(place: Place) -> None:
     record_id = await insert(place, CANDIDATE, {"tags": ["a"]})
     found = (await fetch(place, CANDIDATE, record_id)).data["tags"]

@@ -96,6 +96,8 @@ CASES = {
     "get_job_history": Case("/api/jobs/{job}/history"),
     "create_candidate": Case("/api/candidates", {"email": "{email}"}, frozenset({201})),
     "update_candidate": Case("/api/candidates/{candidate}", {"first_name": "Mine"}),
+    "archive_candidate": Case("/api/candidates/{candidate}"),
+    "restore_candidate": Case("/api/candidates/{candidate}/restore"),
     "merge_candidate": Case("/api/candidates/{candidate}/merge", {"other_id": "{application}"}),
     "unmerge_candidate": Case("/api/candidates/{candidate}/unmerge"),
     "list_applications": empty("/api/applications?candidate_id={candidate}&archived=all"),
@@ -104,6 +106,8 @@ CASES = {
         "/api/applications", {"candidate_id": "{candidate}", "job_id": "{job}"}, frozenset({422})
     ),
     "update_application": Case("/api/applications/{application}", {"stage": "Offer"}),
+    "archive_application": Case("/api/applications/{application}"),
+    "restore_application": Case("/api/applications/{application}/restore"),
     "list_jobs": empty("/api/jobs?archived=all"),
     "list_roles": empty("/api/roles?archived=all"),
     "get_job": Case("/api/jobs/{job}"),
@@ -285,6 +289,9 @@ _ROW: dict[str, dict[str, Any]] = {
     "held_deletes": {
         "brake_id": "gen_random_uuid()", "link_id": "gen_random_uuid()", "entity_type": "'job'",
         "record_id": "gen_random_uuid()",
+    },
+    "removals": {
+        "link_id": "(SELECT id FROM external_entity_map WHERE external_id = 'isolation-1')", "asked_by": "'jo'",
     },
     "suppressions": {"hash": "'\\x01'", "kind": "'email'", "reason": "'x'"},
 }  # fmt: skip

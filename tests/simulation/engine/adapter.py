@@ -129,6 +129,10 @@ class MemoryAdapter(Adapter):
 
         return await self._call("fetch", read)
 
+    async def delete(self, entity: EntityType, external_id: str) -> None:  # noqa: ARG002 - it can't
+        """Nothing is deleted by us here. Raises Rejected."""
+        raise Rejected("this vendor deletes nothing on request")
+
     async def find(self, entity: EntityType, fields: Mapping[str, JsonValue]) -> Sequence[Record]:  # noqa: ARG002
         """Return the records with an e-mail, by an index that lags."""
 

@@ -63,6 +63,7 @@ async def update(session: Session, *, entity: str, rows: str) -> Result:
             "version": record["version"] + 1,
             "updated_at": session.clock(),
             "archived_at": (record["archived_at"] or session.clock()) if row["is_archived"] else None,
+            "archived_by": (row["archived_by"] or record["archived_by"]) if row["is_archived"] else None,
             "submission": record["submission"] if row["submission"] is None else row["submission"],
         }
 

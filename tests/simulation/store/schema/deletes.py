@@ -5,6 +5,8 @@ from __future__ import annotations
 from tests.simulation.store.schema.references import COMPANY, HANGS_ON
 from tests.simulation.store.tables import CLOCK, REQUIRED, Index, Table
 
+_REMOVAL_STATES = frozenset({"wanted", "sent", "done", "kept", "refused", "revoked"})
+
 
 def deletes_tables() -> list[Table]:
     return [
@@ -28,6 +30,18 @@ def deletes_tables() -> list[Table]:
             },
             ("brake_id", "link_id"),
             references=COMPANY,
+        ),
+        Table(
+            "removals",
+            {
+                "link_id": REQUIRED, "company_id": REQUIRED, "state": "wanted", "asked_by": REQUIRED,
+                "asked_at": CLOCK, "ended_at": None, "detail": None,
+            },
+            ("link_id",),
+            references={**COMPANY, "link_id": "external_entity_map"},
+            checks={
+                "removals_state_check": lambda row: row["state"] in _REMOVAL_STATES,
+            },
         ),
         Table(
             "suppressions",

@@ -17,6 +17,7 @@ def records_tables() -> list[Table]:
             {
                 "company_id": REQUIRED, "entity_type": REQUIRED, "id": REQUIRED, "data": REQUIRED, "stamps": {},
                 "version": 1, "created_at": NOW, "updated_at": NOW, "archived_at": None, "submission": None,
+                "archived_by": None,
                 "email_key": None, "phone_key": None, "name_key": None, "first_name_key": None, "candidate_id": None,
                 "job_id": None, "status": None, "stage": None,
             },

@@ -1,0 +1,207 @@
+"""
+What people archive and restore: the record, what goes with it, and the jobs that carry it to the vendors.
+
+A record that somebody archived stays so until somebody restores it: no pull, no event and no return at a vendor brings
+it back (`records.archived_by`). A candidate takes their applications along, and brings back those that went with them.
+What becomes of it at the vendors is `config.on_archive`'s to say (`removing.py`), as it stands when it is archived: a
+policy that is changed later deletes nothing that was archived before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from uuid import UUID
+
+from pydantic import JsonValue
+
+from shared.errors import Conflict, NotFound
+from shared.model import Direction, EntityType
+from shared.store.connections import IntegrationRow
+from shared.store.database import Database, Transaction
+from shared.store.ledger import JobRequest, Knock
+from shared.store.links import Link
+from shared.store.queues import Knocker
+from shared.store.records import RecordWrite, StoredRecord
+from shared.store.removals import REVOKED
+from shared.store.store import Store
+from shared.sync import waiting
+from shared.sync.identity import candidate_identity
+from shared.sync.priorities import MANUAL_RECORD, RECONCILE
+from shared.sync.suppression import Suppression
+
+CANDIDATE, APPLICATION = EntityType.CANDIDATE, EntityType.APPLICATION
+
+
+class Archives:
+    """Archives and restores candidates and applications on behalf of people."""
+
+    def __init__(self, database: Database, store: Store, suppression: Suppression, knocker: Knocker) -> None:
+        self._database = database
+        self._store = store
+        self._suppression = suppression
+        self._knocker = knocker
+
+    async def archive(
+        self, company_id: UUID, entity: EntityType, record_id: UUID, *, actor: str, expected_version: int | None = None
+    ) -> None:
+        """
+        Archive a record, a candidate with all applications, and ask the vendors for what their policies say.
+
+        One that somebody archived before stays as it is; one that was archived because a vendor deleted it is archived
+        by *actor* from now on. Raises NotFound, and Conflict when it is part of another record, is being created at a
+        vendor, or is no longer at *expected_version*.
+        """
+        async with self._database.company(company_id) as tx:
+            record = await self._locked(tx, entity, record_id, expected_version)
+            if record.archived_by is not None:
+                return
+            children = await self._children(tx, record)
+            going = [each for each in children if each.archived_at is None]
+            if await self._store.record_merges.is_being_created(tx, [record.id, *(each.id for each in going)]):
+                raise Conflict("it is being created at a vendor just now", remedy="try again in a minute")
+            await self._store.records.update(tx, entity, [_archived(record, actor)])
+            await self._store.records.update(tx, APPLICATION, [_archived(each, str(record.id)) for each in going])
+            knocks = await self._ask_vendors(tx, record, going, actor)
+        await self._knocker.send(knocks)
+
+    async def restore(
+        self, company_id: UUID, entity: EntityType, record_id: UUID, *, expected_version: int | None = None
+    ) -> None:
+        """
+        Take a record out of the archive, a candidate with the applications that went with them.
+
+        What was still to be deleted at vendors is not; what was deleted there stays deleted there, and its link comes
+        back if the vendor's id is seen alive. What is not archived stays as it is. Raises NotFound, and Conflict when
+        nothing is left of it, somebody else has taken its place, or it is no longer at *expected_version*.
+        """
+        async with self._database.company(company_id) as tx:
+            record = await self._locked(tx, entity, record_id, expected_version)
+            if record.archived_at is None:
+                return
+            await self._require_place(tx, record)
+            children = [each for each in await self._children(tx, record) if each.archived_by == str(record.id)]
+            back = [record, *children]
+            links = await self._links(tx, back)
+            was_sent = await self._revoke(tx, links)
+            await self._store.records.update(tx, entity, [_restored(record)])
+            await self._store.records.update(tx, APPLICATION, [_restored(each) for each in children])
+            knocks = await self._look_again(tx, links, {REVOKED: True} if was_sent else {})
+        await self._knocker.send(knocks)
+
+    async def _locked(
+        self, tx: Transaction, entity: EntityType, record_id: UUID, expected_version: int | None
+    ) -> StoredRecord:
+        await self._store.record_merges.hold_still(tx)
+        record = (await self._store.records.lock(tx, entity, [record_id])).get(record_id)
+        if record is None:
+            raise NotFound(f"there is no {entity.value} {record_id}")
+        if expected_version is not None and record.version != expected_version:
+            raise Conflict(f"the record is at version {record.version} by now", remedy="read it again")
+        for survivor in (await self._store.record_merges.survivors(tx, [record_id])).values():
+            raise Conflict(f"{entity.value} {record_id} is part of {survivor}", remedy=f"use {survivor} instead")
+        return record
+
+    async def _children(self, tx: Transaction, record: StoredRecord) -> list[StoredRecord]:
+        if record.entity is not CANDIDATE:
+            return []
+        ids = await self._store.records.applications_of(tx, record.id)
+        return list((await self._store.records.lock(tx, APPLICATION, ids)).values())
+
+    async def _require_place(self, tx: Transaction, record: StoredRecord) -> None:
+        """Raise Conflict where the record can't live any more."""
+        if not record.data:
+            raise Conflict("nothing is left of it: the person was erased")
+        if record.entity is CANDIDATE:
+            if await self._suppression.holds(tx, record.data):
+                raise Conflict("its e-mail address or phone is suppressed: whoever holds it was erased")
+            await self._require_no_namesake(tx, record)
+            return
+        candidate_id, job_id = (UUID(str(record.data[name])) for name in ("candidate_id", "job_id"))
+        candidate = await self._store.records.fetch(tx, CANDIDATE, candidate_id)
+        if candidate.archived_at is not None:
+            raise Conflict(
+                "its candidate is archived", remedy=f"POST /api/candidates/{candidate_id}/restore, then this again"
+            )
+        other = await self._store.records.application_of(tx, candidate_id, job_id)
+        if other is not None:
+            raise Conflict(f"application {other} has taken its place: same candidate, same job")
+
+    async def _require_no_namesake(self, tx: Transaction, record: StoredRecord) -> None:
+        identity = candidate_identity(record.data)
+        if identity is None:
+            return
+        await self._store.records.lock_identities(tx, [identity])
+        for holder in (await self._store.records.find_by_email(tx, record.id, [identity])).get(identity, []):
+            raise Conflict(
+                f"candidate {holder.id} holds this e-mail address by now",
+                remedy=f"let it take this one in: POST /api/candidates/{holder.id}/merge",
+            )
+
+    async def _ask_vendors(
+        self, tx: Transaction, record: StoredRecord, children: Sequence[StoredRecord], actor: str
+    ) -> list[Knock]:
+        """Ask for deletes by policy. Who is deleted with their applications has none of these asked for twice."""
+        wanted = await self._to_go(tx, [record])
+        take_along = {link.integration_id for link in wanted}
+        wanted += [link for link in await self._to_go(tx, children) if link.integration_id not in take_along]
+        await self._store.removals.want(tx, [link.id for link in wanted], by=actor)
+        return await self._store.ledger.enqueue(tx, [_request(link, Direction.OUTBOUND) for link in wanted])
+
+    async def _to_go(self, tx: Transaction, records: Sequence[StoredRecord]) -> list[Link]:
+        """Return the live links of *records* whose vendors are to delete what is archived here."""
+        links = [link for link in await self._links(tx, records) if link.state == "live"]
+        integrations = {
+            each: await self._store.connections.get(tx, each) for each in {link.integration_id for link in links}
+        }
+        return [link for link in links if integrations[link.integration_id].deletes(link.entity)]
+
+    async def _revoke(self, tx: Transaction, links: Sequence[Link]) -> bool:
+        """
+        Take back what was asked of vendors; return whether something was sent, and may have happened.
+
+        A vendor lets a candidate's applications go with them: of those, too, a 404 is then our own doing.
+        """
+        if not await self._store.removals.revoke(tx, [link.id for link in links]):
+            return False
+        applications = [link.id for link in links if link.entity is APPLICATION and link.state == "live"]
+        known = await self._store.removals.lock(tx, applications)
+        await self._store.removals.presume(tx, [each for each in applications if each not in known])
+        return True
+
+    async def _look_again(
+        self, tx: Transaction, links: Sequence[Link], payload: Mapping[str, JsonValue]
+    ) -> list[Knock]:
+        """Bring the restored records in step, and let go of jobs that waited for a decision about their deletes."""
+        requests, brakes = [], set()
+        for link in links:
+            integration = await self._store.connections.get(tx, link.integration_id)
+            if _syncs(integration, link.entity):
+                requests.append(replace(_request(link, Direction.INBOUND), payload=payload))
+                brakes.add(link.integration_id)
+        knocks = await self._store.ledger.enqueue(tx, requests)
+        for integration_id in sorted(brakes):
+            knocks += await self._store.ledger.release_held(tx, integration_id, [waiting.brake(integration_id)])
+        return knocks
+
+    async def _links(self, tx: Transaction, records: Sequence[StoredRecord]) -> list[Link]:
+        found = await self._store.links.of_records(tx, [each.id for each in records])
+        return [link for record_links in found.values() for link in record_links]
+
+
+def _syncs(integration: IntegrationRow, entity: EntityType) -> bool:
+    return any(integration.allows(entity, direction) for direction in Direction)
+
+
+def _request(link: Link, direction: Direction) -> JobRequest:
+    return JobRequest(link.integration_id, RECONCILE, link.entity, str(link.internal_id), direction, MANUAL_RECORD)
+
+
+def _archived(record: StoredRecord, by: str) -> RecordWrite:
+    return RecordWrite(
+        record.id, record.entity, record.data, record.stamps, record.version, is_archived=True, archived_by=by
+    )
+
+
+def _restored(record: StoredRecord) -> RecordWrite:
+    return RecordWrite(record.id, record.entity, record.data, record.stamps, record.version)
