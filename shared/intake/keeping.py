@@ -11,7 +11,7 @@ from shared import adapters
 from shared.adapters.protocol import Change
 from shared.errors import Permanent
 from shared.intake import events
-from shared.intake.process import Processor, is_stopped
+from shared.intake.process import REFUSED, Processor, is_stopped
 from shared.security.aead import DataSealer
 from shared.store.database import Database, Transaction
 from shared.store.ledger import Knock
@@ -63,17 +63,21 @@ async def replay_kept(parts: Keeping, company_id: UUID, integration_id: UUID) ->
 async def _replay(
     parts: Keeping, tx: Transaction, receiver: Receiver, batch: Sequence[KeptEvent]
 ) -> tuple[int, list[Knock]]:
-    count, named = 0, list[Change]()
+    count, refused, named = 0, 0, list[Change]()
     for kept in batch:
         try:
             changes = _read(parts, receiver, kept)
         except Permanent:  # sealed under a key that is gone, or kept by a release that read it otherwise
             await parts.events.settle(tx, kept.id, "refused", records=0)
+            refused += 1
             continue
         named += changes
         if not is_stopped(receiver, changes):
             await parts.events.settle(tx, kept.id, "processed", records=len(changes))
             count += 1
+    if refused:
+        detail = f"{refused} kept events could not be read any more; a full comparison will find what they named"
+        await parts.processor.make_up_for(tx, receiver.integration_id, REFUSED, detail)
     return count, await parts.processor.enqueue(tx, receiver, named)
 
 

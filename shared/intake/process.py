@@ -152,9 +152,8 @@ class Processor:
             async with self._database.company(company_id) as tx:
                 if integration_id in await self._store.events.receivers(tx, integration_id):
                     await self._store.events.record(tx, integration_id, [_refused(notice)])
-                    await self._store.events.want_full_comparison(tx, integration_id)
                     detail = "processing an event failed each time; a full comparison will find what it named"
-                    await self._tell(tx, integration_id, POISONED, detail)
+                    await self.make_up_for(tx, integration_id, POISONED, detail)
 
     async def _company(self, integration_id: UUID) -> UUID | None:
         """Return the company of an integration, which never changes."""
@@ -257,6 +256,11 @@ class Processor:
             keys = await self._store.links.record_keys(tx, receiver.integration_id, entity, sorted(ids))
             requests += [_request(receiver.integration_id, change, keys[change.external_id]) for change in named]
         return await self._store.ledger.enqueue(tx, requests)
+
+    async def make_up_for(self, tx: Transaction, integration_id: UUID, kind: str, detail: str) -> None:
+        """Ask for a full comparison in place of events that nobody could read, and open an issue that says so."""
+        await self._store.events.want_full_comparison(tx, integration_id)
+        await self._tell(tx, integration_id, kind, detail)
 
     async def _tell(self, tx: Transaction, integration_id: UUID, kind: str, detail: str) -> None:
         await self._store.attention.raise_issue(tx, integration_id, kind=kind, subject="webhooks", detail=detail)

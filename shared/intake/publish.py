@@ -60,7 +60,7 @@ async def publish_all(parts: Publishing) -> int:
         for integration_id in integration_ids:
             try:
                 await publish(parts, company_id, integration_id)
-            except SealBroken as error:  # one that can't be opened must not keep the others from being written
+            except (SealBroken, Conflict) as error:  # one that can't be must not keep the others from being written
                 log.error("webhook_state_not_published", integration_id=integration_id, code=error.code)  # noqa: TRY400
     living = {str(one) for ids in companies.values() for one in ids}
     async for entity in parts.tables.every(TABLE):

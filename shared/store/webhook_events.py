@@ -110,6 +110,14 @@ UPDATE integrations SET full_compare_wanted_at = clock_timestamp()
 WHERE id = %(integration)s AND full_compare_wanted_at IS NULL
 """
 
+# What a kept event named, nobody has looked at yet.
+_WANT_FULL_FOR_OLD: LiteralString = """
+UPDATE integrations i SET full_compare_wanted_at = clock_timestamp()
+WHERE i.full_compare_wanted_at IS NULL AND EXISTS (
+    SELECT FROM webhook_events e WHERE e.integration_id = i.id AND e.state = 'kept'
+        AND e.received_at < clock_timestamp() - %(days)s * interval '1 day')
+"""
+
 _PURGE: LiteralString = """
 DELETE FROM webhook_events WHERE received_at < clock_timestamp() - %(days)s * interval '1 day'
 """
@@ -190,7 +198,8 @@ class WebhookEvents:
         return await tx.run(_WANT_FULL, integration=integration_id) > 0
 
     async def purge(self, tx: Transaction, *, days: int) -> int:
-        """Delete the company's events that are older than *days*."""
+        """Delete the company's events that are older than *days*; a full comparison makes up for those still kept."""
+        await tx.run(_WANT_FULL_FOR_OLD, days=days)
         return await tx.run(_PURGE, days=days)
 
 

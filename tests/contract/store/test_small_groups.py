@@ -196,7 +196,11 @@ async def test_kept_events(place: Place) -> None:
     await ground.pass_time(5 * 86_400)
     async with ground.database.company(place.company_id) as tx:
         assert await events.purge(tx, days=6) == 0
+    assert (await ground.row("integrations", id=place.integration_id))["full_compare_wanted_at"] is None
+    async with ground.database.company(place.company_id) as tx:
         assert await events.purge(tx, days=4) == 3
+    wanted = await ground.row("integrations", id=place.integration_id)
+    assert wanted["full_compare_wanted_at"] is not None, "one of them was still kept"
 
 
 async def test_the_same_event_under_another_id_is_refused(place: Place) -> None:

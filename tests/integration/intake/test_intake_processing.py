@@ -166,6 +166,22 @@ async def test_while_paused_events_are_kept_sealed_and_replayed_on_resume(world:
     assert await replay_kept(world.intake.keeping, world.company_id, integration_id) == 0
 
 
+async def test_what_was_kept_and_can_not_be_read_any_more_is_made_up_for(world: World) -> None:
+    integration_id = await world.published()
+    pause(world, integration_id)
+    for number in range(2):
+        await world.send(integration_id, candidate_event(number + 1))
+    await world.work()
+    lost = world.recorded(integration_id)[0]["id"]
+    world.run("UPDATE webhook_events SET body_sealed = headers_sealed WHERE id = %s", lost)
+    resume(world, integration_id)
+    assert await replay_kept(world.intake.keeping, world.company_id, integration_id) == 1
+    assert {row["state"] for row in world.recorded(integration_id)} == {"refused", "processed"}
+    assert world.column(integration_id, "full_compare_wanted_at") is not None
+    [issue] = issues(world, integration_id)
+    assert (issue["kind"], issue["detail"].startswith("1 kept events")) == (REFUSED, True)
+
+
 async def test_replay_goes_through_more_than_one_batch(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shared.intake.keeping.BATCH_EVENTS", 2)
     integration_id = await world.published()

@@ -123,6 +123,25 @@ async def want_full(session: Session, *, integration: UUID) -> Result:
     return len(changed)
 
 
+@imitates(production, "_WANT_FULL_FOR_OLD")
+async def want_full_for_old(session: Session, *, days: int) -> Result:
+    before = session.clock() - timedelta(days=days)
+    events, table = session.memory.tables["webhook_events"], session.memory.tables["integrations"]
+    old = session.rows(events, lambda event: event["state"] == "kept" and event["received_at"] < before)
+    missed = {event["integration_id"] for event in old}
+
+    def where(row: Row) -> bool:
+        return row["id"] in missed and row["full_compare_wanted_at"] is None
+
+    changed = await session.update(
+        table,
+        session.slots(table, where),
+        where,
+        lambda row: {**row, "full_compare_wanted_at": session.clock()},
+    )
+    return len(changed)
+
+
 @imitates(production, "_PURGE")
 async def purge(session: Session, *, days: int) -> Result:
     table = session.memory.tables["webhook_events"]
