@@ -18,7 +18,7 @@ from functions.integrations import query_entity
 from functions.paging import page_of
 from shared.errors import InvalidInput
 from shared.integrations.lifecycle import Integrations as Connections
-from shared.integrations.preferences import prefer_always
+from shared.integrations.preferences import check_preference, prefer_always
 from shared.model import UNITS, EntityType
 from shared.model.records import ApplicationFields, JobFields
 from shared.security.aead import DataUnreadable
@@ -113,8 +113,12 @@ async def resolve_conflict(call: Call) -> Answer:
     async with call.services.database.company(call.company_id) as tx:
         item = await listing.one(tx, conflict_id)
         sides = await listing.sides(tx, conflict_id)
+    winner = decision.integration_id if decision.choice == "integration" else None
     if decision.always:
         _require_field(item, decision)
+        entity = EntityType(item["entity"])
+        database = call.services.database
+        await check_preference(database, call.company_id, entity, item["unit"], sides=sides, winner=winner)
     value = typed_value(item, decision) if decision.choice == "value" else decision.value
     await call.services.resolutions.resolve(
         call.company_id,
@@ -133,7 +137,7 @@ async def resolve_conflict(call: Call) -> Answer:
             EntityType(item["entity"]),
             item["unit"],
             sides=sides,
-            winner=decision.integration_id if decision.choice == "integration" else None,
+            winner=winner,
         )
     async with call.services.database.company(call.company_id) as tx:
         row = await listing.one(tx, conflict_id)

@@ -5,13 +5,26 @@ from __future__ import annotations
 from uuid import UUID
 
 from shared.errors import Conflict, InvalidInput
+from shared.integrations.authorities import check_authorities
 from shared.integrations.lifecycle import Integrations
 from shared.integrations.requests import Config, PatchIntegration
 from shared.merge.policies import POLICIES
 from shared.model import EntityType, JsonObject, Party, Policy
+from shared.store.database import Database
+from shared.store.integrations import Integrations as IntegrationStore
 
 TRIES = 3
 """Times that a change is planned again because somebody else changed the integration meanwhile."""
+
+
+async def check_preference(
+    database: Database, company_id: UUID, entity: EntityType, unit: str, *, sides: list[UUID], winner: UUID | None
+) -> None:
+    """Raise what `prefer_always` would raise because an integration that is no side has the last word on *unit*."""
+    if winner is not None:
+        config: JsonObject = {POLICIES: {entity.value: {unit: _said(Party.INTEGRATION)}}}
+        async with database.company(company_id) as tx:
+            await check_authorities(tx, IntegrationStore(), winner, config, released=sides)
 
 
 async def prefer_always(
@@ -41,11 +54,10 @@ async def prefer_always(
 async def _write(
     integrations: Integrations, company_id: UUID, integration_id: UUID, entity: EntityType, unit: str, party: Party
 ) -> None:
-    said: JsonObject = {"policy": Policy.AUTHORITY.value, "authority": party.value, "loosen": True}
     for attempt in range(1, TRIES + 1):
         view = await integrations.get(company_id, integration_id)
         known = view["config"].get(POLICIES) or {}
-        policies = {**known, entity.value: {**known.get(entity.value, {}), unit: said}}
+        policies = {**known, entity.value: {**known.get(entity.value, {}), unit: _said(party)}}
         request = PatchIntegration(config=Config.model_validate({POLICIES: policies}))
         try:
             await integrations.change(company_id, integration_id, request, expected_version=view["version"])
@@ -54,3 +66,7 @@ async def _write(
                 raise
         else:
             return
+
+
+def _said(party: Party) -> JsonObject:
+    return {"policy": Policy.AUTHORITY.value, "authority": party.value, "loosen": True}

@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID, uuid4
 
 from shared.adapters.protocol import Adapter
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict, InvalidPayload, NotFound, Retryable
 from shared.model import Direction, EntityType
 from shared.store.connections import IntegrationRow
 from shared.store.database import Database, Transaction
@@ -167,7 +167,11 @@ async def _listed(adapter: Adapter, entity: EntityType, wanted: Collection[str],
 
 
 async def _looked_up(adapter: Adapter, entity: EntityType, wanted: Collection[str], until: float) -> dict[str, bool]:
-    """Return of each id that there was time for whether the vendor knows it: lists leave out what is archived."""
+    """
+    Return of each id that there was time for whether the vendor knows it: lists leave out what is archived.
+
+    Of an id whose answer did not come nothing is said. Raises what else the vendor's answers raise.
+    """
     turns = asyncio.Semaphore(AT_A_TIME)
 
     async def one(external_id: str) -> tuple[str, bool] | None:
@@ -178,10 +182,17 @@ async def _looked_up(adapter: Adapter, entity: EntityType, wanted: Collection[st
                 await adapter.fetch(entity, external_id)
             except NotFound:
                 return external_id, False
+            except InvalidPayload:
+                return external_id, True  # it is there; its reconcile tells people what is wrong with it
+            except Retryable:
+                return None
             return external_id, True
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(each)) for each in sorted(wanted)]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(each)) for each in sorted(wanted)]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from failed
     return dict(answer for task in tasks if (answer := task.result()) is not None)
 
 

@@ -10,9 +10,10 @@ import pytest
 
 from sandbox.vendors.greenhouse import GreenhouseSimulator
 from shared.composition import Services
+from shared.errors import InvalidInput
 from shared.intake.secrets import WebhookSecrets
 from shared.integrations.lifecycle import Integrations
-from shared.integrations.preferences import prefer_always
+from shared.integrations.preferences import check_preference, prefer_always
 from shared.model import EntityType
 from tests.integration.api.calling import Caller, Reply
 from tests.integration.api.conftest import Company
@@ -272,6 +273,17 @@ async def test_one_integration_alone_has_the_last_word_on_a_unit(
     assert (refused.status, refused.body["field"]) == (422, "config.policies.application.stage")
     portal = {"application": {"stage": {"policy": "authority", "authority": "portal"}}}
     assert (await admin("PATCH", path, {"config": {"policies": portal}})).status == 200
+
+    async def check(unit: str, sides: list[str]) -> None:
+        ids = [UUID(each) for each in sides]
+        await check_preference(
+            services.database, company.id, EntityType.APPLICATION, unit, sides=ids, winner=UUID(second["id"])
+        )
+
+    await check("status", [second["id"]])
+    await check("stage", [second["id"], first["id"]])
+    with pytest.raises(InvalidInput, match="Sales"):
+        await check("stage", [second["id"]])
 
     # A preference for the second takes the last word from the first before it gives it.
     sides = [UUID(each["id"]) for each in (second, first)]

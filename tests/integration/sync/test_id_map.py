@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from shared.adapters.http import calling
-from shared.errors import Conflict
+from shared.errors import Conflict, LiaisonError
 from shared.model import EntityType
 from shared.sync.id_map_rows import Verdict
 from tests.integration.sync.world import World
@@ -55,6 +55,23 @@ async def test_what_it_names_is_linked_and_never_created(
     total = len((await world.vendor_state())["candidates"])
     assert len(await world.rows("SELECT 1 FROM records WHERE entity_type = 'candidate'")) == total
     assert await run(world, text) == [(line, Verdict.ALREADY_LINKED) for line in (2, 3, 4)]
+
+
+async def test_a_row_whose_answer_did_not_come_is_sent_again(world: World) -> None:
+    (free, person), (other, troubled) = await moved_in(world, 2)
+    fault = {"kind": "error", "method": "GET", "path": f"/v3/candidates/{troubled['id']}", "status": 503, "times": 1}
+    (await world.control.post("/faults", json=fault)).raise_for_status()
+    rows: list[tuple[object, object]] = [(free, person["id"]), (other, troubled["id"])]
+    assert await run(world, table(rows)) == [(2, Verdict.LINKED), (3, Verdict.NOT_CHECKED)]
+    assert await run(world, table(rows)) == [(2, Verdict.ALREADY_LINKED), (3, Verdict.LINKED)]
+
+
+async def test_what_the_vendor_refuses_is_told_as_it_is(world: World) -> None:
+    (mine, person), *_ = await moved_in(world, 1)
+    fault = {"kind": "error", "method": "GET", "path": f"/v3/candidates/{person['id']}", "status": 403, "times": 1}
+    (await world.control.post("/faults", json=fault)).raise_for_status()
+    with pytest.raises(LiaisonError):
+        await run(world, table([(mine, person["id"])]))
 
 
 async def test_each_row_is_judged_against_both_sides(world: World) -> None:
