@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ConfigDict, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from functions.custom_fields import CustomFields
 from shared.model import FIELDS, EntityType
 from shared.model.fields import NormalForm
 from shared.model.records import CandidateFields, Salary
@@ -28,6 +29,8 @@ class CandidateRequest(CandidateFields):
     """`POST /candidates` and `PATCH /candidates/{id}`: null empties a field, absent leaves it."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    custom_fields: CustomFields | None = None
 
     @field_validator("work_history", "education", "qualifications", "languages")
     @classmethod

@@ -10,6 +10,7 @@ import azure.functions as func
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from functions.candidate_request import CandidateCreation, CandidateRequest
+from functions.custom_fields import CustomFields
 from functions.edge import Answer, Call, endpoint, versioned
 from functions.paging import page_of
 from functions.record_views import changed_fields, freshness, position, record_view, shown
@@ -45,6 +46,7 @@ class ApplicationChanges(BaseModel):
     stage: Text | None = None
     status: Text | None = None
     rejection_reason: Text | None = None
+    custom_fields: CustomFields | None = None
 
 
 @endpoint(bp, "list_candidates", "GET", "api/candidates")
@@ -117,7 +119,7 @@ async def create_application(call: Call) -> Answer:
 
 @endpoint(bp, "update_application", "PATCH", "api/applications/{id}")
 async def update_application(call: Call) -> Answer:
-    """Move an application: stage, status, rejection reason."""
+    """Move an application: stage, status, rejection reason; change its custom fields."""
     return await _edit(call, EntityType.APPLICATION, call.body(ApplicationChanges))
 
 

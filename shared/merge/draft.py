@@ -9,6 +9,7 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from shared.merge import fingerprints
+from shared.merge.elements import with_left_out
 from shared.merge.rows import Row
 from shared.merge.state import (
     Decision,
@@ -51,6 +52,8 @@ class Draft:
 
     def outcome(self) -> Outcome:
         """Return what was decided."""
+        for name in self.take.keys() & self.rules.fields.keys():
+            self.take[name] = with_left_out(self.rules.fields[name], self.take[name], self.ours.values.get(name))
         return Outcome(
             take=self.take,
             push=self.push,

@@ -86,7 +86,7 @@ def _objects_by_form(
     groups: dict[str, dict[str, JsonValue]] = {}
     for element in elements:
         forms = member_forms(field, element, version=version)
-        if forms:
+        if forms and _counts(field, forms):
             key = "\0".join(forms.pop(name, "") for name in field.identity)
             groups.setdefault(key, {}).setdefault(canonical_json(forms).decode() if forms else "", element)
     return {
@@ -94,6 +94,13 @@ def _objects_by_form(
         for key, group in groups.items()
         for rest, element in group.items()
     }
+
+
+def with_left_out(field: Field, value: JsonValue, ours: JsonValue) -> JsonValue:
+    """Return the list *value* with the elements of *ours* that `field.only` leaves out: nobody here decides on them."""
+    others = ours if isinstance(ours, list) else []
+    left_out = [each for each in others if (forms := member_forms(field, each)) and not _counts(field, forms)]
+    return [*(value if isinstance(value, list) else []), *left_out] if left_out else value
 
 
 def whole_name(name: str) -> str:
@@ -189,7 +196,7 @@ def _objects(
     count: dict[Fingerprint, int] = {}
     for element in elements:
         forms = member_forms(field, element, version=version)
-        if not forms:
+        if not forms or not _counts(field, forms):
             continue
         identity = hasher(field.name, "\0".join(forms.get(name, "") for name in field.identity))
         parts = [_short(hasher(f"{field.name}*{name}", forms[name])) if name in forms else "" for name in details]
@@ -205,6 +212,10 @@ def _objects(
         else:
             found[identity] = (whole, element)
     return found
+
+
+def _counts(field: Field, forms: Mapping[str, str]) -> bool:
+    return field.only is None or forms.get(field.identity[0]) in field.only
 
 
 def _apart(identity: Fingerprint, whole: Fingerprint) -> Fingerprint:

@@ -103,7 +103,7 @@ def print_of(
         field = fields[unit.name]
         version = version or rules.forms.get(field.normal)
         if field.kind is Kind.SET:
-            return elements_of(listed(field, values.get(unit.name), use, version))
+            return elements_of(listed(rules.field_of(unit.name), values.get(unit.name), use, version))
         return _scalar(field, values.get(unit.name), use, version)
     parts = [
         _scalar(fields[member], values.get(member), use, version) if member in visible else HIDDEN

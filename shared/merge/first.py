@@ -312,7 +312,7 @@ def _shown_of(
         # Half of all fields; nothing of them needs a normal form.
         return {} if is_set(rules, unit) else EMPTY, {}
     if is_union:
-        field = FIELDS[rules.entity][unit.name]
+        field = rules.field_of(unit.name)
         elements = listed(field, values[unit.name], rules.hasher, rules.forms.get(field.normal))
         taken: dict[str, JsonValue] = {unit.name: [element for _, element in elements.values()]} if elements else {}
         return elements_of(elements), taken

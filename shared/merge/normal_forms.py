@@ -42,6 +42,8 @@ _LETTERS, _REGION_STEP = 36, 1000
 _ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _THOUSANDS = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?", re.ASCII)
 _PATH = re.compile(r"[/?#]")
+_WITH_NUMBERS = frozenset({NormalForm.AMOUNT, NormalForm.VALUE})
+"""Forms in which 3 and 3.0 are one number; of a text `_amount` takes more for one, so a VALUE's text is only a text."""
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
@@ -63,7 +65,7 @@ def normal(field: Field, value: JsonValue, *, version: int | None = None) -> str
     if field.members and isinstance(value, dict):
         forms = member_forms(field, value, version=version)
         return _canonical_text(forms) if forms else None
-    return _amount(_canonical_text(value)) if field.normal is NormalForm.AMOUNT else _canonical_text(value)
+    return _untexted(field.normal, value)
 
 
 def member_forms(field: Field, value: JsonValue, *, version: int | None = None) -> dict[str, str]:
@@ -278,6 +280,19 @@ def _amount(value: str) -> str:
     return f"{number.normalize():f}" if number.is_finite() else text
 
 
+def _untexted(form: NormalForm, value: JsonValue) -> str | None:
+    """Return the form of what is no text: a number, a list, an object."""
+    if form is NormalForm.VALUE and isinstance(value, list):
+        return _texts(value)
+    return _amount(_canonical_text(value)) if form in _WITH_NUMBERS else _canonical_text(value)
+
+
+def _texts(value: list[JsonValue]) -> str | None:
+    """`["Java ", "Go"]` → `["Go","Java"]`: a choice of several has no order."""
+    forms = {_text(each) if isinstance(each, str) else _canonical_text(each) for each in value}
+    return _canonical_text(sorted(forms - {""})) if forms - {""} else None
+
+
 def _exact(value: str) -> str:
     # As it is; the quote tells a text from the number or truth value that reads alike.
     return '"' + value
@@ -294,6 +309,7 @@ _FORMS: dict[NormalForm, Form] = {
     NormalForm.DATE: _date,
     NormalForm.MONTH: _month,
     NormalForm.AMOUNT: _amount,
+    NormalForm.VALUE: _text,
     NormalForm.EXACT: _exact,
 }
 

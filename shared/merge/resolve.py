@@ -16,6 +16,7 @@ from pydantic import JsonValue
 
 from shared.errors import InvalidInput
 from shared.merge.base_codec import encode_print
+from shared.merge.elements import with_left_out
 from shared.merge.fingerprints import alike, norm_of, print_of
 from shared.merge.normal_forms import canonical_json
 from shared.merge.rows import Row
@@ -90,8 +91,10 @@ def _values(
         return {name: ours.values.get(name) for name in unit.members}
     if decision not in sides:
         raise InvalidInput("Choose one of the listed sides, or give a value", field="side")
-    shown = sides[decision].theirs.values
+    shown, kept = sides[decision].theirs.values, sides[decision].rules.fields
     values = {name: shown[name] for name in unit.members if name in shown}
+    for name in values.keys() & kept.keys():
+        values[name] = with_left_out(kept[name], values[name], ours.values.get(name))
     if not values:
         raise InvalidInput("This side does not show the field any more", field="side")
     return values

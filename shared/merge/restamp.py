@@ -13,7 +13,7 @@ from shared.merge.draft import Draft
 from shared.merge.elements import crowds, listed
 from shared.merge.fingerprints import alike, is_set, mark_of, norm_of, print_of
 from shared.merge.state import EMPTY, NEVER, Fingerprint, Hasher, Print, UnitBase
-from shared.model.fields import FIELDS, Unit
+from shared.model.fields import Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def _renewal(draft: Draft, unit: Unit, shown: tuple[str, ...], base: UnitBase, h
     elements: dict[Fingerprint, Fingerprint] = {}
     wholes: dict[Fingerprint, Fingerprint] = {}
     if is_set(rules, unit):
-        what = FIELDS[rules.entity][unit.name]
+        what = rules.field_of(unit.name)
         crowded = crowds(*(half for half in (base.ours, base.theirs, *then) if not isinstance(half, str)))
         for values in sides:
             value = values.get(unit.name)

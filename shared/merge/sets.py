@@ -20,7 +20,7 @@ from shared.merge.fingerprints import norm_of
 from shared.merge.rows import Row
 from shared.merge.state import Elements, Fingerprint, Rules, UnitBase
 from shared.merge.times import theirs_at
-from shared.model.fields import FIELDS, Field, Policy, Unit
+from shared.model.fields import Field, Policy, Unit
 
 Aliases = Mapping[Fingerprint, Fingerprint]
 
@@ -39,7 +39,7 @@ class _Sides:
 
 def merge_set(draft: Draft, unit: Unit, base: UnitBase | None) -> None:
     """Decide *unit*, a visible set that is decided element by element."""
-    rules, what = draft.rules, FIELDS[draft.rules.entity][unit.name]
+    rules, what = draft.rules, draft.rules.field_of(unit.name)
     sides, aliases, intent = _sides_of(draft, unit, what, base)
     theirs_now = elements_of(sides.theirs)
     if base is not None and draft.theirs.observed_at < base.seen_at and theirs_now != sides.base_theirs:
@@ -72,7 +72,7 @@ def elements_now_and_then(
     draft: Draft, unit: Unit, base: UnitBase | None
 ) -> tuple[Elements, Elements, Elements, Elements]:
     """Return the visible set *unit* as it stands here and there, and as *base* has the two, told apart alike."""
-    sides, _, _ = _sides_of(draft, unit, FIELDS[draft.rules.entity][unit.name], base)
+    sides, _, _ = _sides_of(draft, unit, draft.rules.field_of(unit.name), base)
     return elements_of(sides.ours), elements_of(sides.theirs), sides.base_ours, sides.base_theirs
 
 

@@ -27,7 +27,7 @@ from shared.merge.fingerprints import (
 )
 from shared.merge.sets import aliases_of, translated
 from shared.merge.state import EMPTY, Base, Elements, Fingerprint, Print, Rules, State, StoredBase, Theirs, UnitBase
-from shared.model.fields import FIELDS, UNITS, Field, Unit
+from shared.model.fields import UNITS, Field, Unit
 
 
 def open_intents(base: Base) -> frozenset[str]:
@@ -139,7 +139,7 @@ def _settled_set(
     rules: Rules,
 ) -> UnitBase:
     """Base of theirs := (T | A) & T'. An element that was sent and is absent from A was refused: no second try."""
-    what = FIELDS[rules.entity][unit.name]
+    what = rules.field_of(unit.name)
     mine, shown, crowded = _answered_elements(rules, what, sent, values, answer, base)
     aliases = aliases_of(rules, what, mine, base, crowded)
     shown = translated(shown, aliases)

@@ -16,7 +16,7 @@ from typing import NamedTuple, NewType, Protocol
 from pydantic import JsonValue
 
 from shared.model.enums import EntityType
-from shared.model.fields import NormalForm, Party, Policy, Unit
+from shared.model.fields import FIELDS, Field, NormalForm, Party, Policy, Unit
 
 Fingerprint = NewType("Fingerprint", str)
 """Of a value; `EMPTY` where the field is visible and holds nothing."""
@@ -213,12 +213,18 @@ class Rules:
     """Values may go out."""
     key_id: int = 1
     """Of the key behind *hasher*; stored with each print."""
+    fields: Mapping[str, Field] = field(default_factory=dict)
+    """Sets of which this integration keeps but some elements in step (`Field.only`), by name."""
     forms: Mapping[NormalForm, int] = field(default_factory=dict)
     """Versions of the forms that depend on the company (`normal_forms.phone_version`); the others have their own."""
     marks: Mapping[str, str] = field(default_factory=dict)
     """By unit: how this integration maps it (`shared.merge.marks`); none where it is taken as it comes."""
     retired: Mapping[int, Hasher] = field(default_factory=dict)
     """Hashers of earlier keys by id, to compare prints that they made before these are made anew."""
+
+    def field_of(self, name: str) -> Field:
+        """Return the field *name* as this integration keeps it in step."""
+        return self.fields.get(name) or FIELDS[self.entity][name]
 
     def policy_of(self, unit: Unit) -> Policy:
         """Return who wins when both sides changed *unit*."""

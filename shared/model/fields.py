@@ -38,6 +38,8 @@ class NormalForm(StrEnum):
     MONTH = "month"
     """A date as far as careers know it: to the month."""
     AMOUNT = "amount"
+    VALUE = "value"
+    """Of whatever type its source gave it: a text, a number, true or false, or texts in no order."""
     EXACT = "exact"
 
 
@@ -82,6 +84,11 @@ class Field:
     Of objects whose members have forms of their own. In a set those beside the identity are merged one by one; an
     object that is no element is one value. None: what stands beside the identity is compared as it is.
     """
+    only: frozenset[str] | None = None
+    """
+    Of a set of objects at one integration: the normal forms of the (first) identity member of the elements that are
+    kept in step there; None = all. The others are no business of that integration, in either direction.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +99,9 @@ class Unit:
     members: tuple[str, ...]
     policy: Policy = Policy.LWW
 
+
+CUSTOM_FIELDS = "custom_fields"
+"""What a company has added to a vendor's own fields, as far as its mapping names it: `{name, value}` each."""
 
 _F = Field
 _N = NormalForm
@@ -119,6 +129,7 @@ _QUALIFICATION = {
     "issue_date": _N.DATE,
     "expiry_date": _N.DATE,
 }
+_CUSTOM = {"name": _N.WORD, "value": _N.VALUE}
 _SALARY = {"amount_min": _N.AMOUNT, "amount_max": _N.AMOUNT, "currency": _N.WORD, "period": _N.WORD}
 
 FIELDS: Mapping[EntityType, Mapping[str, Field]] = {
@@ -156,6 +167,7 @@ FIELDS: Mapping[EntityType, Mapping[str, Field]] = {
             _F("time_zone"),
             _F("restricted", normal=_N.EXACT),
             _F("can_email", normal=_N.EXACT),
+            _F(CUSTOM_FIELDS, Kind.SET, identity=("name",), members=_CUSTOM),
         ),
         EntityType.APPLICATION: (
             _F("candidate_id", Kind.REFERENCE, _N.EXACT),
@@ -166,6 +178,7 @@ FIELDS: Mapping[EntityType, Mapping[str, Field]] = {
             _F("source"),
             _F("applied_at", normal=_N.MOMENT),
             _F("prospect", normal=_N.EXACT),
+            _F(CUSTOM_FIELDS, Kind.SET, identity=("name",), members=_CUSTOM),
         ),
         EntityType.JOB: (
             _F("title"),
@@ -176,6 +189,7 @@ FIELDS: Mapping[EntityType, Mapping[str, Field]] = {
             _F("description"),
             _F("created_date", normal=_N.DATE),
             _F("stages", normal=_N.EXACT),
+            _F(CUSTOM_FIELDS, Kind.SET, identity=("name",), members=_CUSTOM),
         ),
     }.items()
 }

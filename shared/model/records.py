@@ -95,6 +95,19 @@ class Salary(TypedDict):
     period: NotRequired[str | None]
 
 
+class CustomField(TypedDict):
+    """
+    A field that a company has added of its own. *value* is never empty: a field without a value is no element.
+
+    A choice is its text, several are texts; a day is ISO 8601, an amount `45000 EUR`, a range `20..40` or `..40 EUR`.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+
+    name: str
+    value: bool | int | float | str | list[str]
+
+
 class PipelineStage(TypedDict):
     """A stage of a job's pipeline. *id* is the vendor's."""
 
@@ -209,6 +222,7 @@ class CandidateFields(BaseModel):
     time_zone: str | None = None
     restricted: bool | None = None
     can_email: bool | None = None
+    custom_fields: list[CustomField] | None = None
 
 
 class ApplicationFields(BaseModel):
@@ -222,6 +236,7 @@ class ApplicationFields(BaseModel):
     source: str | None = None
     applied_at: AwareDatetime | None = None
     prospect: bool | None = None
+    custom_fields: list[CustomField] | None = None
 
 
 class JobFields(BaseModel):
@@ -235,6 +250,7 @@ class JobFields(BaseModel):
     description: str | None = None
     created_date: date | None = None
     stages: list[PipelineStage] | None = None
+    custom_fields: list[CustomField] | None = None
 
 
 class Candidate(CandidateFields, Record):

@@ -15,6 +15,7 @@ from typing import Self
 from pydantic import JsonValue
 
 from shared.merge.base_codec import decode_base
+from shared.merge.elements import with_left_out
 from shared.merge.fingerprints import alike, norm_of, print_of
 from shared.merge.marks import under
 from shared.merge.state import Base, Decision, Ours, Outcome, Rules, Stamp, State, StoredBase, Theirs, UnitBase
@@ -98,7 +99,9 @@ def without_altered(
         unit = UNITS[entity].get(name)
         if unit is not None and all(member in theirs.values for member in unit.members):
             for member in unit.members:
-                data.pop(member, None)
+                altered = data.pop(member, None)
+                if rest := with_left_out(rules.field_of(member), [], altered):
+                    data[member] = rest
             base.pop(name, None)
     for name in distrust.base:
         unit = UNITS[entity].get(name)
@@ -107,14 +110,17 @@ def without_altered(
     return replace(record, data=data), base
 
 
-def restored(distrust: Distrust, entity: EntityType, outcome: Outcome, theirs: Theirs, stamp: Stamp) -> Outcome:
+def restored(
+    distrust: Distrust, entity: EntityType, outcome: Outcome, theirs: Theirs, stamp: Stamp, rules: Rules
+) -> Outcome:
     """Return *outcome* with every unit that came back told as such, those that came back empty included."""
     take = dict(outcome.take)
     decisions = [each for each in outcome.decisions if each.unit not in distrust.ours]
     for name in sorted(distrust.ours):
         members = UNITS[entity][name].members
         if all(member in theirs.values for member in members):
-            take |= {member: theirs.values[member] for member in members}
+            # Of a set that is in step in part the merge knows what else there is.
+            take |= {member: theirs.values[member] for member in members if member not in rules.fields}
             decisions.append(Decision(name, RESTORED, stamp))
     return replace(outcome, take=take, decisions=tuple(decisions))
 

@@ -202,7 +202,7 @@ def _mended(
         rule=RESTORED,
         resolution=theirs.resolution,
     )
-    outcome = restored(distrust, record.entity, outcome, theirs, stamp)
+    outcome = restored(distrust, record.entity, outcome, theirs, stamp, rules)
     return Merged(
         observation=observation,
         record_id=record.id,

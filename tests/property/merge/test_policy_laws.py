@@ -139,7 +139,7 @@ def test_a_first_meeting_loses_no_post_and_invents_none(one: Any, other: Any) ->
     assert {dict(each)["employer"] for each in contents(after)} == employers
 
 
-RESPELLED: Mapping[NormalForm, tuple[str, ...]] = {
+RESPELLED: Mapping[NormalForm, tuple[JsonValue, ...]] = {
     NormalForm.TEXT: ("Baker of bread", " Baker  of bread", "Baker of\tbread "),
     NormalForm.NAME: ("Zo\u00eb", "Zoe\u0308", " Zo\u00eb "),
     NormalForm.EMAIL: ("ann@example.org", "Ann@Example.org", " ANN@EXAMPLE.ORG "),
@@ -150,6 +150,7 @@ RESPELLED: Mapping[NormalForm, tuple[str, ...]] = {
     NormalForm.DATE: ("2026-05-04", " 2026-05-04 ", "2026-05-04T23:00:00-05:00"),
     NormalForm.MONTH: ("2018-09", "2018-09-01", "2018-09-30"),
     NormalForm.AMOUNT: ("50000", "50,000.00", " 50000.0"),
+    NormalForm.VALUE: (" 3", "3 ", 3, 3.0),
     NormalForm.EXACT: ("yes",),
 }
 EMPTIES: tuple[JsonValue, ...] = (None, "", "  ", [])

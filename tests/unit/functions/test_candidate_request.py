@@ -55,3 +55,41 @@ def test_every_field_can_be_emptied() -> None:
 def test_what_nobody_could_tell_apart_or_compare_is_refused(field: str, value: JsonValue, fault: str) -> None:
     with pytest.raises(ValidationError, match=fault):
         CandidateRequest.model_validate({field: value})
+
+
+def test_custom_fields_are_of_any_type() -> None:
+    given: list[JsonValue] = [
+        {"name": "Notice", "value": "1 month"},
+        {"name": "Level", "value": 3},
+        {"name": "Rate", "value": 62.5},
+        {"name": "Remote", "value": False},
+        {"name": "Languages", "value": ["German", "Hindi"]},
+    ]
+    taken = CandidateRequest.model_validate({"custom_fields": given}).model_dump(mode="json", exclude_unset=True)
+    assert taken == {"custom_fields": given}
+    assert [type(each["value"]) for each in taken["custom_fields"]] == [str, int, float, bool, list]
+
+
+@pytest.mark.parametrize(
+    ("element", "fault"),
+    [
+        ({"name": " ", "value": "x"}, "1: needs a name"),
+        ({"name": "n" * 201, "value": "x"}, "1: needs a name"),
+        ({"name": "first ", "value": "x"}, "1: names a field twice"),
+        ({"name": "x", "value": []}, "1: needs a value"),
+        ({"name": "x", "value": " "}, "1: needs a value"),
+        ({"name": "x", "value": None}, "valid"),
+        ({"name": "x", "value": {"amount": 1}}, "valid"),
+        ({"name": "x"}, "required"),
+        ({"name": "x", "value": 1, "type": "number"}, "Extra inputs"),
+    ],
+)
+def test_a_custom_field_has_a_name_and_a_value(element: JsonValue, fault: str) -> None:
+    with pytest.raises(ValidationError, match=fault):
+        CandidateRequest.model_validate({"custom_fields": [{"name": "First", "value": 1}, element]})
+
+
+def test_custom_fields_have_an_end() -> None:
+    many = [{"name": f"field {number}", "value": number} for number in range(MOST + 1)]
+    with pytest.raises(ValidationError, match=f"more than {MOST}"):
+        CandidateRequest.model_validate({"custom_fields": many})
