@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from zlib import crc32
@@ -20,10 +20,11 @@ from shared.adapters.protocol import Adapter, FieldCapability
 from shared.mapping.reading import mappings_of
 from shared.merge.fingerprints import link_hasher
 from shared.merge.marks import marks_of_units
-from shared.merge.normal_forms import phone_version
+from shared.merge.normal_forms import form_of, phone_version
 from shared.merge.policies import Overrides, first_link_of, overrides_of
 from shared.merge.state import Rules, Theirs, Writable
-from shared.model import UNITS, Direction, EntityType, NormalForm, Record, Reference
+from shared.model import FIELDS, UNITS, Direction, EntityType, Field, NormalForm, Record, Reference
+from shared.model.fields import CUSTOM_FIELDS
 from shared.security.keys import Keys, Purpose
 from shared.store.connections import IntegrationRow
 from shared.store.links import Link, Ticket
@@ -136,6 +137,7 @@ class RuleBook:
         region = integration.default_region
         self._forms = {} if region is None else {NormalForm.PHONE: phone_version(region)}
         mapping = mappings_of(integration.config).get(entity)
+        self._fields = {} if mapping is None else _kept_in_step(entity, mapping.custom_fields)
         self.marks = {} if mapping is None else marks_of_units(entity, mapping.marks())
         """By unit: how the integration maps it."""
         # A record that was looked at under other directions, policies or maps, or by an older reader, wants another
@@ -162,6 +164,7 @@ class RuleBook:
             inbound=self._inbound,
             outbound=self._outbound,
             key_id=self._key_id,
+            fields=self._fields,
             forms=self._forms,
             marks=self.marks,
             retired={key_id: link_hasher(key, name) for key_id, key in self._retired},
@@ -179,6 +182,15 @@ class RuleBook:
             resolution=self._resolution,
             is_fresh_fetch=observation.is_fresh_fetch,
         )
+
+
+def _kept_in_step(entity: EntityType, custom_fields: Mapping[str, str]) -> dict[str, Field]:
+    """Return the sets of which an integration keeps but a part in step, given its names of *custom_fields*."""
+    if not custom_fields:
+        return {}
+    field = FIELDS[entity][CUSTOM_FIELDS]
+    form = form_of(field.members[field.identity[0]])
+    return {CUSTOM_FIELDS: replace(field, only=frozenset(map(form, custom_fields.values())))}
 
 
 def writable_units(adapter: type[Adapter], entity: EntityType) -> dict[str, Writable]:

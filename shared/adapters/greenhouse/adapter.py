@@ -40,7 +40,7 @@ class GreenhouseAdapter:
         self._lists = lists
         self._config = config
         self._board = board
-        self._reader = Reader(lists, names, board)
+        self._reader = Reader(lists, names, board, config.custom_fields)
         self._writer = Writer(lists, names, self._reader, config)
 
     @classmethod
@@ -63,7 +63,11 @@ class GreenhouseAdapter:
 
     @classmethod
     def to_canonical(cls, entity: EntityType, payload: Mapping[str, Any]) -> Record:
-        """Map one payload of v3, v1 or a webhook. Raises InvalidPayload with the path of what is wrong."""
+        """
+        Map one payload of v3, v1 or a webhook, without custom fields: which are named, an integration says.
+
+        Raises InvalidPayload with the path of what is wrong.
+        """
         return read(entity, payload)
 
     @classmethod

@@ -11,15 +11,17 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, Protocol
 
 from shared.adapters import wire
+from shared.adapters.greenhouse.custom_writing import CustomFieldWriter
 from shared.adapters.greenhouse.lists import Lists
 from shared.adapters.greenhouse.names import Names
-from shared.adapters.greenhouse.read import is_withdrawal, read
+from shared.adapters.greenhouse.read import is_withdrawal
 from shared.adapters.greenhouse.reading import Reader
 from shared.adapters.greenhouse.write import application_patch
 from shared.adapters.http import Answer
 from shared.adapters.protocol import Written
 from shared.errors import AuthFailed, InvalidInput, Rejected
 from shared.model import EntityType, JsonValue, Record
+from shared.model.fields import CUSTOM_FIELDS
 
 Step = tuple[frozenset[str], Written]
 Body = dict[str, Any]
@@ -36,11 +38,14 @@ class Write(Protocol):
 class ApplicationCalls:
     """The calls that change applications."""
 
-    def __init__(self, lists: Lists, names: Names, reader: Reader, write: Write) -> None:
+    def __init__(
+        self, lists: Lists, names: Names, reader: Reader, write: Write, custom_fields: CustomFieldWriter
+    ) -> None:
         self._lists = lists
         self._names = names
         self._reader = reader
         self._write = write
+        self._custom_fields = custom_fields
 
     async def body_of_new(self, fields: Mapping[str, JsonValue]) -> Body:
         """Return the body of a new application of *fields*: of a candidate for a job, else of a prospect."""
@@ -58,10 +63,12 @@ class ApplicationCalls:
 
     async def update(self, record: Record, changes: Mapping[str, JsonValue]) -> AsyncIterator[Step]:
         """
-        Write *changes* in the order in which Greenhouse can take them: reopen, move, then end.
+        Write *changes* in the order in which Greenhouse can take them: its fields, then reopen, move, and end.
 
         Each call's answer shows nothing of the record in v3 (204), so the caller fetches it afterwards.
         """
+        if CUSTOM_FIELDS in changes:
+            yield await self._change_fields(record, changes[CUSTOM_FIELDS])
         patch = application_patch(changes)
         raw, was = record.raw, _status(record.raw)
         target = patch.get("status", was)
@@ -80,6 +87,16 @@ class ApplicationCalls:
             yield await self._change_reason(record, patch, changes)
         elif changes.get("rejection_reason") is not None:
             raise Rejected("only a rejected application has a reason", field="rejection_reason")
+
+    async def _change_fields(self, record: Record, value: JsonValue) -> Step:
+        body = await self._custom_fields.changed(record.raw, value)
+        if not body:
+            return frozenset({CUSTOM_FIELDS}), Written(record.external_id)
+        answer = await self._write("PATCH", f"/applications/{record.external_id}", body, action="update")
+        shown: Record | None = None
+        if isinstance(answer.body, Mapping) and "id" in answer.body:
+            shown = self._reader.read(EntityType.APPLICATION, answer.body)
+        return frozenset({CUSTOM_FIELDS}), Written(record.external_id, shown, answer.request_id)
 
     async def _reopen(self, record: Record, was: str, changes: Mapping[str, JsonValue]) -> Step:
         if was != "rejected":
@@ -194,7 +211,7 @@ class ApplicationCalls:
             raise Rejected(str(exc), field=field, status=exc.status, request_id=exc.request_id) from exc
         shown: Record | None = None
         if self._lists.is_legacy and isinstance(answer.body, Mapping) and "id" in answer.body:
-            shown = read(EntityType.APPLICATION, answer.body)
+            shown = self._reader.read(EntityType.APPLICATION, answer.body)
         return frozenset(sent), Written(record.external_id, shown, answer.request_id)
 
 

@@ -23,6 +23,7 @@ _NOT_ITS = FieldCapability(readable=False, note="Greenhouse has no such field; a
 _BESIDE = FieldCapability(
     readable=False, note="a resource of its own that can't be changed, only deleted and made anew: not read yet"
 )
+_CUSTOM = "those that the mapping names; every type but attachments and masked ones (8.6)"
 _V3 = "not shown by Harvest v1 (10.4)"
 _OURS = "requisitions belong to Greenhouse: Liaison only reads them"
 _POST = "where a Job Board is connected and a post of the job is live, the post's"
@@ -61,6 +62,7 @@ CANDIDATE = EntityCapability(
         "time_zone": _both(f"a Rails zone name; {_V3}"),
         "restricted": _both("read as private, written as is_private (6.2)"),
         "can_email": _BOTH,
+        "custom_fields": _both(f"{_CUSTOM}; of users and rich text nothing is written (6.12)"),
     },
     create=True,
     update=True,
@@ -79,6 +81,7 @@ APPLICATION = EntityCapability(
         "source": _read("set when it is created; needs the dictionary of sources (6.4)"),
         "applied_at": _read("the vendor's time of creation (8.2)"),
         "prospect": _read("a prospect is converted by a person (6.10)"),
+        "custom_fields": _both(f"{_CUSTOM}; of users and rich text nothing is written (6.12)"),
     },
     create=True,
     update=True,
@@ -95,6 +98,7 @@ JOB = EntityCapability(
         "description": _read(f"{_POST} text; else the internal notes (11.1). HTML without scripts and styles. {_OURS}"),
         "created_date": _read(_OURS),
         "stages": _read(f"{_OURS}; pulled by the stages' own times, for a stage's change doesn't touch its job (3.6)"),
+        "custom_fields": _read(f"{_CUSTOM}; {_OURS}"),
     },
 )
 CAPABILITIES = Capabilities(

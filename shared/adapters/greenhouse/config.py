@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 from shared.adapters.protocol import Connection
 from shared.errors import InvalidInput
-from shared.model import JsonValue
+from shared.model import EntityType, JsonValue
+from shared.model.custom_fields import named_in
 
 HARVEST = "https://harvest.greenhouse.io"
 TOKENS = "https://auth.greenhouse.io/token"
@@ -36,6 +37,8 @@ class Config:
     board_token: str | None
     board_url: str | None
     """Where the public posts of *board_token* are; None without one."""
+    custom_fields: Mapping[EntityType, frozenset[str]]
+    """Keys of the custom fields that the integration's mapping names, by entity."""
 
     @property
     def base_url(self) -> str:
@@ -80,6 +83,7 @@ def read_config(connection: Connection) -> Config:
         key=key,
         user_id=user_id,
         board_token=board_token,
+        custom_fields={entity: frozenset(named) for entity in EntityType if (named := named_in(config, entity))},
         board_url=None if board_token is None else _board_url(_text(config, "job_board_url") or JOB_BOARD, board_token),
     )
 

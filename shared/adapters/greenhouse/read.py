@@ -11,21 +11,25 @@ the adapter and put under the reserved key `_liaison` before the payload comes h
 With a Job Board connected a job's public post stands there too: `"post": {"content": …, "location": {"name": …}}`, null
 where no post is live, or `"board_error": why` while the board can't be read.
 
+Custom fields are read as far as the caller names them: a company may have dozens that are nobody's business here.
+
 A field that the payload doesn't carry, and that no look-up gave, is not visible. `null` in place of a list that the
 vendor always fills is not visible either, with a warning: it must not blank what we hold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from html import unescape
 from typing import Any
 
 from shared.adapters import wire
 from shared.adapters.greenhouse import contacts, read_v1
+from shared.adapters.greenhouse.custom_reading import read_custom_fields
 from shared.adapters.greenhouse.markup import safe_html
 from shared.errors import InvalidPayload
 from shared.model import Application, Candidate, EntityType, Job, Record, Reference
+from shared.model.fields import CUSTOM_FIELDS
 from shared.model.records import Contact
 
 EXTRAS = "_liaison"
@@ -49,14 +53,18 @@ Fields = dict[str, Any]
 Warnings = list[str]
 
 
-def read(entity: EntityType, payload: Mapping[str, Any]) -> Record:
-    """Map one record of a list, a fetch or a webhook. Raises InvalidPayload with the path of what is wrong."""
+def read(entity: EntityType, payload: Mapping[str, Any], custom: Collection[str] = ()) -> Record:
+    """
+    Map one record of a list, a fetch or a webhook; of its custom fields those whose keys stand in *custom*.
+
+    Raises InvalidPayload with the path of what is wrong.
+    """
     if type(payload) is not dict and not isinstance(payload, Mapping):
         raise InvalidPayload("payload: is not an object")
-    return _READERS[entity](read_v1.unwrap(entity, payload))
+    return _READERS[entity](read_v1.unwrap(entity, payload), custom)
 
 
-def read_candidate(payload: Mapping[str, Any]) -> Candidate:
+def read_candidate(payload: Mapping[str, Any], custom: Collection[str] = ()) -> Candidate:
     """Map a candidate. An anonymised one has no fields: its placeholders are not data."""
     external_id = wire.required_id(payload)
     updated_at = wire.moment(payload, "updated_at")
@@ -75,6 +83,8 @@ def read_candidate(payload: Mapping[str, Any]) -> Candidate:
         fields["restricted"] = wire.flag(payload, "private" if "private" in payload else "is_private")
     if "can_email" in payload:
         fields["can_email"] = wire.flag(payload, "can_email")
+    if custom:
+        _read_custom(payload, custom, fields, warnings)
     return Candidate(external_id=external_id, updated_at=updated_at, warnings=tuple(warnings), raw=payload, **fields)
 
 
@@ -116,7 +126,7 @@ def _read_tags(payload: Mapping[str, Any]) -> list[str]:
     return list(found)
 
 
-def read_application(payload: Mapping[str, Any]) -> Application:
+def read_application(payload: Mapping[str, Any], custom: Collection[str] = ()) -> Application:
     """Map an application; *candidate_id* and *job_id* become references."""
     if read_v1.is_nested_application(payload):
         payload = read_v1.flatten_application(payload)
@@ -139,6 +149,8 @@ def read_application(payload: Mapping[str, Any]) -> Application:
     _read_reason_and_source(payload, extras, fields, warnings)
     if "status" in payload:
         fields["status"] = _read_status(payload, extras, warnings)
+    if custom:
+        _read_custom(payload, custom, fields, warnings)
     return Application(
         external_id=external_id,
         updated_at=wire.moment(payload, "updated_at"),
@@ -196,7 +208,7 @@ def _read_named(
         warnings.append(f"{key}: its name can't be read")
 
 
-def read_job(payload: Mapping[str, Any]) -> Job:
+def read_job(payload: Mapping[str, Any], custom: Collection[str] = ()) -> Job:
     """
     Map a requisition. *stages* are visible only where the adapter looked them up or v1 nests them.
 
@@ -221,6 +233,8 @@ def read_job(payload: Mapping[str, Any]) -> Job:
     _read_public(payload, extras, fields, warnings)
     if "stages" in extras:
         fields["stages"] = read_stages(extras, path=f"{EXTRAS}.")
+    if custom:
+        _read_custom(payload, custom, fields, warnings)
     return Job(
         external_id=external_id,
         updated_at=wire.moment(payload, "updated_at"),
@@ -271,6 +285,12 @@ def read_stages(payload: Mapping[str, Any], *, path: str = "") -> list[dict[str,
     return sorted(stages, key=lambda stage: (stage["order"], len(stage["id"]), stage["id"]))
 
 
+def _read_custom(payload: Mapping[str, Any], keys: Collection[str], fields: Fields, warnings: Warnings) -> None:
+    found = read_custom_fields(payload, keys, warnings)
+    if found is not None:
+        fields[CUSTOM_FIELDS] = found
+
+
 def _has_list(payload: Mapping[str, Any], key: str, warnings: Warnings) -> bool:
     if key not in payload:
         return False
@@ -286,7 +306,7 @@ def _warn_types(found: list[Contact], key: str, known: tuple[str, ...], warnings
         warnings.append(f"{key}[].type: unknown word, kept as it came")
 
 
-_READERS: Mapping[EntityType, Callable[[Mapping[str, Any]], Record]] = {
+_READERS: Mapping[EntityType, Callable[[Mapping[str, Any], Collection[str]], Record]] = {
     EntityType.CANDIDATE: read_candidate,
     EntityType.APPLICATION: read_application,
     EntityType.JOB: read_job,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from shared.adapters import wire
@@ -27,10 +28,21 @@ PATHS: Mapping[EntityType, str] = {
 class Reader:
     """Everything that is read of one account."""
 
-    def __init__(self, lists: Lists, names: Names, board: Board | None = None) -> None:
+    def __init__(
+        self,
+        lists: Lists,
+        names: Names,
+        board: Board | None = None,
+        custom_fields: Mapping[EntityType, Collection[str]] = MappingProxyType({}),
+    ) -> None:
         self._lists = lists
         self._names = names
         self._board = board
+        self._custom_fields = custom_fields
+
+    def read(self, entity: EntityType, payload: Mapping[str, Any]) -> Record:
+        """Map *payload* with the custom fields that the integration names. Raises InvalidPayload."""
+        return read(entity, payload, self._custom_fields.get(entity, ()))
 
     async def pages(self, entity: EntityType, cursor: Cursor | None) -> AsyncIterator[Page]:
         """
@@ -90,7 +102,7 @@ class Reader:
             raise NotFound("this job is a template")
         if entity is EntityType.JOB:
             named = (await self._posts(entity)).onto(named)
-        return read(entity, named[0])
+        return self.read(entity, named[0])
 
     async def find(self, entity: EntityType, fields: Mapping[str, JsonValue]) -> Sequence[Record]:
         """Return the candidates with an e-mail address, or the applications of a candidate for a job."""
@@ -101,7 +113,7 @@ class Reader:
         else:
             rows = await self._applications(_text(fields, "candidate_id"), _text(fields, "job_id"))
         named, _ = await self._names.add(entity, rows)
-        return [read(entity, row) for row in named]
+        return [self.read(entity, row) for row in named]
 
     async def _applications(self, candidate_id: str, job_id: str) -> list[Mapping[str, Any]]:
         if not self._lists.is_legacy:
@@ -129,7 +141,7 @@ class Reader:
 
     async def _page(self, entity: EntityType, listed: ListPage, following: Position | None, posts: Posts) -> Page:
         named, requests = await self._names.add(entity, listed.rows)
-        records, refused = map_rows(entity, posts.onto(named))
+        records, refused = map_rows(entity, posts.onto(named), self.read)
         return Page(
             records=records,
             refused=refused,
@@ -162,7 +174,7 @@ class Reader:
             batch, waiting = waiting[:MOST_IDS], waiting[MOST_IDS:]
             rows, more = await self._jobs(batch)
             named, named_requests = await self._names.add(EntityType.JOB, rows)
-            records, refused = map_rows(EntityType.JOB, posts.onto(named))
+            records, refused = map_rows(EntityType.JOB, posts.onto(named), self.read)
             following = Position(position.since, after=batch[-1]).cursor() if waiting else None
             yield Page(records, refused, following, requests + more + named_requests)
             requests = 0
@@ -180,7 +192,9 @@ class Reader:
         return [row for row in rows if str(row.get("id")) in wanted], requests
 
 
-def map_rows(entity: EntityType, rows: Iterable[Any]) -> tuple[list[Record], list[Refused]]:
+def map_rows(
+    entity: EntityType, rows: Iterable[Any], mapped: Callable[[EntityType, Mapping[str, Any]], Record] = read
+) -> tuple[list[Record], list[Refused]]:
     """Return the records of *rows* and those that can't be mapped; templates of jobs are no jobs."""
     records: list[Record] = []
     refused: list[Refused] = []
@@ -188,7 +202,7 @@ def map_rows(entity: EntityType, rows: Iterable[Any]) -> tuple[list[Record], lis
         if _is_template(entity, row):
             continue
         try:
-            records.append(read(entity, row))
+            records.append(mapped(entity, row))
         except InvalidPayload as exc:
             refused.append(Refused(_id_of(row), f"[{index}]: {exc}"))
     return records, refused

@@ -13,15 +13,16 @@ from shared.adapters import wire
 from shared.adapters.greenhouse.applications import ApplicationCalls, reference
 from shared.adapters.greenhouse.capabilities import CAPABILITIES
 from shared.adapters.greenhouse.config import Config
+from shared.adapters.greenhouse.custom_writing import CustomFieldWriter
 from shared.adapters.greenhouse.lists import Lists
 from shared.adapters.greenhouse.names import Names
-from shared.adapters.greenhouse.read import read
 from shared.adapters.greenhouse.reading import Reader
 from shared.adapters.greenhouse.write import candidate_body
 from shared.adapters.http import Answer
 from shared.adapters.protocol import Written
 from shared.errors import InvalidInput, LiaisonError, OutcomeUnknown, Rejected
 from shared.model import EntityType, JsonValue, Record
+from shared.model.fields import CUSTOM_FIELDS
 
 Step = tuple[frozenset[str], Written]
 
@@ -37,7 +38,11 @@ class Writer:
         self._names = names
         self._reader = reader
         self._config = config
-        self._applications = ApplicationCalls(lists, names, reader, self._write)
+        self._custom = {
+            entity: CustomFieldWriter(lists, names, entity, config.custom_fields.get(entity, ()))
+            for entity in (EntityType.CANDIDATE, EntityType.APPLICATION)
+        }
+        self._applications = ApplicationCalls(lists, names, reader, self._write, self._custom[EntityType.APPLICATION])
 
     async def create(self, entity: EntityType, fields: Mapping[str, JsonValue]) -> Written:
         """
@@ -75,6 +80,10 @@ class Writer:
     async def _patch_candidate(self, record: Record, changes: Mapping[str, JsonValue]) -> Step:
         self._check_version(changes)
         body = candidate_body(changes, record.raw)
+        if CUSTOM_FIELDS in changes:
+            body |= await self._custom[EntityType.CANDIDATE].changed(record.raw, changes[CUSTOM_FIELDS])
+        if not body:
+            return frozenset(changes), Written(record.external_id)
         answer = await self._write("PATCH", f"/candidates/{record.external_id}", body, action="update")
         return frozenset(changes), self._written(EntityType.CANDIDATE, answer, record.external_id)
 
@@ -92,6 +101,7 @@ class Writer:
             if name not in {"job_id", "source", "stage"} and _is_filled(fields[name])
         }
         body = {**candidate_body(own, {}), "applications": [application]}
+        body |= await self._custom[EntityType.CANDIDATE].first(own.get(CUSTOM_FIELDS))
         answer = await self._write("POST", "/candidates", body, action="create")
         if _is_record(answer.body):
             written = self._written(EntityType.CANDIDATE, answer, None)
@@ -136,6 +146,7 @@ class Writer:
         if candidate_id is None:
             raise InvalidInput("candidate_id: is missing", field="candidate_id")
         body = await self._applications.body_of_new(fields)
+        body |= await self._custom[EntityType.APPLICATION].first(fields.get(CUSTOM_FIELDS))
         path = f"/candidates/{candidate_id}/applications" if self._lists.is_legacy else "/applications"
         if not self._lists.is_legacy:
             body = {"candidate_id": candidate_id, **body}
@@ -143,13 +154,13 @@ class Writer:
         if not _is_record(answer.body):
             raise OutcomeUnknown("Greenhouse makes the application later", request_id=answer.request_id)
         named, _ = await self._names.add(EntityType.APPLICATION, [answer.body])
-        record = read(EntityType.APPLICATION, named[0])
+        record = self._reader.read(EntityType.APPLICATION, named[0])
         return Written(record.external_id, record, answer.request_id)
 
     def _written(self, entity: EntityType, answer: Answer, external_id: str | None) -> Written:
         if not _is_record(answer.body):
             return Written(external_id or "", None, answer.request_id)
-        record = read(entity, answer.body)
+        record = self._reader.read(entity, answer.body)
         return Written(record.external_id, record, answer.request_id)
 
     async def _write(self, method: str, path: str, body: Any, *, action: str) -> Answer:
