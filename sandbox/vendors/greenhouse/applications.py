@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.vendors.greenhouse import candidates, jobs, payloads
+from sandbox.vendors.greenhouse import candidates, custom_fields, jobs, payloads
 from sandbox.vendors.greenhouse.account import Account
-from sandbox.vendors.greenhouse.candidates import blank_custom_fields, note_activity
+from sandbox.vendors.greenhouse.candidates import note_activity
 from sandbox.vendors.greenhouse.errors import invalid
 from sandbox.vendors.greenhouse.tables import Row
 
@@ -59,7 +59,7 @@ def create(account: Account, candidate_id: int, values: Mapping[str, Any]) -> Ro
         rejected_at=None,
         last_activity_at=now,
         agency_note_id=None,
-        custom_fields=values.get("custom_fields") or blank_custom_fields(account, "application"),
+        custom_fields=values.get("custom_fields") or custom_fields.blank(account, "application"),
     )
     if prospect:
         account.add(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.vendors.greenhouse import payloads
+from sandbox.vendors.greenhouse import custom_fields, payloads
 from sandbox.vendors.greenhouse.account import OF_APPLICATION, OF_CANDIDATE, Account
 from sandbox.vendors.greenhouse.errors import invalid
 from sandbox.vendors.greenhouse.tables import Row
@@ -70,7 +70,7 @@ def create(account: Account, values: Mapping[str, Any]) -> Row:
         "private": False,
         "can_email": True,
         "last_activity_at": now,
-        "custom_fields": blank_custom_fields(account, "candidate"),
+        "custom_fields": custom_fields.blank(account, "candidate"),
     }
     row = account.add("candidates", **_merged(row, values))
     _apply_tags(account, row)
@@ -137,7 +137,7 @@ def anonymize(account: Account, candidate_id: int, names: list[str]) -> Row:
     if "full_name" in names:
         row |= {"first_name": "Anonymized", "last_name": str(candidate_id), "preferred_name": None}
     if "custom_candidate_fields" in names:
-        row["custom_fields"] = blank_custom_fields(account, "candidate")
+        row["custom_fields"] = custom_fields.blank(account, "candidate")
     if changes:
         for application in account["applications"].rows("candidate_id", candidate_id):
             account.save("applications", application | changes)
@@ -157,19 +157,6 @@ def note_activity(account: Account, candidate_id: int) -> None:
     if row is not None:
         row["last_activity_at"] = account.clock.text()
         account.save("candidates", row, touch=False)
-
-
-def blank_custom_fields(account: Account, field_type: str) -> dict[str, dict[str, Any]]:
-    """Every active field of that type without a value: null, or [] for multiple ones."""
-    return {
-        field["name_key"]: {
-            "name": field["name"],
-            "type": field["value_type"],
-            "value": [] if field["value_type"] == "multi_select" else None,
-        }
-        for field in account["custom_fields"]
-        if field["field_type"] == field_type and field["active"]
-    }
 
 
 def _merged(row: Row, values: Mapping[str, Any]) -> Row:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sandbox.vendors.greenhouse import custom_fields
 from sandbox.vendors.greenhouse.account import Account
-from sandbox.vendors.greenhouse.candidates import TEXTS, blank_custom_fields
+from sandbox.vendors.greenhouse.candidates import TEXTS
 from sandbox.vendors.greenhouse.errors import Fault, Refusal, all_invalid, invalid
 from sandbox.vendors.greenhouse.tables import Row
 
@@ -26,7 +27,9 @@ REFERENCES: Mapping[str, str] = {
 }
 
 
-def candidate_values(account: Account, body: Mapping[str, Any], *, current: Row | None = None) -> dict[str, Any]:
+def candidate_values(
+    account: Account, body: Mapping[str, Any], *, current: Row | None = None, legacy: bool = False
+) -> dict[str, Any]:
     """
     The columns that *body* sets. Unknown properties are ignored, and so is `private`,
     which is written as `is_private` (section 6.2). Raises Refusal (422) naming all faults.
@@ -52,7 +55,9 @@ def candidate_values(account: Account, body: Mapping[str, Any], *, current: Row 
     if faults:
         raise all_invalid(faults)
     if "custom_fields" in body:
-        values["custom_fields"] = custom_fields(account, "candidate", body["custom_fields"], current)
+        values["custom_fields"] = custom_fields.written(
+            account, "candidate", body["custom_fields"], current=current, legacy=legacy
+        )
     return values
 
 
@@ -62,6 +67,7 @@ def application_values(
     *,
     candidate_id: int | None,
     current: Row | None = None,
+    legacy: bool = False,
 ) -> dict[str, Any]:
     """
     The columns of a new application, or with *current* of an edited one.
@@ -78,36 +84,12 @@ def application_values(
                 raise invalid(name, "does not exist")
             values[name] = body[name]
     if "custom_fields" in body:
-        values["custom_fields"] = custom_fields(account, "application", body["custom_fields"], current)
+        values["custom_fields"] = custom_fields.written(
+            account, "application", body["custom_fields"], current=current if legacy else None, legacy=legacy
+        )
     if current is None:
         values |= _placement(account, body, candidate_id)
     return values
-
-
-def custom_fields(account: Account, field_type: str, body: object, current: Row | None) -> dict[str, dict[str, Any]]:
-    """Read the array `[{"name_key" or "id", "value"}]` of a write (section 6.2)."""
-    if not isinstance(body, list) or not all(isinstance(entry, Mapping) for entry in body):
-        raise invalid("custom_fields", "must be an array of {name_key, value}")
-    fields = blank_custom_fields(account, field_type)
-    if current is not None:
-        fields |= current["custom_fields"]
-    known = [row for row in account["custom_fields"] if row["field_type"] == field_type]
-    for entry in body:
-        field = next(
-            (row for row in known if row["name_key"] == entry.get("name_key") or row["id"] == entry.get("id")),
-            None,
-        )
-        if field is None:
-            raise invalid("custom_fields", f"unknown: {entry.get('name_key', entry.get('id'))}")
-        value = entry.get("value")
-        if field["value_type"] in {"single_select", "multi_select"}:
-            value = _options(account, field, value)
-        fields[field["name_key"]] = {
-            "name": field["name"],
-            "type": field["value_type"],
-            "value": value,
-        }
-    return fields
 
 
 def _placement(account: Account, body: Mapping[str, Any], candidate_id: int | None) -> dict[str, Any]:
@@ -188,23 +170,6 @@ def _users(account: Account, value: object, faults: list[Fault]) -> list[int]:
         faults.append(("linked_user_ids", "must be ids of users"))
         return []
     return value
-
-
-def _options(account: Account, field: Row, value: object) -> object:
-    """Options are given by name or by id, and read by name."""
-    if value is None or value == []:
-        return [] if field["value_type"] == "multi_select" else None
-    names = {
-        key: option["name"]
-        for option in account["custom_field_options"].rows("custom_field_id", field["id"])
-        for key in (option["name"], option["id"])
-    }
-    many = field["value_type"] == "multi_select"
-    given = value if many and isinstance(value, list) else [value]
-    if any(not isinstance(one, str | int) or one not in names for one in given):
-        raise invalid("custom_fields", f"{field['name_key']}: not an option")
-    chosen = [names[one] for one in given]
-    return chosen if many else chosen[0]
 
 
 def checked_names(value: object) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sandbox.vendors.greenhouse import applications, candidates, jobs, payloads
+from sandbox.vendors.greenhouse import applications, candidates, custom_fields, jobs, payloads
 from sandbox.vendors.greenhouse.account import Account
 from sandbox.vendors.greenhouse.errors import invalid, not_found
 from sandbox.vendors.greenhouse.tables import Row
@@ -31,6 +31,8 @@ def create(account: Account, path: Mapping[str, Any], body: dict[str, Any]) -> R
             return applications.create(account, body["candidate_id"], body)
         case "jobs":
             return jobs.create(account, body)
+        case "custom_fields":
+            return custom_fields.define(account, body)
         case table:
             return account.add(table, **body)
 
@@ -59,6 +61,8 @@ def edit(account: Account, path: Mapping[str, Any], body: dict[str, Any]) -> Row
             account.tell("job_updated", {"job": payloads.job_of_event(account, row)})
         case "job_posts":
             account.tell("job_post_updated", payloads.post_event(row))
+        case "custom_fields":
+            custom_fields.refresh(account, row)
         case _:
             pass  # no event exists for the other kinds (section 9.4)
     return row
@@ -77,7 +81,9 @@ def remove(account: Account, path: Mapping[str, Any], _: dict[str, Any]) -> Row:
             jobs.delete(account, row_id)
         case _:
             account.remove(table, row_id)
-            if table == "job_interview_stages":
+            if table == "custom_fields":
+                custom_fields.refresh(account, row | {"active": False})
+            elif table == "job_interview_stages":
                 account.tell("job_interview_stage_deleted", {"job_interview_stage": row})
             elif table == "job_posts":
                 account.tell("job_post_deleted", payloads.post_event(row))

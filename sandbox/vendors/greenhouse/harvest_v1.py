@@ -90,6 +90,7 @@ class HarvestV1:
                 routes.append(self.route("GET", path, self._single_of(legacy)))
         routes.append(self.route("GET", "/v1/job_stages/{row_id:int}", self._single_of(LISTS[3])))
         routes.append(self.route("GET", "/v1/jobs/{row_id:int}/stages", self._stages_of_job))
+        routes.append(self.route("GET", "/v1/custom_fields/{field_type:str}", self._custom_fields))
         return routes
 
     def route(self, method: str, path: str, handler: Handler) -> Route:
@@ -180,6 +181,17 @@ class HarvestV1:
         self.account.fetch("jobs", call.row_id)
         shapes = self.shapes(call)
         return answer([shapes.stage(stage) for stage in self.account.stages_of(call.row_id)])
+
+    async def _custom_fields(self, call: Call) -> Response:
+        """The definitions of one kind of record with their options, inactive ones if asked for (section 10.6)."""
+        wanted = call.request.path_params["field_type"]
+        with_inactive = call.request.query_params.get("include_inactive") == "true"
+        fields = [
+            field
+            for field in self.account["custom_fields"]
+            if field["field_type"] == wanted and (field["active"] or with_inactive)
+        ]
+        return answer([self.shapes(call).custom_field(field) for field in fields])
 
 
 def removed(account: Account) -> Refusal:

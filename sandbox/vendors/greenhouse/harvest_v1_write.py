@@ -51,14 +51,16 @@ class HarvestV1Write:
 
     async def create_candidate(self, call: Call) -> Response:
         """201; both names and at least one application are needed."""
-        values = checking.candidate_values(call.account, call.body)
+        values = checking.candidate_values(call.account, call.body, legacy=True)
         for name in ("first_name", "last_name"):
             if not values.get(name):
                 raise invalid(name, "is required")
         bodies = call.body.get("applications")
         if not isinstance(bodies, list) or not bodies:
             raise invalid("applications", "at least one application is required")
-        placements = [checking.application_values(call.account, body, candidate_id=None) for body in bodies]
+        placements = [
+            checking.application_values(call.account, body, candidate_id=None, legacy=True) for body in bodies
+        ]
         row = candidates.create(call.account, values)
         for placement in placements:
             applications.create(call.account, row["id"], placement)
@@ -67,7 +69,7 @@ class HarvestV1Write:
     async def update_candidate(self, call: Call) -> Response:
         """200; arrays are replaced wholesale, custom fields are changed one by one."""
         current = call.account.fetch("candidates", call.row_id)
-        values = checking.candidate_values(call.account, call.body, current=current)
+        values = checking.candidate_values(call.account, call.body, current=current, legacy=True)
         candidates.update(call.account, call.row_id, values)
         return answer(self._candidate(call, call.row_id))
 
@@ -91,14 +93,16 @@ class HarvestV1Write:
     async def create_application(self, call: Call) -> Response:
         """201."""
         call.account.fetch("candidates", call.row_id)
-        values = checking.application_values(call.account, call.body, candidate_id=call.row_id)
+        values = checking.application_values(call.account, call.body, candidate_id=call.row_id, legacy=True)
         row = applications.create(call.account, call.row_id, values)
         return created(self._application(call, row["id"]))
 
     async def update_application(self, call: Call) -> Response:
         """200."""
         row = call.account.fetch("applications", call.row_id)
-        values = checking.application_values(call.account, call.body, candidate_id=row["candidate_id"], current=row)
+        values = checking.application_values(
+            call.account, call.body, candidate_id=row["candidate_id"], current=row, legacy=True
+        )
         applications.update(call.account, call.row_id, values)
         return answer(self._application(call, call.row_id))
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.vendors.greenhouse import payloads
+from sandbox.vendors.greenhouse import custom_fields, payloads
 from sandbox.vendors.greenhouse.account import Account
-from sandbox.vendors.greenhouse.candidates import blank_custom_fields
 from sandbox.vendors.greenhouse.errors import invalid
 from sandbox.vendors.greenhouse.tables import Row
 
@@ -37,7 +36,7 @@ def create(account: Account, values: Mapping[str, Any]) -> Row:
             "confidential": False,
             "is_template": False,
             "copied_from_id": None,
-            "custom_fields": blank_custom_fields(account, "job"),
+            "custom_fields": custom_fields.blank(account, "job"),
         }
         | dict(values),
     )

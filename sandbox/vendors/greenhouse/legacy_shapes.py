@@ -259,6 +259,18 @@ class LegacyShapes:
             "sourcers": of("sourcer"),
         }
 
+    def custom_field(self, row: Row) -> dict[str, Any]:
+        """A definition with the options that can be chosen (section 10.6)."""
+        options = self._account["custom_field_options"].rows("custom_field_id", row["id"])
+        return row | {
+            "priority": row["id"],
+            "custom_field_options": [
+                {"id": one["id"], "name": one["name"], "priority": one["sort_order"], "external_id": one["external_id"]}
+                for one in options
+                if one["active"]
+            ],
+        }
+
 
 def current_stage(application: Row) -> dict[str, Any] | None:
     """The stage definition's id and name, or None."""
@@ -295,9 +307,13 @@ def _legacy_value(kind: str, value: Any) -> Any:
             return {"amount": value["amount"], "unit": value["currency_code"]}
         case "currency_range":
             return {
-                "min_value": str(value["min_amount"]),  # numbers may be strings there
-                "max_value": str(value["max_amount"]),
+                "min_value": _as_text(value["min_amount"]),  # numbers may be strings there
+                "max_value": _as_text(value["max_amount"]),
                 "unit": value["currency_code"],
             }
         case _:
             return value
+
+
+def _as_text(value: Any) -> str | None:
+    return None if value is None else str(value)

@@ -155,6 +155,7 @@ class People:
         }
         spoken = chance.sample(self._options["languages"], chance.randrange(4))
         fields["languages"] = {"name": "Languages", "type": "multi_select", "value": spoken}
+        _make_awkward(fields, number)
         return fields
 
     def _prose(self) -> str:
@@ -173,6 +174,22 @@ class People:
         if kind < 0.06:  # noqa: PLR2004
             return text[:-1] + "+00:00"
         return text
+
+
+def _make_awkward(fields: dict[str, dict[str, Any]], number: int) -> None:
+    """Give some people values that the documents allow or don't rule out (section 8.6), by their number alone."""
+    if number % 17 == 3:  # noqa: PLR2004
+        fields["headline"]["value"] = "  Zoe\u0308 &amp; <b>Søhne</b>\r\n\tLtd \U0001f525 "
+    if number % 19 == 4:  # noqa: PLR2004
+        fields["years_of_experience"]["value"] = "12.0"
+    if number % 23 == 5 and fields["desired_salary"]["value"]:  # noqa: PLR2004
+        fields["desired_salary"]["value"]["currency_code"] = None
+    if number % 29 == 6 and fields["salary_range"]["value"]:  # noqa: PLR2004
+        fields["salary_range"]["value"]["min_amount"] = None
+    if number % 31 == 7:  # noqa: PLR2004 - an option that is offered no more
+        fields["languages"]["value"] = ["Latein", "日本語"]
+    if number % 37 == 8:  # noqa: PLR2004 - a type that no document names
+        fields["rating"] = {"name": "Rating", "type": "star_rating", "value": {"stars": 4, "of": 5}}
 
 
 def fill(account: Account, count: int) -> None:

@@ -127,11 +127,12 @@ async def test_a_patch_replaces_arrays_and_the_set_of_custom_fields(
 ) -> None:  # 6.2
     phones = [{"value": "+1 415 555 0000", "type": "mobile"}]
     created = await create(v3, account, phone_numbers=phones, company="Old")
+    option = next(row["id"] for row in account["custom_field_options"] if row["name"] == "Deutsch")
     body = {
         "email_addresses": [{"value": "new@example.org", "type": "work"}],
         "tags": [],
         "company": "",
-        "custom_fields": [{"name_key": "languages", "value": ["Deutsch"]}],
+        "custom_fields": [{"name_key": "languages", "value": [option]}],
         "is_private": True,
         "private": False,
     }
