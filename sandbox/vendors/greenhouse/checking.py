@@ -34,7 +34,7 @@ def candidate_values(
     The columns that *body* sets. Unknown properties are ignored, and so is `private`,
     which is written as `is_private` (section 6.2). Raises Refusal (422) naming all faults.
 
-    *current* is the row of a v1 edit, whose custom fields are changed one by one; v3
+    *current* is the row of an edit. v1 (*legacy*) changes custom fields one by one, v3
     replaces the whole set.
     """
     faults: list[Fault] = []
@@ -85,7 +85,7 @@ def application_values(
             values[name] = body[name]
     if "custom_fields" in body:
         values["custom_fields"] = custom_fields.written(
-            account, "application", body["custom_fields"], current=current if legacy else None, legacy=legacy
+            account, "application", body["custom_fields"], current=current, legacy=legacy
         )
     if current is None:
         values |= _placement(account, body, candidate_id)

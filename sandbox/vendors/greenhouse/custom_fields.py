@@ -62,14 +62,15 @@ def written(account: Account, field_type: str, body: object, *, current: Row | N
     """
     The fields after a write of the array `[{"name_key" or "id", "value", ...}]` (sections 6.12 and 10.5).
 
-    *current*: the row, where one field is changed at a time (v1); None: the array is the whole set (v3, any create).
-    Raises Refusal (422) that names the field.
+    *current*: the row as it is; None for a new one. v3 replaces the whole set, v1 (*legacy*) changes one at a time.
+    What a field holds already is taken again, however odd. Raises Refusal (422) that names the field.
     """
     if not isinstance(body, list) or not all(isinstance(entry, Mapping) for entry in body):
         raise invalid("custom_fields", "must be an array of {name_key, value}")
     fields = blank(account, field_type)
-    if current is not None:
-        fields |= current["custom_fields"]
+    held: Values = {} if current is None else current["custom_fields"]
+    if legacy:
+        fields |= held
     known = [row for row in account["custom_fields"] if row["field_type"] == field_type and row["active"]]
     for entry in body:
         field = next(
@@ -78,7 +79,10 @@ def written(account: Account, field_type: str, body: object, *, current: Row | N
         )
         if field is None:
             raise invalid("custom_fields", f"unknown: {entry.get('name_key', entry.get('id'))}")
-        fields[field["name_key"]] = _shown(field, _written(account, field, entry, legacy=legacy))
+        before = held.get(field["name_key"], {}).get("value")
+        is_held = before is not None and entry.get("value") == before
+        value = before if is_held else _written(account, field, entry, legacy=legacy)
+        fields[field["name_key"]] = _shown(field, value)
     for field in known:
         if field["required"] and fields[field["name_key"]]["value"] in (None, []):
             raise invalid("custom_fields", f"{field['name_key']}: is required")

@@ -115,7 +115,8 @@ class HarvestV3Write:
     async def update_candidate(self, call: Call) -> Response:
         """200; arrays and the set of custom fields are replaced wholesale (section 6.2)."""
         self._v3.check_visible(call.row_id)
-        values = checking.candidate_values(call.account, call.body)
+        current = call.account.fetch("candidates", call.row_id)
+        values = checking.candidate_values(call.account, call.body, current=current)
         row = candidates.update(call.account, call.row_id, values)
         return answer(self._v3.shown("candidates", row, call))
 

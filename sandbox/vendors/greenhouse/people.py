@@ -133,7 +133,7 @@ class People:
             (
                 "Salary range",
                 "currency_range",
-                {"min_amount": "1.0", "max_amount": amount, "currency_code": code},
+                {"min_amount": "1.0", "max_amount": amount if float(amount) > 1 else "2.0", "currency_code": code},
             ),
             ("Years of experience", "number", chance.choice((0, 3, 12.5, 99))),
             ("Weekly hours", "number_range", {"min_value": 20, "max_value": 40}),

@@ -62,12 +62,19 @@ def _plain(value: object) -> JsonValue:
         return wire.clean(value, "value")
     if isinstance(value, bool):
         return value
-    if isinstance(value, (int, float)):
-        return _number(value)
+    if isinstance(value, (int, float)) and (number := _number(value)) is not None:
+        return number
     if isinstance(value, (list, tuple)):
-        texts = [wire.clean(each.get("name") if isinstance(each, Mapping) else each, "value") for each in value]
+        texts = [wire.clean(_name(each), "value") for each in value]
         return [text for text in dict.fromkeys(texts) if text is not None] or None
     raise InvalidPayload("its value has a shape that is not known")
+
+
+def _name(option: object) -> object:
+    """Return the name of one of several options, which may be told by more than their name."""
+    if isinstance(option, Mapping) and option.get("name") is None:
+        raise InvalidPayload("one of its options has no name")
+    return option["name"] if isinstance(option, Mapping) else option
 
 
 def _number(value: object) -> JsonValue:

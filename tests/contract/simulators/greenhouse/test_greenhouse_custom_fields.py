@@ -131,7 +131,12 @@ async def test_an_option_that_is_offered_no_more_stays_and_is_not_chosen_again(
     account.save("custom_field_options", account.fetch("custom_field_options", chosen) | {"active": False})
     shown = (await v3.get(f"/candidates/{candidate_id}")).json()
     assert shown["custom_fields"]["notice_period"]["value"] == "3 months"
-    assert (await v3.patch(f"/candidates/{candidate_id}", json=body)).status_code == 422
+    again = {"custom_fields": [{"name_key": "notice_period", "value": "3 months"}]}
+    assert (await v3.patch(f"/candidates/{candidate_id}", json=again)).status_code == 200
+    other_id = account["candidates"].ids()[1]
+    account.save("candidates", account.fetch("candidates", other_id) | {"custom_fields": {}})
+    for entries in (body, again):
+        assert (await v3.patch(f"/candidates/{other_id}", json=entries)).status_code == 422
     listed = (await v1.get("/custom_fields/candidate")).json()
     options = next(row["custom_field_options"] for row in listed if row["name_key"] == "notice_period")
     assert [one["name"] for one in options] == ["None", "1 month"]
