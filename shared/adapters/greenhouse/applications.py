@@ -89,14 +89,17 @@ class ApplicationCalls:
             raise Rejected("only a rejected application has a reason", field="rejection_reason")
 
     async def _change_fields(self, record: Record, value: JsonValue) -> Step:
-        body = await self._custom_fields.changed(record.raw, value)
-        if not body:
-            return frozenset({CUSTOM_FIELDS}), Written(record.external_id)
-        answer = await self._write("PATCH", f"/applications/{record.external_id}", body, action="update")
+        async def send(body: Body) -> Answer:
+            return await self._write("PATCH", f"/applications/{record.external_id}", body, action="update")
+
+        answer, refusal = await self._custom_fields.write(send, record.raw, value, {})
+        if refusal is not None:
+            raise refusal
         shown: Record | None = None
-        if isinstance(answer.body, Mapping) and "id" in answer.body:
+        if answer is not None and isinstance(answer.body, Mapping) and "id" in answer.body:
             shown = self._reader.read(EntityType.APPLICATION, answer.body)
-        return frozenset({CUSTOM_FIELDS}), Written(record.external_id, shown, answer.request_id)
+        request_id = None if answer is None else answer.request_id
+        return frozenset({CUSTOM_FIELDS}), Written(record.external_id, shown, request_id)
 
     async def _reopen(self, record: Record, was: str, changes: Mapping[str, JsonValue]) -> Step:
         if was != "rejected":

@@ -7,7 +7,7 @@ one field at a time. Options are written by id, and found by name in the account
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +18,14 @@ from shared.adapters.greenhouse.custom_reading import raw_value, shown_fields, t
 from shared.adapters.greenhouse.custom_values import SELECTS, body_of, is_closed, refused, value_of
 from shared.adapters.greenhouse.lists import Lists
 from shared.adapters.greenhouse.names import AGAIN_AFTER_S, MOST_IDS, Dictionary, Names
+from shared.adapters.http import Answer
 from shared.errors import AuthFailed, InvalidPayload, Rejected
 from shared.model import EntityType
 from shared.model.fields import CUSTOM_FIELDS
 
 Body = dict[str, Any]
+Send = Callable[[Body], Awaitable[Answer]]
+"""One PATCH of a record, with this body."""
 _NO_OPTIONS: Mapping[str, int] = {}
 
 
@@ -52,28 +55,54 @@ class CustomFieldWriter:
         self._options: list[Dictionary] = []
         self._asked: tuple[str, ...] = ()
 
-    async def changed(self, raw: Mapping[str, Any], value: JsonValue) -> Body:
+    async def write(
+        self, send: Send, raw: Mapping[str, Any], value: JsonValue, body: Body
+    ) -> tuple[Answer | None, Rejected | None]:
         """
-        Return what the body of a PATCH says of *value*, the whole set, onto a record that shows *raw*.
+        Send *body* with what *value*, the whole set, says onto a record that shows *raw*.
 
-        Nothing where the record shows it so already: an empty list would mean that v3 has to empty all there is.
-
-        Raises Rejected for a value that Greenhouse would not take, AuthFailed where the definitions are hidden.
+        Return the last answer (None: there was nothing to say) and the refusal of the fields that can't be written, by
+        key: the others are written all the same. Raises what *send* raises for anything but these fields, AuthFailed
+        where the definitions are hidden.
         """
         shown, wanted = shown_fields(raw) or {}, self._wanted(value)
         known = await self._definitions(wanted)
-        entries: list[Body] = []
+        entries: dict[str, Body] = {}
+        faults: dict[str, Rejected] = {}
         for key in sorted(self._keys):
-            is_known = key in shown and not isinstance(_value(shown[key]), _Unreadable)
-            if key in wanted and is_known and _value(shown[key]) == wanted[key]:
-                continue
-            if key not in wanted and (not is_known or _value(shown[key]) is None):
-                continue
-            entries.append(self._entry(key, wanted.get(key), known))
-        if entries and not self._lists.is_legacy:
-            said = {entry["name_key"] for entry in entries}
-            entries += [self._kept(key, shown[key], known) for key in shown if _stays(key, shown[key], said)]
-        return {CUSTOM_FIELDS: entries} if entries else {}
+            if _differs(shown.get(key), wanted.get(key)):
+                try:
+                    entries[key] = self._entry(key, wanted.get(key), known)
+                except Rejected as exc:
+                    faults[key] = exc
+        try:
+            whole = body | self._said(shown, entries, known)
+            return (await send(whole) if whole else None), _joined(faults)
+        except Rejected as exc:
+            if exc.field != CUSTOM_FIELDS or not entries:
+                raise
+        answer = await send(body) if body else None
+        taken: dict[str, Body] = {}
+        for key, entry in entries.items():
+            try:
+                answer = await send(self._said(shown, {**taken, key: entry}, known))
+                taken[key] = entry
+            except Rejected as exc:
+                faults[key] = exc
+        return answer, _joined(faults)
+
+    def _said(self, shown: Mapping[str, Any], entries: Mapping[str, Body], known: Mapping[str, Definition]) -> Body:
+        """
+        Return what a body says so that *entries* change and nothing else.
+
+        An empty list is never said: v3 would empty all there is.
+        """
+        if not entries:
+            return {}
+        if self._lists.is_legacy:
+            return {CUSTOM_FIELDS: [*entries.values()]}
+        kept = [self._kept(key, shown[key], known) for key in shown if key not in entries and _is_filled(shown[key])]
+        return {CUSTOM_FIELDS: [*entries.values(), *kept]}
 
     async def first(self, value: JsonValue) -> Body:
         """
@@ -181,8 +210,23 @@ def _value(entry: object) -> JsonValue | _Unreadable:
         return _Unreadable()
 
 
-def _stays(key: str, entry: object, said: Collection[str]) -> bool:
-    return key not in said and raw_value(entry) not in (None, "", [])
+def _is_filled(entry: object) -> bool:
+    return raw_value(entry) not in (None, "", [])
+
+
+def _differs(entry: object, wanted: JsonValue) -> bool:
+    """Whether a field that is shown as *entry* (None: not at all) must be written to be *wanted* (None: empty)."""
+    value = _value(entry)
+    return wanted is not None if isinstance(value, _Unreadable) else value != wanted
+
+
+def _joined(faults: Mapping[str, Rejected]) -> Rejected | None:
+    """Return one refusal of these fields that tells all reasons; None without any."""
+    if not faults:
+        return None
+    first = next(iter(faults.values()))
+    told = "; ".join(dict.fromkeys(str(each) for each in faults.values()))
+    return Rejected(told, field=CUSTOM_FIELDS, status=first.status, request_id=first.request_id)
 
 
 def _by_name(rows: Collection[Mapping[str, Any]]) -> Mapping[str, int]:

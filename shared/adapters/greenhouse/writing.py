@@ -17,7 +17,7 @@ from shared.adapters.greenhouse.custom_writing import CustomFieldWriter
 from shared.adapters.greenhouse.lists import Lists
 from shared.adapters.greenhouse.names import Names
 from shared.adapters.greenhouse.reading import Reader
-from shared.adapters.greenhouse.write import candidate_body
+from shared.adapters.greenhouse.write import Body, candidate_body
 from shared.adapters.http import Answer
 from shared.adapters.protocol import Written
 from shared.errors import InvalidInput, LiaisonError, OutcomeUnknown, Rejected
@@ -69,7 +69,8 @@ class Writer:
             async for step in self._applications.update(record, changes):
                 yield step
         elif changes:
-            yield await self._patch_candidate(record, changes)
+            async for step in self._patch_candidate(record, changes):
+                yield step
 
     async def delete(self, entity: EntityType, external_id: str) -> None:
         """Delete the record (6.3). Raises NotFound when it is gone already."""
@@ -77,15 +78,25 @@ class Writer:
             raise Rejected("requisitions are read from Greenhouse and never deleted")
         await self._write("DELETE", f"/{entity.value}s/{external_id}", None, action="destroy")
 
-    async def _patch_candidate(self, record: Record, changes: Mapping[str, JsonValue]) -> Step:
+    async def _patch_candidate(self, record: Record, changes: Mapping[str, JsonValue]) -> AsyncIterator[Step]:
         self._check_version(changes)
         body = candidate_body(changes, record.raw)
+        answer: Answer | None
+        refusal: Rejected | None = None
+
+        async def send(said: Body) -> Answer:
+            return await self._write("PATCH", f"/candidates/{record.external_id}", said, action="update")
+
         if CUSTOM_FIELDS in changes:
-            body |= await self._custom[EntityType.CANDIDATE].changed(record.raw, changes[CUSTOM_FIELDS])
-        if not body:
-            return frozenset(changes), Written(record.external_id)
-        answer = await self._write("PATCH", f"/candidates/{record.external_id}", body, action="update")
-        return frozenset(changes), self._written(EntityType.CANDIDATE, answer, record.external_id)
+            answer, refusal = await self._custom[EntityType.CANDIDATE].write(
+                send, record.raw, changes[CUSTOM_FIELDS], body
+            )
+        else:
+            answer = await send(body)
+        if sent := frozenset(changes) - ({CUSTOM_FIELDS} if refusal is not None else frozenset()):
+            yield sent, self._written(EntityType.CANDIDATE, answer, record.external_id)
+        if refusal is not None:
+            raise refusal
 
     def _check_version(self, changes: Mapping[str, JsonValue]) -> None:
         if self._lists.is_legacy:
@@ -157,7 +168,9 @@ class Writer:
         record = self._reader.read(EntityType.APPLICATION, named[0])
         return Written(record.external_id, record, answer.request_id)
 
-    def _written(self, entity: EntityType, answer: Answer, external_id: str | None) -> Written:
+    def _written(self, entity: EntityType, answer: Answer | None, external_id: str | None) -> Written:
+        if answer is None:
+            return Written(external_id or "")
         if not _is_record(answer.body):
             return Written(external_id or "", None, answer.request_id)
         record = self._reader.read(entity, answer.body)

@@ -150,11 +150,43 @@ async def test_what_greenhouse_does_not_take_is_refused_by_name(
     record = await first(account)
     account = account.connected_again(version, **mapping(candidate=[key]))
     before = account.simulator.simulator.account.fetch("candidates", int(record.external_id))
+    record = await account.adapter.fetch(CANDIDATE, record.external_id)
     with pytest.raises(Rejected, match=reason) as raised:
         await written(account, record, [{"name": key, "value": value}])
     assert raised.value.field == FIELDS
     assert key in str(raised.value)
     assert account.simulator.simulator.account.fetch("candidates", int(record.external_id)) == before
+
+
+@pytest.mark.parametrize("version", ["v3", "v1"])
+@pytest.mark.parametrize(("key", "bad"), [("notice_period", "9 years"), ("headline", "x" * 256)])
+async def test_what_is_refused_takes_nothing_else_along(start: Start, version: str, key: str, bad: str) -> None:
+    """Whether we know it beforehand or Greenhouse says so: the other fields and the rest of the person are written."""
+    keys = ["headline", "motivation", "notice_period", "willing_to_relocate"]
+    account = await start(version, config=mapping(candidate=keys))
+    record = await first(account)
+    before = record.visible()
+    good: dict[str, JsonValue] = {
+        "headline": "Baker",
+        "motivation": "Bread",
+        "notice_period": "3 months",
+        "willing_to_relocate": True,
+    }
+    changes: dict[str, JsonValue] = {"current_title": "Chief", FIELDS: elements(good | {key: bad})}
+    sent: list[frozenset[str]] = []
+
+    async def update() -> None:
+        async for names, _ in account.adapter.update(CANDIDATE, record, changes):
+            sent.append(names)
+
+    with pytest.raises(Rejected, match=key) as raised:
+        await update()
+    assert (sent, raised.value.field) == ([frozenset({"current_title"})], FIELDS)
+    after = (await account.adapter.fetch(CANDIDATE, record.external_id)).visible()
+    held = [each for each in before[FIELDS] if each["name"] == key]  # type: ignore[index,union-attr,call-overload]
+    wanted = [*elements({name: value for name, value in good.items() if name != key}), *held]
+    assert sorted(after[FIELDS], key=str) == sorted(wanted, key=str)  # type: ignore[arg-type]
+    assert after["current_title"] == "Chief"
 
 
 async def test_what_is_not_named_is_not_written(start: Start) -> None:

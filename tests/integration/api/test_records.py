@@ -129,6 +129,37 @@ async def test_an_edit_names_its_version_and_a_stale_one_is_refused(admin: Calle
     assert cleared.body["current_title"] is None
 
 
+async def test_custom_fields_are_shown_and_replaced_whole(
+    admin: Caller, company: Company, synced: dict[str, Any]
+) -> None:
+    fields = [{"name": "Level", "value": 3}, {"name": "Remote", "value": False}, {"name": "Skills", "value": ["Go"]}]
+    created = (await admin("POST", "/api/candidates", {**PERSON, "custom_fields": fields})).body
+    path = f"/api/candidates/{created['id']}"
+    assert (await admin("GET", path)).body["custom_fields"] == fields
+    changed = await admin("PATCH", path, {"custom_fields": fields[1:]})
+    assert (changed.status, changed.body["custom_fields"]) == (200, fields[1:])
+    assert (await admin("PATCH", path, {"custom_fields": None})).body["custom_fields"] is None
+    application = (await admin("GET", "/api/applications?limit=1")).body["data"][0]
+    assert application["custom_fields"] is None
+    moved = await admin("PATCH", f"/api/applications/{application['id']}", {"custom_fields": fields})
+    assert (moved.status, moved.body["custom_fields"]) == (200, fields)
+    job = (await admin("GET", "/api/jobs?limit=1")).body["data"][0]
+    assert job["custom_fields"] is None
+
+
+@pytest.mark.parametrize(
+    "fields", [[{"name": " ", "value": 1}], [{"name": "a", "value": 1}, {"name": "A", "value": 2}], [{"name": "a"}]]
+)
+@pytest.mark.parametrize("entity", ["candidates", "applications"])
+async def test_a_custom_field_that_can_not_be_told_apart_is_refused(
+    admin: Caller, synced: dict[str, Any], entity: str, fields: list[dict[str, Any]]
+) -> None:
+    one = (await admin("GET", f"/api/{entity}?limit=1")).body["data"][0]
+    reply = await admin("PATCH", f"/api/{entity}/{one['id']}", {"custom_fields": fields})
+    assert reply.status == 422
+    assert reply.body["field"].startswith("custom_fields")
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [({"surprise": 1}, "surprise"), ({"email": 7}, "email"), ({"tags": "x"}, "tags"), ({}, "body")],

@@ -139,13 +139,15 @@ def test_every_readable_field_has_an_edit_above() -> None:
     # made private by its own switch; the parents and the kind of an application never change in the vendor's pages.
     along = {(EntityType.CANDIDATE, name) for name in ("further_emails", "further_phones", "restricted")}
     fixed = {(EntityType.APPLICATION, name) for name in ("candidate_id", "job_id", "prospect")}
+    # Nothing of them is mapped until an integration's mapping names some: test_custom_fields.py.
+    named = {(entity, "custom_fields") for entity in EntityType}
     mapped = {
         (entity, name)
         for entity, capability in CAPABILITIES.entities.items()
         for name, field in capability.fields.items()
         if field.readable
     }
-    assert mapped - covered - along - fixed == set()
+    assert mapped - covered - along - fixed - named == set()
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,26 @@ def test_a_context_goes_by_what_was_decided_not_by_how_it_is_written() -> None:
     assert max(map(len, [base, *others])) <= 16, "it personalises a BLAKE2b"
 
 
+def test_custom_fields_count_where_a_mapping_names_some_of_that_entity_and_nowhere_else() -> None:
+    def book(**mapping: JsonValue) -> RuleBook:
+        row = integration(config={"mapping": mapping} if mapping else {})
+        return RuleBook(GreenhouseAdapter, row, CANDIDATE, Keys(b"k" * 32))
+
+    def named(**names: str) -> JsonValue:
+        return {"custom_fields": {**names}}
+
+    plain, of_jobs = book(), book(job=named(level="Level"))
+    assert plain.context == of_jobs.context
+    for each in (plain, of_jobs):
+        assert "custom_fields" not in each.for_link("1").writable
+        assert each.for_link("1").fields == {}
+    one, other = book(candidate=named(level=" Seniority Level ")), book(candidate=named(level="Level"))
+    assert len({plain.context, one.context, other.context}) == 3
+    rules = one.for_link("1")
+    assert "custom_fields" in rules.writable
+    assert rules.field_of("custom_fields").only == frozenset({"seniority level"})
+
+
 def test_a_reference_is_part_of_the_digest() -> None:
     assert seen(application(of="7")).digest != seen(application(of="8")).digest
     assert seen(application(of="7")).digest == seen(application(of="7")).digest
