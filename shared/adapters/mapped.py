@@ -33,15 +33,19 @@ from shared.model import FIELDS, EntityType, JsonObject, JsonValue, Record
 Mappings = Mapping[EntityType, EntityMapping]
 NOTE = "the integration's mapping says so (docs/mapping.md)"
 _UNMAPPED = EntityMapping()
-"""Of an entity that nobody has mapped: no custom field is taken, everything else as it comes."""
+"""Of an entity that nobody has mapped: no custom field goes out, everything else as it is."""
 
 
-def mapped(vendor: type[Adapter], mappings: Mappings) -> type[Adapter]:
-    """Return *vendor* as it is seen through *mappings*; itself, where there is nothing to map and nothing to hide."""
+def mapped(vendor: type[Adapter], given: Mappings) -> type[Adapter]:
+    """
+    Return *vendor* as it is seen through the mappings *given*; itself, where there is nothing to map or to narrow.
+
+    What nobody has mapped is handed on untouched: adapters take no custom field that a mapping doesn't name.
+    """
     asked = {
-        entity: mappings.get(entity, _UNMAPPED)
+        entity: given.get(entity, _UNMAPPED)
         for entity, capability in vendor.capabilities.entities.items()
-        if entity in mappings or CUSTOM_FIELDS in capability.fields
+        if entity in given or CUSTOM_FIELDS in capability.fields
     }
     if not asked:
         return vendor
@@ -52,7 +56,7 @@ def mapped(vendor: type[Adapter], mappings: Mappings) -> type[Adapter]:
         platform = vendor.platform
         capabilities = _narrowed(vendor.capabilities, asked)
         vendor_type = vendor
-        mappings = asked
+        mappings = given
 
     return OfIntegration
 
@@ -122,8 +126,6 @@ class MappedAdapter:
         mapping = cls.mappings.get(record.entity)
         if mapping is None or record.anonymized:
             return record
-        if mapping is _UNMAPPED:
-            return record.hiding(CUSTOM_FIELDS)
         values = mapping.inbound(record.visible())
         references = {name: each.external_id for name, each in record.references.items()}
         is_left_out = not mapping.admits(values, references, record.updated_at)

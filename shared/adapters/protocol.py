@@ -4,6 +4,9 @@ What every vendor's adapter offers, and the values that cross that line.
 An adapter maps and calls; it never retries a job, never decides a merge and knows no database. Its errors are
 those of `shared.errors`. `to_canonical`, `from_canonical`, `verify_webhook` and `read_webhook` are class methods
 that need neither network nor clock, so that any recorded payload can be replayed through them.
+
+Of a company's custom fields an adapter takes those whose keys the mapping in its `config` names
+(`shared.model.custom_fields`), by the vendor's key, and none without a mapping.
 """
 
 from __future__ import annotations

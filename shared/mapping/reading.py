@@ -16,7 +16,7 @@ from pydantic import JsonValue
 
 from shared.errors import InvalidInput
 from shared.mapping.expressions import Expression
-from shared.mapping.rules import CUSTOM_FIELDS, EntityMapping, Words
+from shared.mapping.rules import CUSTOM_FIELDS, EntityMapping, Words, plain
 from shared.model import FIELDS, EntityType, Kind, NormalForm
 
 MAPPING = "mapping"
@@ -179,18 +179,13 @@ def _custom(given: JsonValue, excluded: frozenset[str], path: str) -> Mapping[st
     names = _texts(given, path, '{"notice_period": "Notice period"}')
     if names and CUSTOM_FIELDS in excluded:
         raise InvalidInput(f"{path}: is excluded as well", field=path, remedy="choose one of the two")
-    plain = [_plain(name) for name in names.values()]
-    for name in plain:
-        if plain.count(name) > 1:
+    folded = [plain(name) for name in names.values()]
+    for name in folded:
+        if folded.count(name) > 1:
             raise InvalidInput(
                 f"{path}: two fields of theirs are called {name}", field=path, remedy="give each a name of its own"
             )
     return names
-
-
-def _plain(name: str) -> str:
-    """Names that differ in case or spaces alone are one name here (`NormalForm.WORD`)."""
-    return " ".join(name.split()).casefold()
 
 
 def _texts(given: JsonValue, path: str, example: str) -> dict[str, str]:

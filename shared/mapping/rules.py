@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from unicodedata import normalize
 from zlib import crc32
 
 import orjson
@@ -106,9 +107,10 @@ class EntityMapping:
             if name in values:
                 values[name] = _translated(values[name], words.to_theirs)
         if CUSTOM_FIELDS in values:
-            keys = {ours: key for key, ours in self.custom_fields.items()}
+            keys = {plain(ours): key for key, ours in self.custom_fields.items()}
+            ours = [{**each, NAME: plain(str(each.get(NAME)))} for each in _elements(values[CUSTOM_FIELDS])]
             unnamed = [each for each in _elements(shown.get(CUSTOM_FIELDS)) if each.get(NAME) not in self.custom_fields]
-            values[CUSTOM_FIELDS] = [*unnamed, *_renamed(values[CUSTOM_FIELDS], keys)]
+            values[CUSTOM_FIELDS] = [*unnamed, *_renamed([*ours], keys)]
         return values
 
     def custom_values(self, values: Mapping[str, JsonValue]) -> JsonObject:
@@ -127,6 +129,11 @@ class EntityMapping:
             told[CUSTOM_FIELDS] = sorted(self.custom_fields.items())
         told |= dict.fromkeys(self.excluded, False)
         return {name: f"{crc32(orjson.dumps(each)):08x}" for name, each in sorted(told.items())}
+
+
+def plain(name: str) -> str:
+    """Return the form in which our names are compared: those that differ in case or spaces alone are one name."""
+    return normalize("NFC", " ".join(name.split()).casefold())
 
 
 def _translated(value: JsonValue, words: Mapping[str, str]) -> JsonValue:

@@ -24,9 +24,8 @@ def named_in(config: Mapping[str, JsonValue], entity: EntityType) -> Mapping[str
     found: dict[str, str] = {}
     for said, rules in mapping.items() if isinstance(mapping, Mapping) else ():
         names = rules.get(CUSTOM_FIELDS) if isinstance(rules, Mapping) and _is(said, entity) else None
-        for key, name in names.items() if isinstance(names, Mapping) else ():
-            if isinstance(name, str) and name.strip() and key:
-                found[key] = name
+        if isinstance(names, Mapping):
+            found |= {key: name for key, name in names.items() if isinstance(name, str) and name.strip() and key}
     return found
 
 

@@ -157,12 +157,6 @@ class Record(BaseModel):
         """Return the same record less the vendor's payload."""
         return self._copied({**self.__dict__, "raw": {}}, self.model_fields_set)
 
-    def hiding(self, name: str) -> Self:
-        """Return the same record with the field *name* not visible."""
-        if name not in self.model_fields_set:
-            return self
-        return self._copied({**self.__dict__, name: None}, self.model_fields_set - {name})
-
     def showing(self, values: Mapping[str, JsonValue], *, left_out: bool) -> Self:
         """Return the same record with *values* for its visible fields. Raises pydantic's ValidationError."""
         about = {name: self.__dict__[name] for name in self.model_fields_set & _ABOUT}

@@ -19,9 +19,9 @@ from tests.integration.sync.world import World, connect, settings_for
 CANDIDATE, APPLICATION, JOB = EntityType.CANDIDATE, EntityType.APPLICATION, EntityType.JOB
 FIELDS = "custom_fields"
 NAMES: Mapping[str, Mapping[str, str]] = {
-    "candidate": {"notice_period": "notice_period", "years_of_experience": "years_of_experience"},
-    "application": {"interview_format": "interview_format"},
-    "job": {"employment_type": "employment_type"},
+    "candidate": {"notice_period": "Notice period", "years_of_experience": "Years in the trade"},
+    "application": {"interview_format": "Interview"},
+    "job": {"employment_type": "Employment"},
 }
 NOTICE, YEARS = NAMES["candidate"].values()
 FORMAT, EMPLOYMENT = NAMES["application"]["interview_format"], NAMES["job"]["employment_type"]

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -53,12 +54,34 @@ def around(shown: Sequence[Record], mapping: Mapping[str, Any]) -> tuple[MappedA
     return seen(vendor), vendor
 
 
-def test_where_nothing_is_mapped_the_mapping_costs_nothing() -> None:
-    class Plain(GreenhouseAdapter):
-        capabilities = GreenhouseAdapter.capabilities
+async def test_where_nothing_is_mapped_records_are_handed_on_untouched() -> None:
+    people = [Candidate(external_id="1", current_title="4")]
+    adapter, vendor = around(people, {})
+    (page,) = [page async for page in adapter.pages(CANDIDATE, None)]
+    assert page.records is people
+    assert adapter.seen(people[0]) is people[0]
+    fields = adapter.capabilities.entities[CANDIDATE].fields
+    assert [
+        name for name, known in fields.items() if known != vendor.capabilities.entities[CANDIDATE].fields[name]
+    ] == ["custom_fields"]
+    assert not fields["custom_fields"].writable
+    assert not fields["custom_fields"].readable
 
-    hides = any("custom_fields" in each.fields for each in Plain.capabilities.entities.values())
-    assert (mapped(Plain, {}) is Plain) is not hides
+
+def test_a_vendor_without_custom_fields_and_mappings_is_itself() -> None:
+    class Plain(GreenhouseAdapter):
+        capabilities = replace(GreenhouseAdapter.capabilities, entities={})
+
+    assert mapped(Plain, {}) is Plain
+
+
+def test_our_names_of_custom_fields_go_out_in_any_case() -> None:
+    adapter, _ = around([], {"candidate": {"custom_fields": {"notice_period": "Notice period"}}})
+    mapping = adapter.mappings[CANDIDATE]
+    ours: JsonValue = [{"name": " NOTICE  period", "value": "1 month"}, {"name": "Other", "value": 1}]
+    assert mapping.outbound({"custom_fields": ours}, {}) == {
+        "custom_fields": [{"name": "notice_period", "value": "1 month"}]
+    }
 
 
 async def test_pages_are_mapped_and_what_can_not_be_is_refused_with_its_path() -> None:

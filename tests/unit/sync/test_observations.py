@@ -8,6 +8,8 @@ import pytest
 
 from shared.adapters import registry
 from shared.adapters.greenhouse.adapter import GreenhouseAdapter
+from shared.adapters.mapped import mapped
+from shared.mapping.reading import mappings_of
 from shared.model import UNITS, Candidate, JsonObject, JsonValue
 from shared.security.keys import Keys
 from shared.store.links import Ticket
@@ -90,7 +92,8 @@ def test_a_context_goes_by_what_was_decided_not_by_how_it_is_written() -> None:
 def test_custom_fields_count_where_a_mapping_names_some_of_that_entity_and_nowhere_else() -> None:
     def book(**mapping: JsonValue) -> RuleBook:
         row = integration(config={"mapping": mapping} if mapping else {})
-        return RuleBook(GreenhouseAdapter, row, CANDIDATE, Keys(b"k" * 32))
+        seen = mapped(GreenhouseAdapter, mappings_of(row.config))
+        return RuleBook(seen, row, CANDIDATE, Keys(b"k" * 32))
 
     def named(**names: str) -> JsonValue:
         return {"custom_fields": {**names}}

@@ -262,8 +262,14 @@ def test_any_json_is_a_value_or_a_warning(kind: str, value: Any) -> None:
         ({"mapping": {"candidate": "x"}}, {}),
         ({"mapping": {"candidate": {"custom_fields": ["x"]}}}, {}),
         ({"mapping": {"job": {"custom_fields": {"x": "X"}}}}, {}),
+        ({"mapping": {"nothing": {"custom_fields": {"x": "X"}}}}, {}),
+        ({"mapping": {"role": {"custom_fields": {"x": "X"}}}}, {}),
         ({"mapping": {"candidate": {"custom_fields": {"x": "X", "y": " ", "": "Z", "z": 1}}}}, {"x": "X"}),
     ],
 )
 def test_what_a_mapping_names(config: dict[str, JsonValue], names: dict[str, str]) -> None:
     assert named_in(config, CANDIDATE) == names
+
+
+def test_a_job_is_a_role_as_well() -> None:
+    assert named_in({"mapping": {"role": {"custom_fields": {"x": "X"}}}}, JOB) == {"x": "X"}
