@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -42,6 +43,9 @@ from shared.sync.work import Applied, Work
 YOUNG_OBJECTS = 200_000
 """Made between two looks of the garbage collector. A page makes some 100,000, all gone with it and none in a cycle; at
 the default of 700 the collector walked every page forty times, a third of a first sync's time."""
+
+PAGES_AHEAD = 2
+"""Read while one is written: with one alone the process waited for PostgreSQL once it had merged that one."""
 
 TRIES_PER_PAGE = 3
 """Times that a page is applied again because another worker was faster, before the job is."""
@@ -164,11 +168,16 @@ class Puller:
 
     @asynccontextmanager
     async def _reading(self, pull: _Pull) -> AsyncIterator[AsyncIterator[_Read]]:
-        """Yield the pages, each asked for while the one before is being taken in."""
+        """Yield the pages, `PAGES_AHEAD` of them asked for while the one before is being taken in."""
         pages = pull.adapter.pages(pull.job.entity, pull.start)
-        ahead: asyncio.Task[_Read | None] | None = None
+        ahead: deque[asyncio.Task[_Read | None]] = deque()
+        turn = asyncio.Lock()  # first come, first served: pages are read one by one, and in order
 
         async def read() -> _Read | None:
+            async with turn:
+                return await read_next()
+
+        async def read_next() -> _Read | None:
             async with self._database.dispatch() as tx:
                 ticket = await self._store.links.ticket(tx)
             page = await anext(pages, None)
@@ -182,19 +191,18 @@ class Puller:
             return _Read(page, observations, foreseen)
 
         async def reads() -> AsyncIterator[_Read]:
-            nonlocal ahead
-            ahead = asyncio.create_task(read())
-            while (current := await ahead) is not None:
-                ahead = asyncio.create_task(read())
+            ahead.extend(asyncio.create_task(read()) for _ in range(PAGES_AHEAD))
+            while (current := await ahead[0]) is not None:
+                ahead.popleft()
+                ahead.append(asyncio.create_task(read()))
                 yield current
-            ahead = None
 
         try:
             yield reads()
         finally:
-            if ahead is not None:
-                ahead.cancel()
-                await asyncio.gather(ahead, return_exceptions=True)
+            for task in ahead:
+                task.cancel()
+            await asyncio.gather(*ahead, return_exceptions=True)
             close = getattr(pages, "aclose", None)
             if close is not None:
                 await close()
