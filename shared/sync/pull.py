@@ -1,10 +1,10 @@
 """
 Pulls: every page of one entity, or of what changed since the last complete pull.
 
-The next page is fetched while this one is merged and written. A page and its cursor commit together, so that a pull cut
-short repeats one page at most; one that nears its time budget, or whose process ends soon, goes on as the same job. The
-next pull starts from the *start* of this one, less the adapter's overlap: what changes meanwhile is seen again, never
-missed.
+The next two pages are fetched while this one is merged and written. A page and its cursor commit together, so that a
+pull cut short repeats what it has not written; one that nears its time budget, or whose process ends soon, goes on as
+the same job. The next pull starts from the *start* of this one, less the adapter's overlap: what changes meanwhile is
+seen again, never missed.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ YOUNG_OBJECTS = 200_000
 the default of 700 the collector walked every page forty times, a third of a first sync's time."""
 
 PAGES_AHEAD = 2
-"""Read while one is written: with one alone the process waited for PostgreSQL once it had merged that one."""
+"""Read while one is written: with one alone the process waits for PostgreSQL once that one is merged."""
 
 TRIES_PER_PAGE = 3
 """Times that a page is applied again because another worker was faster, before the job is."""
