@@ -243,7 +243,7 @@ class Integrations:
             )
             knocks += cancelled.knocks
         if "config" in change.columns:
-            knocks += await look_again(tx, self._parts.ledger, before.id, before.config, after.config)
+            knocks += await look_again(tx, self._parts.store, before.id, before.config, after.config)
         if change.concerns_intake:
             knocks += await self._publish(tx, before.id)
         return after, knocks

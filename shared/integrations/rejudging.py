@@ -1,4 +1,4 @@
-"""What follows from another policy: what was held under the old one is looked at again."""
+"""What follows from another policy or mapping: what was decided under the old one is looked at again."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
+from shared.mapping.reading import remapped
 from shared.merge.policies import Overrides, overrides_of
 from shared.model import Direction, EntityType
 from shared.store.conflict_listing import ConflictListing
 from shared.store.database import Transaction
-from shared.store.ledger import JobRequest, Knock, Ledger
+from shared.store.ledger import JobRequest, Knock
+from shared.store.store import Store
 from shared.sync.priorities import OTHER_EDIT, RECONCILE
 
 _NONE = Overrides()
@@ -28,17 +30,23 @@ def moved_units(before: Mapping[str, JsonValue], after: Mapping[str, JsonValue])
 
 async def look_again(
     tx: Transaction,
-    ledger: Ledger,
+    store: Store,
     integration_id: UUID,
     before: Mapping[str, JsonValue],
     after: Mapping[str, JsonValue],
 ) -> list[Knock]:
-    """Ask for a reconcile of every record in which a unit is held that is now merged by another policy."""
+    """
+    Ask for a reconcile of every record in which a unit is held that is now merged by another policy.
+
+    Under another mapping nothing counts as left out any more; the full pull that follows tells what is.
+    """
+    if remapped(before, after):
+        await store.left_out.forget(tx, integration_id)
     listing = ConflictListing(timedelta(0))
     knocks: list[Knock] = []
     for entity, unit in moved_units(before, after):
         records = await listing.open_fields(tx, integration_id, entity, unit)
-        knocks += await ledger.enqueue(
+        knocks += await store.ledger.enqueue(
             tx,
             [
                 JobRequest(integration_id, RECONCILE, entity, str(each), Direction.INBOUND, OTHER_EDIT)

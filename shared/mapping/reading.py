@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from itertools import combinations
+from zlib import crc32
 
+import orjson
 from pydantic import JsonValue
 
 from shared.errors import InvalidInput
@@ -62,6 +64,16 @@ def remapped(before: Mapping[str, JsonValue], after: Mapping[str, JsonValue]) ->
     if any(_filter(old, entity) != _filter(new, entity) for entity in moved):
         moved.add(EntityType.APPLICATION)
     return [entity for entity in EntityType if entity in moved]
+
+
+def filters_of(config: Mapping[str, JsonValue]) -> dict[EntityType, str]:
+    """Return by entity a short name of the filter that *config* has for it; nothing where nothing is filtered."""
+    return {
+        entity: f"{crc32(orjson.dumps(_filter(said, entity))):08x}"
+        for said in [_said(config)]
+        for entity in said
+        if any(each is not None for each in _filter(said, entity))
+    }
 
 
 def _said(config: Mapping[str, JsonValue]) -> dict[EntityType, Mapping[str, JsonValue]]:

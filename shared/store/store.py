@@ -12,6 +12,7 @@ from shared.store.delete_brakes import DeleteBrakes
 from shared.store.history import History
 from shared.store.identity_pairs import IdentityPairs
 from shared.store.ledger import Ledger
+from shared.store.left_out import LeftOutRecords
 from shared.store.links import Links
 from shared.store.logs import Logs
 from shared.store.namesakes import Namesakes
@@ -44,3 +45,4 @@ class Store:
     removals: Removals = field(default_factory=Removals)
     suppressions: Suppressions = field(default_factory=Suppressions)
     namesakes: Namesakes = field(default_factory=Namesakes)
+    left_out: LeftOutRecords = field(default_factory=LeftOutRecords)

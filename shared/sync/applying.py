@@ -8,7 +8,6 @@ set by set. Pushes become jobs of their own: a page never writes at a vendor.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from types import MappingProxyType
@@ -20,22 +19,23 @@ from shared.errors import Conflict
 from shared.merge.base_codec import decode_base
 from shared.merge.matching import Ambiguous, Matched, NewButPossibleDuplicate
 from shared.merge.rows import Row
-from shared.model import Direction, EntityType, LogAction, LogStatus
+from shared.model import Direction, EntityType, LogAction, LogStatus, Reference
 from shared.security.keys import Keys
 from shared.store.attention import Issue
 from shared.store.database import Transaction
 from shared.store.ledger import JobRequest, Knock
 from shared.store.links import EXTERNAL_KEY, Link
 from shared.store.records import RecordWrite
-from shared.store.runs import Counts
 from shared.store.store import Store
 from shared.sync import waiting
 from shared.sync.chronicle import Chronicle
 from shared.sync.conflict_items import ConflictItems
+from shared.sync.counting import counts_of, coverage_of
 from shared.sync.distrust import Distrust
 from shared.sync.follow_ups import fetches, pushes, reasons, review_items, waits
 from shared.sync.held_values import Vault
 from shared.sync.identity import Identified, identify
+from shared.sync.left_out import LeftOut
 from shared.sync.merging import Merged, merge_observation
 from shared.sync.observations import Observation, RuleBook, is_admitted, references_of, resolved
 from shared.sync.outcome_log import log_row, parked_reasons, row_of
@@ -65,6 +65,7 @@ class Applier:
         self._store = store
         self._pinner = Pinner(store.pins, keys)
         self.suppression = Suppression(store, keys)
+        self.left_out = LeftOut(store.left_out)
         self._keys = keys
         self._conflicts = ConflictItems(store.conflicts, vault)
         self._chronicle = Chronicle(store.history, vault)
@@ -99,8 +100,8 @@ class Applier:
         knocks = await self._ask(tx, work, found, merged, doubtful)
         await self._log(tx, work, found, merged)
         return Applied(
-            counts=_counts(observations, found, merged),
-            coverage=_coverage(observations),
+            counts=counts_of(observations, found, merged),
+            coverage=coverage_of(observations),
             merged=merged,
             knocks=knocks,
             is_stale=bool(found.stale),
@@ -158,15 +159,19 @@ class Applier:
             for entity, external_ids in references_of(changed).items()
         }
         arrivals = []
+        lacking: dict[str, Sequence[Reference]] = {}
         linked: list[tuple[Observation, Mapping[str, JsonValue]]] = []
         for each in changed:
             values, missing = resolved(each, ids)
             if missing:
-                found.parked[each.external_id] = missing[0]
+                lacking[each.external_id] = missing
             elif each.external_id in known:
                 linked.append((each, values))
             else:
                 arrivals.append((each, values))
+        strangers = {name: missing for name, missing in lacking.items() if name not in known}
+        found.left_out |= await self.left_out.orphans(tx, work.integration, strangers)
+        found.parked = {name: missing[0] for name, missing in lacking.items() if name not in found.left_out}
         identified = await identify(tx, store, self._keys, integration_id, work.entity, arrivals)
         await self._load(tx, work, found, linked, _settled(found, arrivals, identified))
         return found
@@ -253,6 +258,7 @@ class Applier:
         await self._settle_submissions(tx, work, merged)
         doubtful = await self._conflicts.bring_up_to_date(tx, work.integration.id, merged)
         await self._forget(tx, work, [each.record_id for each in merged if each.observation.record.anonymized])
+        await self.left_out.note(tx, work.integration, work.entity, found.left_out)
         await store.attention.recover(
             tx, work.integration.id, work.entity, [*(each.observation.external_id for each in merged), *found.left_out]
         )
@@ -306,6 +312,7 @@ class Applier:
         arrived = waiting.ended_by_links(
             work.integration.id, work.entity, ((each.observation.external_id, each.record_id) for each in new)
         )
+        arrived += [waiting.parent(work.integration.id, work.entity, each) for each in sorted(found.left_out)]
         knocks.extend(await self._store.ledger.release_held(tx, work.integration.id, arrived))
         await self._store.conflicts.put_matches(tx, review_items(work, found, merged))
         return knocks
@@ -388,26 +395,3 @@ def _may_lag(observation: Observation, link: Link, work: Work) -> bool:
     if link.written_at is not None:
         known.append(link.written_at)
     return bool(known) and observation.ticket.at - max(known) < lag
-
-
-def _counts(observations: Sequence[Observation], found: Sorted, merged: Sequence[Merged]) -> Counts:
-    created = sum(each.is_new for each in merged)
-    updated = sum(not each.is_new and bool(each.taken_units) for each in merged)
-    skipped = len(found.parked) + len(found.unclear) + len(found.being_created)
-    return Counts(
-        read=len(observations),
-        created=created,
-        updated=updated,
-        unchanged=len(observations) - created - updated - skipped - found.suppressed,
-        skipped=skipped,
-        suppressed=found.suppressed,
-        held=sum(len(each.held) for each in merged),
-    )
-
-
-def _coverage(observations: Sequence[Observation]) -> dict[str, int]:
-    # A vendor shows the same fields of nearly all records, so that there are few sets of names to count.
-    shown = Counter[str]()
-    for names, times in Counter(((*each.values, *each.record.references)) for each in observations).items():
-        shown.update(dict.fromkeys(names, times))
-    return dict(shown)

@@ -226,6 +226,9 @@ class Comparer:
         }
         pins = await self._pinner.of_records(tx, {each.link.internal_id for each in sides.values()})
         shown = {each.external_id: resolved(each, ids) for each in doubtful}
+        lacking = {name: missing for name, (_, missing) in shown.items() if missing and name not in standings}
+        orphans = await self._applier.left_out.orphans(tx, comparison.integration, lacking)
+        doubtful = [each for each in doubtful if each.external_id not in orphans]
         return _Looked(doubtful, shown, sides, pins, standings, in_step)
 
     async def _settle(

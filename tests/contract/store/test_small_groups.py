@@ -253,6 +253,23 @@ async def test_pairs_that_are_two_people(place: Place) -> None:
     assert len(await ground.rows("identity_pairs")) == 1
 
 
+async def test_what_a_filter_left_out_is_known_under_its_name(place: Place) -> None:
+    ground, left_out = place.ground, place.ground.store.left_out
+    async with ground.database.company(place.company_id) as tx:
+        await left_out.put(tx, place.integration_id, CANDIDATE, ["2", "1", "2"], by="a")
+        await left_out.put(tx, place.integration_id, CANDIDATE, ["1", "3"], by="a")
+        assert await left_out.known(tx, place.integration_id, CANDIDATE, ["1", "3", "4"], by="a") == {"1", "3"}
+        assert await left_out.known(tx, place.integration_id, CANDIDATE, ["1"], by="b") == set()
+        assert await left_out.known(tx, place.integration_id, JOB, ["1"], by="a") == set()
+        assert await left_out.known(tx, uuid4(), CANDIDATE, ["1"], by="a") == set()
+    assert len(await ground.rows("left_out")) == 3
+    async with ground.database.company(place.company_id) as tx:
+        await left_out.forget(tx, uuid4())
+        assert await left_out.known(tx, place.integration_id, CANDIDATE, ["2"], by="a") == {"2"}
+        await left_out.forget(tx, place.integration_id)
+    assert await ground.rows("left_out") == []
+
+
 async def test_merges_and_their_chains(place: Place) -> None:
     ground, merges = place.ground, place.ground.store.record_merges
     people = [uuid4() for _ in range(4)]

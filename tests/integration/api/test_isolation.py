@@ -269,6 +269,7 @@ _ROW: dict[str, dict[str, Any]] = {
         "survivor_sealed": "'x'", "merged_sealed": "'x'", "merged_by": "'x'",
     },
     "identity_pairs": {"low": f"'{UUID(int=1)}'", "high": f"'{UUID(int=2)}'", "decided_by": "'x'"},
+    "left_out": {"entity_type": "'job'", "external_id": "'isolation-1'", "filter": "'x'"},
     "quarantine": {"entity_type": "'job'", "code": "'x'", "reason": "'x'"},
     "record_pins": {
         "record_id": "gen_random_uuid()", "unit": "'phone'", "decision": "'x'", "norm": "1", "key_id": "'x'",
@@ -422,7 +423,7 @@ OPERATORS_READ = {
     "issues": True, "quarantine": True, "parity_runs": True, "delete_brakes": True, "suppressions": False,
     "conflicts": False, "person_keys": False, "oauth_tokens": False,
     "access_tokens": False, "webhook_events": False, "record_merges": False, "identity_pairs": False, "notices": False,
-    "record_pins": False,
+    "record_pins": False, "left_out": False,
 }  # fmt: skip
 """Operational tables of all companies are the operators' to read; no record, no credential."""
 

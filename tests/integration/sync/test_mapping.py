@@ -75,6 +75,30 @@ async def test_s_135_since_a_day_only_what_changed_there_comes_in(world: World) 
     assert str(old["id"]) in await linked(world, CANDIDATE)
 
 
+async def test_what_hangs_on_what_was_left_out_stays_out_with_it(world: World) -> None:
+    state = await world.vendor_state()
+    job_id = next(row["job_id"] for row in state["applications"] if row["job_id"])
+    of_job = {str(row["id"]) for row in state["applications"] if row["job_id"] == job_id}
+    title = next(row["name"] for row in state["jobs"] if row["id"] == job_id)
+    await map_as(world, {"job": {"where": f"title != {title!r}"}})
+    run = await world.run_of(await world.pull(APPLICATION))
+    await world.pull()
+    assert not await linked(world, APPLICATION) & of_job
+    assert await world.rows("SELECT 1 FROM sync_queue WHERE hold_reason LIKE 'parent:%%'") == []
+    again = await world.run_of(await world.pull(APPLICATION, mode="full"))
+    assert (run["status"], again["status"], again["records_skipped"]) == ("partial", "complete", 0)
+    (parity,) = await world.services.comparisons.request(
+        world.company_id, world.integration_id, entity=APPLICATION, repairs=True
+    )
+    await world.drain()
+    found = await world.rows("SELECT kind FROM parity_differences WHERE parity_id = %(id)s", id=parity)
+    assert found == []
+    await map_as(world, None)
+    await world.drain()
+    assert of_job <= await linked(world, APPLICATION)
+    assert await world.rows("SELECT 1 FROM left_out") == []
+
+
 async def test_what_is_here_is_kept_in_step_whatever_the_filter_says(world: World) -> None:
     await world.pull()
     candidate = await a_candidate(world)

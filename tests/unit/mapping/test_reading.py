@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.errors import InvalidInput
-from shared.mapping.reading import LONGEST_NAME, MOST, mapping_of, mappings_of
+from shared.mapping.reading import LONGEST_NAME, MOST, filters_of, mapping_of, mappings_of, remapped
 from shared.model import EntityType, JsonValue
 
 CANDIDATE, APPLICATION, JOB = EntityType.CANDIDATE, EntityType.APPLICATION, EntityType.JOB
@@ -117,3 +117,30 @@ def test_two_words_that_become_one_are_only_read() -> None:
     assert "read_only" in refused.value.remedy
     known = mapping_of(APPLICATION, {"values": {"stage": map_}, "read_only": ["stage"]}, "x")
     assert known.inbound({"stage": "Telefon"}) == known.inbound({"stage": "Phone"}) == {"stage": "Screen"}
+
+
+def test_a_filter_has_a_name_and_another_filter_another() -> None:
+    one: dict[str, JsonValue] = {"mapping": {"role": {"where": "title != 'x'"}, "candidate": {"exclude": ["tags"]}}}
+    other: dict[str, JsonValue] = {"mapping": {"job": {"where": "title != 'y'"}, "candidate": {"since": "2026-01-01"}}}
+    assert filters_of(one).keys() == {JOB}
+    assert filters_of(other).keys() == {JOB, CANDIDATE}
+    assert filters_of(one)[JOB] != filters_of(other)[JOB]
+    assert filters_of({}) == filters_of({"mapping": {"job": {}}}) == {}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ({}, {}, []),
+        ({"job": {}}, {}, []),
+        ({"job": {"exclude": ["title"]}}, {"role": {"exclude": ["title"]}}, []),
+        ({}, {"candidate": {"exclude": ["tags"]}}, [CANDIDATE]),
+        ({"candidate": {"where": "True"}}, {}, [CANDIDATE, APPLICATION]),
+        ({"job": {"since": "2026-01-01"}}, {"job": {"since": "2026-01-02"}}, [JOB, APPLICATION]),
+        ({"application": {"where": "True"}}, {}, [APPLICATION]),
+    ],
+)
+def test_what_is_looked_at_again_after_a_change(
+    before: dict[str, JsonValue], after: dict[str, JsonValue], expected: list[EntityType]
+) -> None:
+    assert remapped({"mapping": before}, {"mapping": after}) == expected

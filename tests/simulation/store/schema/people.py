@@ -97,6 +97,15 @@ def people_tables() -> list[Table]:
             checks={"identity_pairs_check": lambda row: row["high"] > row["low"]},
         ),
         Table(
+            "left_out",
+            {
+                "company_id": REQUIRED, "integration_id": REQUIRED, "entity_type": REQUIRED, "external_id": REQUIRED,
+                "filter": REQUIRED,
+            },
+            ("integration_id", "entity_type", "external_id", "filter"),
+            references=HANGS_ON,
+        ),
+        Table(
             "issues",
             {
                 "id": REQUIRED, "company_id": REQUIRED, "integration_id": None, "kind": REQUIRED,

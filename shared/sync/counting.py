@@ -1,0 +1,36 @@
+"""What a page came to, in figures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from shared.store.runs import Counts
+from shared.sync.merging import Merged
+from shared.sync.observations import Observation
+from shared.sync.work import Sorted
+
+
+def counts_of(observations: Sequence[Observation], found: Sorted, merged: Sequence[Merged]) -> Counts:
+    """Return what applying *observations* came to; what stayed out because of a filter counts as unchanged."""
+    created = sum(each.is_new for each in merged)
+    updated = sum(not each.is_new and bool(each.taken_units) for each in merged)
+    skipped = len(found.parked) + len(found.unclear) + len(found.being_created)
+    return Counts(
+        read=len(observations),
+        created=created,
+        updated=updated,
+        unchanged=len(observations) - created - updated - skipped - found.suppressed,
+        skipped=skipped,
+        suppressed=found.suppressed,
+        held=sum(len(each.held) for each in merged),
+    )
+
+
+def coverage_of(observations: Sequence[Observation]) -> dict[str, int]:
+    """Return how many of *observations* show each field."""
+    # A vendor shows the same fields of nearly all records, so that there are few sets of names to count.
+    shown = Counter[str]()
+    for names, times in Counter(((*each.values, *each.record.references)) for each in observations).items():
+        shown.update(dict.fromkeys(names, times))
+    return dict(shown)
