@@ -38,6 +38,8 @@ log = telemetry.get_logger(__name__)
 
 MAX_BODY_BYTES = 1024 * 1024
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_ESCAPED_NUL = b"\\u0000"
+"""As JSON may hold one; a bare one is no JSON."""
 _ETAG = re.compile(r'(?:W/)?"(\d{1,9})"')
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -88,6 +90,8 @@ class Call:
             raise problem.MalformedJson(remedy="send a JSON object, UTF-8") from None
         if not isinstance(content, dict):
             raise problem.MalformedJson(remedy="send a JSON object")
+        if _ESCAPED_NUL in raw:
+            refuse_nul(content, "")
         return model.model_validate(content)
 
     def expected_version(self) -> int | None:
@@ -210,6 +214,7 @@ async def _handle(req: func.HttpRequest, request_id: str, permission: str, handl
     services = composition.services()
     principal = await authenticator_of(services).authenticate(req.headers.get("authorization"))
     require(principal, permission)
+    refuse_nul(dict(req.params), "")
     with telemetry.bound(company_id=principal.company_id):
         return await handler(Call(req, services, principal, request_id))
 
@@ -224,6 +229,19 @@ def versioned(call: Call) -> Iterator[int | None]:
         if expected is None:
             raise
         raise problem.StaleVersion(str(error), remedy="read it again and send its new ETag") from error
+
+
+def refuse_nul(value: object, path: str) -> None:
+    """Raise InvalidInput with the path of a text that has a NUL in it: PostgreSQL stores none."""
+    if isinstance(value, str) and "\0" in value:
+        raise InvalidInput(f"{path}: has a NUL character in it", field=path, remedy="send the text without it")
+    if isinstance(value, dict):
+        for name, each in value.items():
+            refuse_nul(name, path)
+            refuse_nul(each, f"{path}.{name}".removeprefix("."))
+    if isinstance(value, list):
+        for index, each in enumerate(value):
+            refuse_nul(each, f"{path}.{index}")
 
 
 def respond(status: int, body: object, headers: Mapping[str, str]) -> func.HttpResponse:

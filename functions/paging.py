@@ -54,7 +54,7 @@ def decode_cursor(text: str) -> Position:
     try:
         at, row_id = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         return datetime.fromisoformat(at).astimezone(UTC), UUID(row_id)
-    except (binascii.Error, ValueError, TypeError, AttributeError):
+    except (binascii.Error, ValueError, TypeError, AttributeError, OverflowError):
         raise InvalidInput(
             "cursor: is none of ours", field="cursor", remedy="use next_cursor of the page before, unchanged"
         ) from None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import orjson
 import psycopg
 import pytest
 from psycopg import sql
@@ -70,6 +72,28 @@ async def test_every_answer_carries_the_requests_id(admin: Caller, company: Comp
 async def test_a_body_that_is_no_json_object_is_refused(admin: Caller, company: Company, raw: bytes) -> None:
     reply = await admin("POST", "/api/candidates", raw=raw)
     assert (reply.status, reply.body["code"]) == (400, "malformed_json")
+
+
+async def test_a_nul_is_refused_by_its_path_wherever_it_stands(admin: Caller, company: Company) -> None:
+    """PostgreSQL stores none; unnoticed until then, it would be our failure."""
+    for path, field in (
+        ("/api/candidates?search=a%00b", "search"),
+        ("/api/applications?stage=%00", "stage"),
+        ("/api/candidates?email=%00@example.org", "email"),
+    ):
+        reply = await admin("GET", path)
+        assert (reply.status, reply.body["field"]) == (422, field)
+    connection = {"platform": "greenhouse", "api_key": "k", "config": {"notes": ["a", {"b": "c\0"}]}}
+    reply = await admin("POST", f"/api/companies/{company.id}/integrations", connection)
+    assert (reply.status, reply.body["field"]) == (422, "config.notes.1.b")
+    spelled = await admin("POST", "/api/candidates", {"last_name": "\\u0000", "email": "a@example.org"})
+    assert (spelled.status, spelled.body["last_name"]) == (201, "\\u0000"), "the spelling of one is none"
+
+
+async def test_a_cursor_that_is_no_moment_of_ours_is_refused(admin: Caller) -> None:
+    forged = base64.urlsafe_b64encode(orjson.dumps(["0001-01-01T00:00:00+14:00", str(uuid4())])).decode().rstrip("=")
+    reply = await admin("GET", f"/api/candidates?cursor={forged}")
+    assert (reply.status, reply.body["field"]) == (422, "cursor")
 
 
 async def test_a_body_beyond_a_mebibyte_is_refused(admin: Caller, company: Company, query: Query) -> None:
