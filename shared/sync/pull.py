@@ -36,6 +36,7 @@ from shared.sync.endings import Continue, Done, Ending
 from shared.sync.merging import Merged
 from shared.sync.observations import Observation, RuleBook, observe
 from shared.sync.priorities import INCREMENTAL_PULL, PULL, RECONCILE, WEBHOOK_SIGNAL
+from shared.sync.quarantine import refused_by_database
 from shared.sync.run_evidence import evidence_of, missing_records, status_of, tell_of_missing
 from shared.sync.wakeups import wake_what_is_over
 from shared.sync.work import Applied, Work
@@ -266,10 +267,9 @@ class Puller:
                     halves += [half[len(half) // 2 :], half[: len(half) // 2]]
                     continue
                 quarantined += 1
-                reason = f"the database refuses it: {type(error).__name__}"
                 async with self._database.company(pull.job.company_id) as tx:
                     await self._store.ledger.guard(tx, pull.job)
-                    row = Quarantined(half[0].external_id, "refused_by_database", reason)
+                    row = refused_by_database(half[0].external_id, error)
                     knocks.extend(await self._quarantine(tx, pull, [row]))
                 continue
             counts = _added(counts, applied.counts)

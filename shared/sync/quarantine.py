@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+import psycopg
+
 from shared.model import Direction, EntityType
+from shared.store.attention import Quarantined
 from shared.store.database import Database
 from shared.store.ledger import JobRequest
 from shared.store.queues import Knocker
 from shared.store.store import Store
 from shared.sync import waiting
 from shared.sync.priorities import MANUAL_RECORD, RECONCILE
+
+
+def refused_by_database(external_id: str, error: psycopg.DataError) -> Quarantined:
+    """Return how a record is set aside that no statement can store."""
+    return Quarantined(external_id, "refused_by_database", f"the database refuses it: {type(error).__name__}")
 
 
 class Quarantine:

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+import psycopg
+
 from shared.adapters.protocol import Adapter
 from shared.errors import InvalidPayload, NotFound
 from shared.model import Direction, EntityType, LogAction, LogStatus, Record
@@ -32,6 +34,7 @@ from shared.sync.observations import observe
 from shared.sync.outcome_log import log_row
 from shared.sync.priorities import RECONCILE
 from shared.sync.pushing import Pusher
+from shared.sync.quarantine import refused_by_database
 from shared.sync.removing import Remover
 from shared.sync.vendor_merges import VendorMerges
 from shared.sync.work import Work
@@ -120,7 +123,7 @@ class Reconciler:
         except NotFound:
             return await self._never_seen(work, external_id)
         except InvalidPayload as error:
-            return await self._set_aside(work, external_id, error)
+            return await self._set_aside(work, Quarantined(external_id, error.code, str(error)))
         merged, knocks, ending = await self._apply(work, record, ticket)
         if ending is not None:
             return ending
@@ -132,7 +135,7 @@ class Reconciler:
         except NotFound:
             return await self._vendor_merges.follow(work, adapter, link) or await self._gone.settle(work, link)
         except InvalidPayload as error:
-            return await self._set_aside(work, link.external_id, error)
+            return await self._set_aside(work, Quarantined(link.external_id, error.code, str(error)))
         merged, knocks, ending = await self._apply(work, record, ticket, with_pushes=True)
         if ending is not None:
             return ending
@@ -161,17 +164,20 @@ class Reconciler:
             raise AssertionError("a reconcile is a job")
         book = self._applier.book(work)
         (observation,) = observe([record], ticket, context=book.context, is_fresh_fetch=True)
-        async with self._database.company(job.company_id) as tx:
-            await self._store.ledger.guard(tx, job)
-            applied = await self._applier.apply(
-                tx,
-                work,
-                [observation],
-                book,
-                is_forced=True,
-                with_pushes=with_pushes,
-                distrust=Distrust.read(job.payload),
-            )
+        try:
+            async with self._database.company(job.company_id) as tx:
+                await self._store.ledger.guard(tx, job)
+                applied = await self._applier.apply(
+                    tx,
+                    work,
+                    [observation],
+                    book,
+                    is_forced=True,
+                    with_pushes=with_pushes,
+                    distrust=Distrust.read(job.payload),
+                )
+        except psycopg.DataError as error:
+            return (), [], await self._set_aside(work, refused_by_database(record.external_id, error))
         if applied.waits:
             hold = Hold(next(iter(applied.waits.values())), "waits for another record or a person", applied.knocks)
             return (), applied.knocks, hold
@@ -201,14 +207,14 @@ class Reconciler:
             )
         return Done("unknown_at_vendor")
 
-    async def _set_aside(self, work: Work, external_id: str, error: InvalidPayload) -> Ending:
+    async def _set_aside(self, work: Work, row: Quarantined) -> Ending:
+        external_id = row.external_id or ""
         async with self._database.company(work.integration.company_id) as tx:
             await self._guard(tx, work)
             if await self._applier.suppression.hidden_ids(tx, work.integration.id, work.entity, [external_id]):
                 return Done("suppressed")
-            row = Quarantined(external_id, error.code, str(error))
             await self._store.attention.quarantine(tx, work.integration.id, work.entity, [row], None)
-        return Hold(waiting.quarantine(work.integration.id, work.entity, external_id), str(error))
+        return Hold(waiting.quarantine(work.integration.id, work.entity, external_id), row.reason)
 
     async def _guard(self, tx: Transaction, work: Work) -> None:
         if work.job is not None:

@@ -12,6 +12,7 @@ from shared.model import Direction, EntityType
 from shared.store.ledger import JobRequest
 from shared.sync.priorities import RECONCILE
 from tests.integration.sync.world import World
+from tests.preview_proof.planting import REFUSING, UNSTORABLE
 
 
 async def a_candidate(world: World) -> dict[str, Any]:
@@ -378,3 +379,24 @@ async def test_a_lagging_replica_is_waited_for_and_undoes_nothing(world: World) 
         "SELECT retry_count, scheduled_at > now() AS is_later FROM sync_queue WHERE status = 'pending'"
     )
     assert job == {"retry_count": 0, "is_later": True}
+
+
+async def test_what_no_database_can_store_is_set_aside_by_event_and_by_page_alike(world: World) -> None:
+    """It waits in quarantine, the others come in, and it returns once it is mended."""
+    await world.pull()
+    await world.execute(REFUSING)
+    people = (await world.vendor_state())["candidates"][:2]
+    broken, other = (each["id"] for each in people)
+    await world.edit_at_vendor("candidates", broken, {"title": UNSTORABLE})
+    await world.edit_at_vendor("candidates", other, {"title": "Diver"})
+    aside = "SELECT external_id, code FROM quarantine WHERE ended_at IS NULL"
+    await signal(world, EntityType.CANDIDATE, broken)
+    assert await world.rows(aside) == [{"external_id": str(broken), "code": "refused_by_database"}]
+    run = await world.run_of(await world.pull(EntityType.CANDIDATE))
+    assert (run["status"], run["records_quarantined"]) == ("partial", 1)
+    assert (await world.record_of(EntityType.CANDIDATE, other))["data"]["current_title"] == "Diver"
+    await world.edit_at_vendor("candidates", broken, {"title": "Plumber"})
+    await world.services.quarantine.redrive(world.company_id, world.integration_id)
+    await world.drain()
+    assert await world.rows(aside) == []
+    assert await world.rows("SELECT 1 FROM dead_letters") == []
