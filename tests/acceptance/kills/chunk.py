@@ -36,8 +36,11 @@ CONVERGED_S = 900.0
 LONGEST_WAY = timedelta(hours=1)
 """What a submission may take: outages last for minutes."""
 LOOK_EVERY_S = 0.5
-SIMULATOR = {"webhook_time_scale": 0.01}
-"""A vendor's ladder of retries in hundredths: 0.6 s, 9 s, 36 s, 72 s, 144 s, 288 s instead of minutes and hours."""
+SIMULATOR = {"webhook_time_scale": 0.01, "window_limit": 150}
+"""
+A vendor's ladder of retries in hundredths: 0.6 s, 9 s, 36 s, 72 s, 144 s, 288 s instead of minutes and hours. And 150
+calls in its window of 30 s, fewer than the load needs: so that limits have to be kept, with and without their table.
+"""
 OF_RECORD = {"candidate": CANDIDATE, "application": APPLICATION, "job": JOB}
 
 
