@@ -99,6 +99,7 @@ def _judged(chunk: Chunk, ground: Ground, loads: Sequence[Load]) -> Result:
         faults=[kill.fault for kill in chunk.kills if kill.fault],
         seen=ground.seen,
         edits=sum(load.journal.count("acknowledged") for load in loads),
+        unanswered=sum(load.journal.count("unknown") for load in loads),
         verdicts=dict(verdicts),
         submissions=sum(len(load.submissions) for load in loads),
         newcomers=sum(len(load.newcomers) for load in loads),

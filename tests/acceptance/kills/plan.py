@@ -44,6 +44,8 @@ class Result:
     """Of the faults, in their order."""
     edits: int
     """Acknowledged."""
+    unanswered: int
+    """Edits whose author does not know whether they were made."""
     verdicts: dict[str, int]
     submissions: int
     newcomers: int
@@ -107,7 +109,7 @@ def told(result: Result) -> str:
     first = result.number * AT_A_TIME + 1
     faults = ", ".join(result.faults) or "no fault"
     came = f"{result.submissions} submitted, {result.newcomers} came, {result.pulls} pulls"
-    slowest = f"slowest answer of the portal {result.slowest_s:.1f} s"
+    slowest = f"slowest answer of the portal {result.slowest_s:.1f} s, {result.unanswered} never came"
     equal = f"{result.compared} fields equal; parity {result.parity}; {result.throttled} refusals"
     lines = [
         f"{'FAIL' if result.wrong else 'ok':4} kills from {first}, {result.kills} of them: {faults}",
