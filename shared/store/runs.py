@@ -96,6 +96,8 @@ _END: LiteralString = """
 UPDATE runs SET status = %(status)s, ended_at = clock_timestamp(), evidence = %(evidence)s, error = %(error)s
 WHERE id = %(id)s AND status = 'running'
 """
+# Two last children that end at the same time would each see the other running: the second waits for the first.
+_LOCK_PARENT: LiteralString = "SELECT id FROM runs WHERE id = %(id)s FOR NO KEY UPDATE"
 _END_PARENT: LiteralString = """
 UPDATE runs p SET ended_at = clock_timestamp(), status = CASE
         WHEN c.all_complete THEN 'complete' WHEN c.all_failed THEN 'failed' WHEN c.any_cancelled THEN 'cancelled'
@@ -245,6 +247,8 @@ class Runs:
         error: str | None = None,
     ) -> None:
         """End a run, and its parent with its last child. The table refuses `complete` without evidence."""
+        if run.parent_id is not None:
+            await tx.row(_LOCK_PARENT, id=run.parent_id)
         await tx.run(
             _END,
             id=run.id,

@@ -138,6 +138,18 @@ async def test_a_parent_ends_with_its_last_child(place: Place, results: list[str
         assert [run.id for run in await place.ground.store.runs.children(tx, parent_id)] == children
 
 
+async def test_a_parent_ends_when_its_last_children_end_at_once(place: Place) -> None:
+    """Neither sees that the other has ended before it is committed."""
+    parent_id = await create(place, None)
+    first, second = [await create(place, entity, parent_id=parent_id) for entity in (CANDIDATE, JOB)]
+    run = await get(place, first)
+    async with place.ground.database.company(place.company_id) as tx:
+        await place.ground.store.runs.end(tx, run, RunStatus.PARTIAL)
+        other = await place.ground.blocked(end(place, second, RunStatus.PARTIAL))
+    await other
+    assert (await get(place, parent_id)).status is RunStatus.PARTIAL
+
+
 async def test_a_wish_to_stop(place: Place) -> None:
     parent_id = await create(place, None)
     run_id, over = await create(place, parent_id=parent_id), await create(place, JOB, parent_id=parent_id)

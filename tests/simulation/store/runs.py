@@ -10,8 +10,9 @@ import orjson
 
 from shared.store import runs as production
 from shared.store.runs import Counts
+from tests.simulation.store.locks import Strength
 from tests.simulation.store.sessions import Session
-from tests.simulation.store.statements import Result, greatest, imitates
+from tests.simulation.store.statements import Result, greatest, imitates, shown
 from tests.simulation.store.tables import Condition, Row
 
 _COLUMN_OF_COUNT = {
@@ -107,6 +108,12 @@ async def end(session: Session, *, id: UUID, status: str, evidence: str | None, 
         lambda run: {**run, "status": status, "ended_at": session.clock(), "evidence": found, "error": error},
     )
     return len(changed)
+
+
+@imitates(production, "_LOCK_PARENT")
+async def lock_parent(session: Session, *, id: UUID) -> Result:
+    slots = session.by_key(session.memory.tables["runs"], id)
+    return shown([session.seen(slot) for slot in await session.lock(slots, Strength.NO_KEY_UPDATE)], ("id",))
 
 
 @imitates(production, "_END_PARENT")
