@@ -45,4 +45,5 @@ def trial_view(trial: MappingTrial) -> dict[str, Any]:
         "is_brought_in": trial.is_brought_in,
         "written": trial.written,
         "never_written": trial.never_written,
+        "custom_fields": trial.custom_fields,
     }

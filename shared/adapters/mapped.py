@@ -88,6 +88,11 @@ class MappedAdapter:
         return cls.seen(cls.vendor_type.to_canonical(entity, payload))
 
     @classmethod
+    def custom_fields(cls, entity: EntityType, payload: Mapping[str, Any]) -> Mapping[str, JsonValue]:
+        """Return every custom field that *payload* shows, by the vendor's key."""
+        return cls.vendor_type.custom_fields(entity, payload)
+
+    @classmethod
     def from_canonical(cls, entity: EntityType, changes: Mapping[str, JsonValue], record: Record) -> Mapping[str, Any]:
         """Return the vendor's patch for *changes* in our words."""
         shown = cls._as_the_vendor_shows(record, changes)

@@ -183,6 +183,15 @@ class Adapter(Protocol):
         ...
 
     @classmethod
+    def custom_fields(cls, entity: EntityType, payload: Mapping[str, Any]) -> Mapping[str, JsonValue]:
+        """
+        Return every custom field that *payload* shows, named by a mapping or not: its value by the vendor's key.
+
+        None: it has no value, or none that can be kept in step.
+        """
+        ...
+
+    @classmethod
     def from_canonical(cls, entity: EntityType, changes: Mapping[str, JsonValue], record: Record) -> Mapping[str, Any]:
         """Return the vendor's patch for *changes*; *record* is what the vendor last showed, with its `raw`."""
         ...

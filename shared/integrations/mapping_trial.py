@@ -12,9 +12,10 @@ from pydantic import JsonValue, ValidationError
 
 from shared.adapters import registry
 from shared.adapters.mapped import MappedAdapter, mapped, vendor_of
+from shared.adapters.protocol import Adapter
 from shared.errors import InvalidInput, InvalidPayload
 from shared.mapping.reading import PATH, mapping_of
-from shared.mapping.rules import EntityMapping
+from shared.mapping.rules import CUSTOM_FIELDS, EntityMapping
 from shared.model import EntityType, JsonObject, Record, record_type
 from shared.store.connections import Connections
 from shared.store.database import Database
@@ -50,6 +51,8 @@ class MappingTrial:
     """What would be sent, if each field of *ours* that may go out were to be written."""
     never_written: list[str] = field(default_factory=list)
     """Fields of *ours* that the mapping keeps from going out."""
+    custom_fields: list[str] | None = None
+    """Keys of all custom fields that the vendor's record shows, with or without a value; None for an example."""
 
 
 class MappingTrials:
@@ -85,11 +88,12 @@ class MappingTrials:
             record = _of_example(trial, example)
         else:
             async with self._adapters.connected(integration) as adapter:
-                record = await _first(trial, vendor_of(adapter))
+                record = _with_custom_fields(trial, await _first(trial, vendor_of(adapter)), type(vendor_of(adapter)))
         if record is not None:
             trial.theirs = record.visible()
         if record is not None and mapping is not None:
             _try(trial, integration.platform, mapping, record)
+            _name_strangers(trial, mapping)
         return trial
 
 
@@ -120,6 +124,26 @@ async def _first(trial: MappingTrial, vendor: Any) -> Record | None:
                 break
     trial.problems.append(Problem(EXAMPLE, "the vendor lists no record to try it on", "give an example"))
     return None
+
+
+def _with_custom_fields(trial: MappingTrial, record: Record | None, vendor: type[Adapter]) -> Record | None:
+    """Return *record* with every custom field that has a value: which of them matter is what is being tried."""
+    if record is None:
+        return None
+    shown = vendor.custom_fields(record.entity, record.raw)
+    trial.custom_fields = sorted(shown)
+    elements: JsonValue = [{"name": key, "value": value} for key, value in sorted(shown.items()) if value is not None]
+    return record.showing({**record.visible(), CUSTOM_FIELDS: elements}, left_out=False) if shown else record
+
+
+def _name_strangers(trial: MappingTrial, mapping: EntityMapping) -> None:
+    """Tell of custom fields that the vendor's record doesn't show: with one of them none would be visible."""
+    if trial.custom_fields is None:
+        return
+    for key in sorted(mapping.custom_fields.keys() - set(trial.custom_fields)):
+        path = f"{PATH}.{trial.entity.value}.{CUSTOM_FIELDS}.{key}"
+        remedy = "choose one of: " + (", ".join(trial.custom_fields) or "none, the vendor shows no custom fields")
+        trial.problems.append(Problem(path, "the vendor shows no custom field of this key", remedy))
 
 
 def _try(trial: MappingTrial, platform: str, mapping: EntityMapping, record: Record) -> None:

@@ -16,10 +16,12 @@ from shared.adapters.greenhouse.board import Board
 from shared.adapters.greenhouse.capabilities import CAPABILITIES
 from shared.adapters.greenhouse.checking import check_connection
 from shared.adapters.greenhouse.config import V1, Config, read_config
+from shared.adapters.greenhouse.custom_reading import every_custom_field
 from shared.adapters.greenhouse.dialect import GREENHOUSE, WINDOW
 from shared.adapters.greenhouse.lists import Lists
 from shared.adapters.greenhouse.names import Names
 from shared.adapters.greenhouse.read import read
+from shared.adapters.greenhouse.read_v1 import unwrap
 from shared.adapters.greenhouse.reading import Reader, since_cursor
 from shared.adapters.greenhouse.writing import Writer
 from shared.adapters.http import Auth, BearerAuth, StaticAuth, VendorHttp
@@ -69,6 +71,11 @@ class GreenhouseAdapter:
         Raises InvalidPayload with the path of what is wrong.
         """
         return read(entity, payload)
+
+    @classmethod
+    def custom_fields(cls, entity: EntityType, payload: Mapping[str, Any]) -> Mapping[str, JsonValue]:
+        """Return every custom field that *payload* shows, by its immutable key; None: no value that can be kept."""
+        return every_custom_field(unwrap(entity, payload))
 
     @classmethod
     def from_canonical(cls, entity: EntityType, changes: Mapping[str, JsonValue], record: Record) -> Mapping[str, Any]:

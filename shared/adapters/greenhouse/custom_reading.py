@@ -61,3 +61,14 @@ def read_custom_fields(
         if value is not None:
             found.append({"name": key, "value": value})
     return found if is_whole else None
+
+
+def every_custom_field(payload: Mapping[str, Any]) -> Mapping[str, JsonValue]:
+    """Return all custom fields of *payload* by key; None: empty, or of a kind that can't be kept in step."""
+    found: dict[str, JsonValue] = {}
+    for key, entry in (shown_fields(payload) or {}).items():
+        try:
+            found[key] = value_of(type_of(entry), raw_value(entry))
+        except InvalidPayload:
+            found[key] = None
+    return found

@@ -36,6 +36,7 @@ async def test_it_is_tried_on_an_example_both_ways(admin: Caller, path: str) -> 
         "is_brought_in": True,
         "written": {"stage": "Telefon", "status": "active"},
         "never_written": ["source"],
+        "custom_fields": None,
     }
 
 
@@ -48,6 +49,22 @@ async def test_without_an_example_it_is_tried_on_the_vendors_first_record(admin:
     assert "phone" not in tried["ours"]
     assert "phone" not in tried["written"]
     assert tried["is_brought_in"] is False
+
+
+async def test_s_136_it_tells_which_custom_fields_there_are_and_which_are_not(admin: Caller, path: str) -> None:
+    named = {"notice_period": "Notice", "languages": "Languages", "headline": "Headline", "shoe_size": "Shoe size"}
+    body = {"entity": "candidate", "mapping": {"custom_fields": named}}
+    tried = (await admin("POST", f"{path}/mapping/try", body)).body
+    assert {"notice_period", "internal_sponsor", "weekly_hours"} <= set(tried["custom_fields"])
+    ((problem),) = tried["problems"]
+    assert problem["path"] == "config.mapping.candidate.custom_fields.shoe_size"
+    assert "notice_period" in problem["remedy"]
+    theirs = {each["name"]: each["value"] for each in tried["theirs"]["custom_fields"]}
+    ours = {each["name"]: each["value"] for each in tried["ours"]["custom_fields"]}
+    assert theirs.keys() <= set(tried["custom_fields"])
+    assert ours == {named[key]: value for key, value in theirs.items() if key in named}
+    written = {each["name"]: each["value"] for each in tried["written"]["custom_fields"]}
+    assert written == theirs
 
 
 @pytest.mark.parametrize(

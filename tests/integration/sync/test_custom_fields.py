@@ -79,7 +79,7 @@ async def writes(world: World) -> int:
     return sum(entry["method"] == "PATCH" for entry in await world.requests())
 
 
-async def test_what_the_mapping_names_comes_and_nothing_else(world: World) -> None:
+async def test_s_136_what_the_mapping_names_comes_and_nothing_else(world: World) -> None:
     state = await world.vendor_state()
     shown = {
         CANDIDATE: [row for row in state["candidates"] if not row["private"] and row["first_name"] != "Anonymized"],
@@ -139,7 +139,7 @@ async def test_a_value_that_is_cleared_at_the_vendor_goes_here_too(world: World)
     assert NOTICE not in await here(world, CANDIDATE, row["id"])
 
 
-async def test_an_edit_here_is_written_and_the_rest_of_the_set_stays(world: World) -> None:
+async def test_s_136_an_edit_here_is_written_and_the_rest_of_the_set_stays(world: World) -> None:
     row = await a_candidate(world)
     before = await at_vendor(world, row["id"])
     target = "3 months" if before["notice_period"] != "3 months" else "1 month"
