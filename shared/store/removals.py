@@ -57,6 +57,10 @@ INSERT INTO removals (link_id, company_id, state, asked_by, ended_at)
 SELECT u.link_id, %(company)s, 'revoked', 'candidate', clock_timestamp() FROM unnest(%(links)s::uuid[]) AS u (link_id)
 """
 _WITHDRAW: LiteralString = "DELETE FROM removals WHERE link_id = ANY(%(links)s) AND state <> 'revoked'"
+_KEEP: LiteralString = """
+UPDATE removals SET state = 'kept', detail = %(detail)s, ended_at = clock_timestamp()
+WHERE link_id = ANY(%(links)s) AND state IN ('wanted', 'sent')
+"""
 _FORGET: LiteralString = "DELETE FROM removals WHERE link_id = ANY(%(links)s)"
 _UNDER_WAY: LiteralString = """
 SELECT count(*) AS sent FROM removals r JOIN external_entity_map l ON l.id = r.link_id
@@ -95,6 +99,10 @@ class Removals:
         """Let *link_ids*, of which nothing was asked, count as revoked: they may have gone with their candidate."""
         if link_ids:
             await tx.run(_PRESUME, company=tx.company, links=list(link_ids))
+
+    async def keep(self, tx: Transaction, link_ids: Sequence[UUID], *, detail: str) -> int:
+        """Let the vendor keep what is due of *link_ids*; return how many that were."""
+        return await tx.run(_KEEP, links=list(link_ids), detail=detail)
 
     async def forget(self, tx: Transaction, link_ids: Sequence[UUID]) -> None:
         """Ask for nothing any more."""

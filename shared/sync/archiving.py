@@ -142,6 +142,8 @@ class Archives:
         self, tx: Transaction, record: StoredRecord, children: Sequence[StoredRecord], actor: str
     ) -> list[Knock]:
         """Ask for deletes by policy. Who is deleted with their applications has none of these asked for twice."""
+        # What was asked for before is of another time: links may have come from a record that was merged into this one.
+        await self._store.removals.revoke(tx, [link.id for link in await self._links(tx, [record, *children])])
         wanted = await self._to_go(tx, [record])
         take_along = {link.integration_id for link in wanted}
         wanted += [link for link in await self._to_go(tx, children) if link.integration_id not in take_along]

@@ -171,6 +171,9 @@ class VendorMerges:
             return None  # another worker has followed it meanwhile
         if place.state == "gone" and there is not None and there.internal_id == place.internal_id:
             return None  # the event of a merge that was followed comes again
+        # Who was archived here is somebody else there by now: nobody has asked for that person's deletion.
+        merged_ids = [link.id, *([there.id] if there is not None else [])]
+        kept = await store.removals.keep(tx, merged_ids, detail="the vendor has merged it since it was archived here")
         outcome = "link_moved"
         knocks: list[Knock] = []
         if there is None:
@@ -182,6 +185,8 @@ class VendorMerges:
             else:
                 outcome, knocks = await self._two_records(tx, work, place.internal_id, there.internal_id, link)
         details: dict[str, JsonValue] = {"rule": "merged_at_vendor", "into": into, "outcome": outcome}
+        if kept:
+            details["removals_kept"] = kept
         row = log_row(
             work,
             LogAction.UPDATED,

@@ -180,3 +180,15 @@ async def test_what_was_sent_is_revoked_and_the_rest_withdrawn(place: Place) -> 
         await removals.presume(tx, links[:1])
         presumed = (await removals.lock(tx, links))[links[0]]
         assert (presumed.state, presumed.asked_by) == ("revoked", "candidate")
+
+
+async def test_what_is_due_can_be_kept_and_nothing_else(place: Place) -> None:
+    removals = place.ground.store.removals
+    links = await linked(place, "1", "2", "3")
+    async with place.ground.database.company(place.company_id) as tx:
+        await removals.want(tx, links, by="jo")
+        await removals.mark(tx, links[1], "sent")
+        await removals.mark(tx, links[2], "done")
+        assert await removals.keep(tx, links, detail="merged") == 2
+        states = {link: (each.state, each.detail) for link, each in (await removals.lock(tx, links)).items()}
+        assert states == dict(zip(links, [("kept", "merged"), ("kept", "merged"), ("done", None)], strict=True))

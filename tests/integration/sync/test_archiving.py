@@ -15,6 +15,7 @@ from tests.integration.sync.test_create import due_now
 from tests.integration.sync.test_deletes import configure, open_issues
 from tests.integration.sync.test_parity import compare, ground_of
 from tests.integration.sync.test_reconcile import signal, writes
+from tests.integration.sync.test_vendor_merges import merge_there
 from tests.integration.sync.world import World
 from tests.parity_proof.planting import Pair, in_step
 
@@ -349,6 +350,20 @@ async def test_a_policy_or_direction_that_was_taken_back_deletes_nothing_any_mor
     await configure(pulled, "directions", '{"candidate": "inbound", "application": "inbound", "job": "inbound"}')
     await pulled.drain()
     assert person.external_id in await at_vendor(pulled)
+
+
+async def test_whom_the_vendor_merged_since_is_not_deleted_there(pulled: World) -> None:
+    """Held by the brake, and meanwhile the vendor has made one of two: that one is somebody else."""
+    await configure(pulled, "delete_brake", '{"count": 0, "share": 0.0}')
+    loser, winner = await people(pulled, 2)
+    for pair in (loser, winner):
+        await archive(pulled, pair.record_id)
+    await pulled.drain()
+    await merge_there(pulled, int(winner.external_id), int(loser.external_id))
+    await pulled.services.deletes.approve(pulled.company_id, pulled.integration_id, actor="jo")
+    await pulled.drain()
+    assert winner.external_id in await at_vendor(pulled)
+    assert {(await removal(pulled, each.link_id) or {})["state"] for each in (loser, winner)} == {"kept"}
 
 
 async def test_an_application_alone_is_deleted_and_its_candidate_is_not(pulled: World) -> None:

@@ -72,6 +72,17 @@ async def withdraw(session: Session, *, links: Sequence[UUID]) -> Result:
     return len(await session.delete(table, _of_links(session, links), lambda row: row["state"] != "revoked"))
 
 
+@imitates(production, "_KEEP")
+async def keep(session: Session, *, links: Sequence[UUID], detail: str) -> Result:
+    changed = await session.update(
+        session.memory.tables["removals"],
+        _of_links(session, links),
+        lambda row: row["state"] in ("wanted", "sent"),
+        lambda row: {**row, "state": "kept", "detail": detail, "ended_at": session.clock()},
+    )
+    return len(changed)
+
+
 @imitates(production, "_FORGET")
 async def forget(session: Session, *, links: Sequence[UUID]) -> Result:
     table = session.memory.tables["removals"]
