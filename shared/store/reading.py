@@ -184,8 +184,9 @@ ORDER BY coalesce(a.data ->> 'applied_at', '') DESC, a.created_at DESC, a.id
 """
 
 _EXTERNAL_IDS: LiteralString = """
-SELECT l.internal_id, l.integration_id, i.platform, l.external_id, l.state, l.last_synced_at, l.sync_version
-FROM external_entity_map l JOIN integrations i ON i.id = l.integration_id
+SELECT l.internal_id, l.integration_id, i.platform, l.external_id, l.state, l.last_synced_at, l.sync_version,
+    d.state AS removal, d.detail AS removal_detail
+FROM external_entity_map l JOIN integrations i ON i.id = l.integration_id LEFT JOIN removals d ON d.link_id = l.id
 WHERE l.entity_type = %(entity)s AND l.internal_id = ANY(%(ids)s) AND l.state <> 'tombstone'
 ORDER BY i.rank, l.external_id
 """

@@ -129,6 +129,14 @@ SELECT id FROM records WHERE company_id = %(company)s AND entity_type = 'applica
     AND candidate_id = %(candidate)s AND job_id = %(job)s AND archived_at IS NULL
 """
 
+_APPLICATION_ARCHIVED: LiteralString = """
+SELECT r.id FROM records r WHERE r.company_id = %(company)s AND r.entity_type = 'application'
+    AND r.candidate_id = %(candidate)s AND r.job_id = %(job)s AND r.archived_by IS NOT NULL AND EXISTS (
+        SELECT FROM external_entity_map l WHERE l.internal_id = r.id AND l.entity_type = 'application'
+            AND l.state = 'live')
+ORDER BY r.archived_at DESC LIMIT 1
+"""
+
 _UNLINKED_APPLICATIONS: LiteralString = """
 SELECT DISTINCT ON (r.candidate_id, r.job_id) r.id, r.candidate_id || ' ' || r.job_id AS pair
 FROM unnest(%(pairs)s::text[]) AS p (pair)
@@ -216,6 +224,11 @@ class Records:
     async def application_of(self, tx: Transaction, candidate_id: UUID, job_id: UUID) -> UUID | None:
         """Return the candidate's application for that job, or None."""
         row = await tx.row(_APPLICATION_EXISTS, company=tx.company, candidate=candidate_id, job=job_id)
+        return row["id"] if row else None
+
+    async def archived_application_of(self, tx: Transaction, candidate_id: UUID, job_id: UUID) -> UUID | None:
+        """Return the application that somebody archived here and that lives on at a vendor, or None."""
+        row = await tx.row(_APPLICATION_ARCHIVED, company=tx.company, candidate=candidate_id, job=job_id)
         return row["id"] if row else None
 
     async def unlinked_applications(

@@ -225,8 +225,8 @@ class Edits:
         """
         Submit a candidate to a job: the application, and the job that takes it to the job's own system.
 
-        Raises InvalidInput for an unknown candidate or job, Conflict for a second application, or when the job's
-        system does not take what the portal submits.
+        Raises InvalidInput for an unknown candidate or job, Conflict for a second application (one that was archived
+        here and lives on elsewhere counts), or when the job's system does not take what the portal submits.
         """
         async with self._database.company(company_id) as tx:
             await self._store.record_merges.hold_still(tx)
@@ -234,6 +234,12 @@ class Edits:
             await self._store.records.lock_identities(tx, [f"{candidate_id} {job_id}"])
             if await self._store.records.application_of(tx, candidate_id, job_id) is not None:
                 raise Conflict("this candidate has an application for this job already")
+            archived = await self._store.records.archived_application_of(tx, candidate_id, job_id)
+            if archived is not None:
+                raise Conflict(
+                    "this candidate's application for this job is archived here, and its system has it still",
+                    remedy=f"POST /api/applications/{archived}/restore",
+                )
             owner = await self._owner(tx, job_id)
             at = (await self._store.links.ticket(tx)).at
             data = without_empty(

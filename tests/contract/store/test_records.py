@@ -217,3 +217,22 @@ async def test_applications(place: Place) -> None:
     async with place.ground.database.company(place.company_id) as tx:
         assert await records.unlinked_applications(tx, place.integration_id, [pair]) == {pair: second}
         assert await records.unlinked_applications(tx, uuid4(), [pair]) == {pair: first}
+
+
+async def test_an_archived_application_counts_while_it_lives_elsewhere(place: Place) -> None:
+    records, candidate_id, job_id = place.ground.store.records, uuid4(), uuid4()
+    data = {"candidate_id": str(candidate_id), "job_id": str(job_id)}
+    one = await insert(place, APPLICATION, data)
+
+    async def found() -> UUID | None:
+        async with place.ground.database.company(place.company_id) as tx:
+            return await records.archived_application_of(tx, candidate_id, job_id)
+
+    await link(place, APPLICATION, one, "1")
+    assert await found() is None
+    await update(place, RecordWrite(one, APPLICATION, data, {}, 1, is_archived=True))
+    assert await found() is None  # a system was followed
+    await update(place, RecordWrite(one, APPLICATION, data, {}, 2, is_archived=True, archived_by="jo"))
+    assert await found() == one
+    await place.ground.change("external_entity_map", {"internal_id": one}, state="gone")
+    assert await found() is None

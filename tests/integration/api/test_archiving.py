@@ -87,7 +87,10 @@ async def test_by_policy_the_vendor_deletes_what_a_recruiter_archives(
     kept = await admin("PATCH", path, {"config": {"on_archive": {"candidate": "delete"}}})
     assert kept.body["config"]["on_archive"] == {"candidate": "delete"}
     person = await somebody(admin)
-    await company.as_("recruiter")("DELETE", f"/api/candidates/{person['id']}")
+    archived = await company.as_("recruiter")("DELETE", f"/api/candidates/{person['id']}")
+    assert [each["removal"] for each in archived.body["external_ids"]] == ["wanted"]
     await drain(services)
+    shown = await admin("GET", f"/api/candidates/{person['id']}")
+    assert [(each["removal"], each["state"]) for each in shown.body["external_ids"]] == [("done", "gone")]
     rows = (await admin("GET", f"{path}/logs?action=deleted&direction=outbound")).body["data"]
     assert [(row["entity_id"], row["status"]) for row in rows] == [(person["id"], "success")]

@@ -392,6 +392,19 @@ async def test_an_application_comes_back_after_its_candidate_alone(world: World)
     assert {each["archived_by"] for each in await applications_of(world, person.record_id)} == {None}
 
 
+async def test_an_archived_application_that_lives_on_there_is_restored_and_not_submitted_again(world: World) -> None:
+    await world.pull()
+    (person,) = await people(world)
+    child, *_ = await applications_of(world, person.record_id)
+    job_id = (await world.row("SELECT data FROM records WHERE id = %(id)s", id=child["id"]))["data"]["job_id"]
+    await archive(world, child["id"], APPLICATION)
+    with pytest.raises(Conflict, match="system has it still") as refused:
+        await world.services.edits.submit_application(
+            world.company_id, candidate_id=person.record_id, job_id=UUID(job_id), fields={}, actor="jo"
+        )
+    assert str(refused.value.remedy) == f"POST /api/applications/{child['id']}/restore"
+
+
 async def test_somebody_who_took_the_address_meanwhile_stands_in_the_way(world: World) -> None:
     await world.pull()
     (person,) = await people(world)

@@ -145,6 +145,26 @@ async def application_exists(session: Session, *, company: UUID, candidate: UUID
     return [{"id": row["id"]} for row in rows if row["job_id"] == job]
 
 
+@imitates(production, "_APPLICATION_ARCHIVED")
+async def application_archived(session: Session, *, company: UUID, candidate: UUID, job: UUID) -> Result:
+    links = session.memory.tables["external_entity_map"]
+    live = {
+        link["internal_id"]
+        for link in session.rows(links)
+        if (link["entity_type"], link["state"]) == ("application", "live")
+    }
+    rows = [
+        row
+        for row in session.rows_at(session.memory.tables["records"], "candidate", candidate)
+        if row["company_id"] == company
+        and row["job_id"] == job
+        and row["archived_by"] is not None
+        and row["id"] in live
+    ]
+    newest = sorted(rows, key=lambda row: row["archived_at"], reverse=True)
+    return [{"id": row["id"]} for row in newest[:1]]
+
+
 @imitates(production, "_UNLINKED_APPLICATIONS")
 async def unlinked_applications(session: Session, *, company: UUID, integration: UUID, pairs: Sequence[str]) -> Result:
     links = session.memory.tables["external_entity_map"]
