@@ -9,6 +9,7 @@ import azure.functions as func
 from pydantic import BaseModel, ConfigDict, Field
 
 from functions.edge import Answer, Call, endpoint
+from shared.model import JsonObject
 from shared.store.integrations import Integrations
 from shared.sync.preview import EntityPreview, Preview, PreviewRow
 
@@ -26,6 +27,8 @@ class PreviewRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     records: Annotated[int, Field(ge=1, le=20_000)] = 2_000
+    mapping: JsonObject | None = None
+    """As `config.mapping` would be; None: as it is."""
 
 
 @endpoint(bp, "preview_integration", "POST", "api/integrations/{id}/preview")
@@ -33,10 +36,15 @@ async def preview_integration(call: Call) -> Answer:
     """
     Show what a full sync would create, link, change and hold. No record is written on either side.
 
-    That it was seen is kept with the integration: what it shows may be outbound from now on.
+    That it was seen is kept with the integration: what it shows may be outbound from now on; not so where it was made
+    under a mapping that is not saved.
     """
     wanted, integration_id = call.body(PreviewRequest), call.path_id()
-    preview = await call.services.previews.of(call.company_id, integration_id, most=wanted.records)
+    preview = await call.services.previews.of(
+        call.company_id, integration_id, most=wanted.records, mapping=wanted.mapping
+    )
+    if wanted.mapping is not None:
+        return Answer({"integration_id": integration_id, **preview_view(preview), "may_be_outbound": []})
     seen = [each.entity for each in preview.entities if each.was_read]
     async with call.services.database.company(call.company_id) as tx:
         is_kept = await Integrations().previewed(

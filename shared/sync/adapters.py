@@ -122,6 +122,15 @@ class Adapters:
                 await _close(entry)
 
     @asynccontextmanager
+    async def proposed(self, integration: IntegrationRow) -> AsyncIterator[Adapter]:
+        """Lend an adapter of settings that are not saved. Raises AuthFailed, InvalidInput."""
+        entry = self._make(integration)
+        try:
+            yield entry.adapter
+        finally:
+            await _close(entry)
+
+    @asynccontextmanager
     async def trial(self, connection: Connection, platform: str) -> AsyncIterator[Adapter]:
         """Lend an adapter for credentials that are not saved yet; its tokens stay in memory."""
         http = self._http(connection.integration_id, connection.config, InMemoryTokens())

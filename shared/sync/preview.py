@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from pydantic import JsonValue
 
 from shared.adapters.protocol import Adapter
 from shared.errors import Conflict, Unavailable
+from shared.mapping.reading import MAPPING
 from shared.merge.rows import Row
 from shared.model import UNITS, Direction, EntityType
 from shared.store.connections import IntegrationRow
@@ -144,17 +145,23 @@ class Previews:
         self._adapters = adapters
         self._applier = applier
 
-    async def of(self, company_id: UUID, integration_id: UUID, *, most: int) -> Preview:
+    async def of(
+        self, company_id: UUID, integration_id: UUID, *, most: int, mapping: Mapping[str, JsonValue] | None = None
+    ) -> Preview:
         """
         Return what a full sync of the integration would do, reading up to *most* records of each entity.
 
-        Raises NotFound, AuthFailed and what else the vendor's answers raise, and Unavailable when the records are too
-        busy to be rehearsed on.
+        *mapping*: not as the integration maps, but as it would by this `config.mapping`. Raises NotFound, InvalidInput
+        for a mapping that can't be one, AuthFailed and what else the vendor's answers raise, and Unavailable when the
+        records are too busy to be rehearsed on.
         """
         began = time.monotonic()
         async with self._database.company(company_id) as tx:
             integration = await self._store.connections.get(tx, integration_id)
-        async with self._adapters.connected(integration) as adapter:
+        lent = self._adapters.connected
+        if mapping is not None:
+            lent, integration = self._adapters.proposed, _mapped_as(integration, mapping)
+        async with lent(integration) as adapter:
             wanted = [each for each in EntityType if integration.allows(each, Direction.INBOUND)]
             reads = [await self._read(adapter, integration, each, most, began + READING_S) for each in wanted]
             reading_s = time.monotonic() - began
@@ -267,6 +274,10 @@ class Previews:
                 continue
             action = Action.SUPPRESSED if each.external_id in hidden else _why_not(applied, each.external_id)
             found.rows.append(PreviewRow(work.entity, each.external_id, action))
+
+
+def _mapped_as(integration: IntegrationRow, mapping: Mapping[str, JsonValue]) -> IntegrationRow:
+    return replace(integration, config={**integration.config, MAPPING: dict(mapping)})
 
 
 def _why_not(applied: Applied, external_id: str) -> Action:

@@ -104,3 +104,17 @@ async def test_s_135_what_can_not_be_is_not_saved(admin: Caller, path: str, comp
     assert (await admin("PATCH", path, {"config": {"mapping": None}})).body["config"].get("mapping") is None
     created = await admin("POST", f"/api/companies/{company.id}/integrations", {"platform": "greenhouse", **wrong})
     assert (created.status, created.body["field"]) == (422, "config.mapping.application.values.stage")
+
+
+async def test_a_preview_of_a_mapping_opens_nothing_and_keeps_nothing(admin: Caller, path: str) -> None:
+    body = {"records": 20, "mapping": {"candidate": {"where": "False"}}}
+    shown = await admin("POST", f"{path}/preview", body)
+    assert shown.status == 200
+    assert shown.body["may_be_outbound"] == []
+    assert shown.body["entities"]["candidate"]["records"].keys() == {"left_out"}
+    assert "left_out" not in shown.body["entities"]["candidate"]["samples"]
+    assert shown.body["entities"]["job"]["records"].keys() != {"left_out"}
+    after = (await admin("GET", path)).body
+    assert (after["previewed_at"], after["config"].get("mapping")) == (None, None)
+    wrong = await admin("POST", f"{path}/preview", {"mapping": {"candidate": {"where": "nope"}}})
+    assert (wrong.status, wrong.body["field"]) == (422, "config.mapping.candidate.where")

@@ -217,3 +217,33 @@ async def test_a_preview_tells_who_would_be_left_out(world: World) -> None:
     (found,) = [each for each in preview.entities if each.entity is CANDIDATE]
     assert {row.action.value for row in found.rows} == {"left_out"}
     assert len(found.rows) == len(people)
+
+
+async def test_pain_30_a_new_mapping_is_shown_before_it_is_saved_and_deletes_nothing(world: World) -> None:
+    await world.pull()
+    application = await an_application(world)
+    before = await world.rows("SELECT id, data, version FROM records ORDER BY id")
+    known = await linked(world, APPLICATION)
+    shown = await world.services.previews.of(
+        world.company_id,
+        world.integration_id,
+        most=20_000,
+        mapping={
+            "application": {
+                "values": {"stage": {application["stage_name"]: "Heute"}},
+                "since": (datetime.now(UTC) + timedelta(days=1)).date().isoformat(),
+            }
+        },
+    )
+    (found,) = [each for each in shown.entities if each.entity is APPLICATION]
+    (row,) = [each for each in found.rows if each.external_id == str(application["id"])]
+    assert row.action.value == "change"
+    assert [(each.field, each.ours, each.becomes) for each in row.fields] == [
+        ("stage", application["stage_name"], "Heute")
+    ]
+    assert "left_out" not in {each.action.value for each in found.rows}
+    assert await world.rows("SELECT id, data, version FROM records ORDER BY id") == before
+    await map_as(world, {"application": {"since": (datetime.now(UTC) + timedelta(days=1)).date().isoformat()}})
+    await world.drain()
+    assert await linked(world, APPLICATION) == known
+    assert await world.rows("SELECT id, data, version FROM records ORDER BY id") == before
