@@ -14,6 +14,7 @@ from shared.adapters.http import Answer
 from shared.adapters.limits import Clock, read_date
 from shared.adapters.protocol import Check, ConnectionReport
 from shared.errors import LiaisonError, RateLimited
+from shared.model import EntityType
 
 CHECK_S = 5.0
 SIGN_IN = "/users"
@@ -22,6 +23,8 @@ NEEDED = ("/candidates", "/applications", "/jobs")
 HELPFUL = ("/job_interview_stages", "/rejection_reasons", "/sources", "/departments", "/offices")
 """Without these the fields that they name are not visible; the rest works."""
 HELPFUL_LEGACY = ("/job_stages", "/rejection_reasons")
+CUSTOM = ("/custom_fields", "/custom_field_options")
+"""Without these no custom field is written; they are read all the same. Asked for where a mapping names some."""
 JOB_BOARD = "job board"
 """Without it jobs show no description and no location (`config.board_token`)."""
 
@@ -41,7 +44,9 @@ async def check_connection(lists: Lists, config: Config, board: Board | None = N
     signed_in = await _try_list(lists, SIGN_IN)
     tried = [signed_in]
     if signed_in.check.ok:
-        helpful = HELPFUL_LEGACY if lists.is_legacy else HELPFUL
+        helpful: tuple[str, ...] = HELPFUL_LEGACY if lists.is_legacy else HELPFUL
+        if written := sorted(config.custom_fields.keys() - {EntityType.JOB}):
+            helpful += (f"{CUSTOM[0]}/{written[0].value}",) if lists.is_legacy else CUSTOM
         tries = [_try_list(lists, path) for path in (*NEEDED, *helpful)]
         if board is not None:
             tries.append(_try(lists.api.http.clock, JOB_BOARD, board.look(content=False)))

@@ -8,6 +8,7 @@ one field at a time. Options are written by id, and found by name in the account
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ from shared.adapters.greenhouse.custom_values import SELECTS, body_of, is_closed
 from shared.adapters.greenhouse.lists import Lists
 from shared.adapters.greenhouse.names import AGAIN_AFTER_S, MOST_IDS, Dictionary, Names
 from shared.adapters.http import Answer
-from shared.errors import AuthFailed, InvalidPayload, Rejected
+from shared.errors import InvalidPayload, Rejected
 from shared.model import EntityType
 from shared.model.fields import CUSTOM_FIELDS
 
@@ -62,8 +63,8 @@ class CustomFieldWriter:
         Send *body* with what *value*, the whole set, says onto a record that shows *raw*.
 
         Return the last answer (None: there was nothing to say) and the refusal of the fields that can't be written, by
-        key: the others are written all the same. Raises what *send* raises for anything but these fields, AuthFailed
-        where the definitions are hidden.
+        key: the others are written all the same. Raises what *send* raises for anything but these fields, and Rejected
+        where the definitions are hidden: nothing was sent then.
         """
         shown, wanted = shown_fields(raw) or {}, self._wanted(value)
         known = await self._definitions(wanted)
@@ -113,13 +114,12 @@ class CustomFieldWriter:
         wanted = self._wanted(value)
         if not wanted:
             return {}
-        known = await self._definitions(wanted)
         entries: list[Body] = []
-        for key, one in wanted.items():
-            try:
-                entries.append(self._entry(key, one, known))
-            except Rejected:
-                continue
+        with suppress(Rejected):
+            known = await self._definitions(wanted)
+            for key, one in wanted.items():
+                with suppress(Rejected):
+                    entries.append(self._entry(key, one, known))
         return {CUSTOM_FIELDS: entries} if entries else {}
 
     def _wanted(self, value: JsonValue) -> dict[str, JsonValue]:
@@ -193,9 +193,8 @@ class CustomFieldWriter:
         rows, _ = await self._names.rows(dictionary)
         if rows is None:
             needs = self._lists.permission(dictionary.path, "list")
-            raise AuthFailed(
-                f"Greenhouse hides what custom fields there are ({needs})", remedy=f"grant {needs}", status=403
-            )
+            # Not AuthFailed, which would stop all that goes on with this account.
+            raise refused(f"Greenhouse hides what custom fields there are: grant {needs}")
         return rows
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.errors import AuthFailed, Rejected
+from shared.errors import Rejected
 from shared.model import EntityType, JsonValue, Record
 from tests.contract.greenhouse.conftest import Account, Start
 
@@ -218,12 +218,36 @@ async def test_v3_says_the_whole_set_or_nothing(start: Start) -> None:
     assert base.fetch("candidates", int(record.external_id)) == row
 
 
-async def test_hidden_definitions_name_the_permission(start: Start) -> None:
+async def test_hidden_definitions_refuse_these_fields_alone_and_name_the_permission(start: Start) -> None:
     account = await start(config=mapping(candidate=["headline"]))
     await account.control("PATCH", "/access", {"denied_scopes": ["harvest:custom_fields:list"]})
     record = await first(account)
-    with pytest.raises(AuthFailed, match="harvest:custom_fields:list"):
+    with pytest.raises(Rejected, match="grant harvest:custom_fields:list") as raised:
         await written(account, record, [{"name": "headline", "value": "Baker"}])
+    assert raised.value.field == FIELDS
+    report = await account.adapter.check()
+    assert report.ok
+    assert [check.name for check in report.checks if not check.ok] == ["custom fields"]
+    made = await account.adapter.create(
+        CANDIDATE, {"first_name": "Zoe", "email": "z@example.org", FIELDS: elements({"headline": "Baker"})}
+    )
+    assert made.external_id
+
+
+@pytest.mark.parametrize(
+    ("version", "names"), [("v3", {"custom fields", "custom field options"}), ("v1", {"custom fields/application"})]
+)
+async def test_the_report_asks_for_definitions_where_some_are_written(
+    start: Start, version: str, names: set[str]
+) -> None:
+    account = await start(version)
+    plain = {check.name for check in (await account.adapter.check()).checks}
+    of_jobs = account.connected_again(version, **mapping(job=["budget"]))
+    assert {check.name for check in (await of_jobs.adapter.check()).checks} == plain
+    named = account.connected_again(version, **mapping(candidate=["headline"], application=["priority"]))
+    checks = (await named.adapter.check()).checks
+    assert {check.name for check in checks} - plain == names
+    assert all(check.ok for check in checks)
 
 
 async def test_a_field_that_is_taken_away_blanks_nothing(start: Start) -> None:

@@ -13,6 +13,7 @@ from sandbox.vendors.greenhouse.settings import Settings as SimulatorSettings
 from shared.model import EntityType
 from tests.fixtures.postgres import Database
 from tests.fixtures.storage import StorageAccount
+from tests.integration.sync.test_parity import compare
 from tests.integration.sync.test_reconcile import an_application
 from tests.integration.sync.world import World, connect, settings_for
 
@@ -177,6 +178,24 @@ async def test_a_field_that_no_mapping_names_stays_here_and_costs_no_call(world:
     await world.edit_at_vendor("candidates", row["id"], {f"{FIELDS}.years_of_experience": 31})
     await world.pull(CANDIDATE)
     assert await here(world, CANDIDATE, row["id"]) == mine | {YEARS: 31}
+
+
+async def test_a_comparison_finds_no_drift_in_fields_that_no_mapping_names(world: World) -> None:
+    row = await a_candidate(world)
+    await edit(world, CANDIDATE, row["id"], await here(world, CANDIDATE, row["id"]) | {"Shoe size": 43})
+    await world.drain()
+    for entity in EntityType:
+        run = await compare(world, entity)
+        assert (run["status"], run["drift"]) == ("complete", 0), run["differences"]
+    await world.edit_at_vendor("candidates", row["id"], {f"{FIELDS}.years_of_experience": 40})
+    run = await compare(world)
+    assert run["differences"][str(row["id"])]["units"] == [FIELDS]
+    await world.drain()
+    assert await here(world, CANDIDATE, row["id"]) == {
+        NOTICE: row[FIELDS]["notice_period"]["value"],
+        YEARS: 40,
+        "Shoe size": 43,
+    }
 
 
 async def test_an_option_that_the_vendor_doesn_t_know_is_an_issue_that_names_the_field(world: World) -> None:
