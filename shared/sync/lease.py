@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from shared import telemetry
 from shared.adapters.http import WHOLE_CALL_S, calling
 from shared.errors import LeaseLost, LiaisonError
 from shared.store.database import Database
@@ -19,6 +20,8 @@ from shared.store.ledger import Job, Ledger
 
 MARGIN_S = 5.0
 """By this much the lease must outlast the longest vendor call."""
+
+log = telemetry.get_logger(__name__)
 
 
 class Lease:
@@ -63,6 +66,8 @@ class Lease:
                 await self._renew()
             except LiaisonError:
                 continue  # tested again before the next call, which will not be made
+            except Exception:  # a heartbeat that ends unseen would cost the job its lease, and nobody knew why
+                log.exception("lease_not_renewed")
 
     def _pause_s(self) -> float:
         """Return a third of the lease's time; less where less is left, as after a renewal that failed."""

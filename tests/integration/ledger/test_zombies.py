@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Sequence
 from datetime import datetime
 
 import pytest
 
+from shared import telemetry
 from shared.adapters.http import before_call
 from shared.errors import LeaseLost
 from shared.store.ledger import Job, JobRequest
 from shared.sync.endings import Done, Ending
 from shared.sync.lease import Lease
+from shared.telemetry.capture import Captured
 from tests.fixtures.waiting import until
 from tests.integration.ledger.ground import Ground, Place
 from tests.integration.ledger.workshop import Workshop, message_for
@@ -160,6 +163,28 @@ async def test_a_lease_that_was_lost_stays_lost(workshop: Workshop, ground: Grou
     for _ in range(2):
         with pytest.raises(LeaseLost):
             await lease.test()
+
+
+async def test_the_heartbeat_outlives_what_nobody_foresaw(workshop: Workshop, ground: Ground, place: Place) -> None:
+    """A renewal that raises something else than our own errors is told, and tried again."""
+
+    async def handler(job: Job) -> Ending:
+        before = (await ground.job_row(job.id))["lease_until"]
+        await ground.admin.execute("REVOKE UPDATE ON sync_queue FROM liaison_app")
+        await until(lambda: _has_logged(logged))
+        await ground.admin.execute("GRANT UPDATE ON sync_queue TO liaison_app")
+        await until(lambda: _is_later(ground, job, before))
+        return Done()
+
+    workshop.handle(handler)
+    job_id = await place.ask("k")
+    with telemetry.captured() as logged:
+        await workshop.runner(lease_s=SHORT_S).answer(message_for(job_id, place.company_id), NORMAL)
+    assert (await ground.job_row(job_id))["status"] == "completed"
+
+
+async def _has_logged(logged: Sequence[Captured]) -> bool:
+    return any(each.event == "lease_not_renewed" for each in logged)
 
 
 async def test_the_heartbeat_outlives_a_database_that_was_away(
