@@ -217,3 +217,22 @@ def test_a_version_that_was_overtaken_is_refused() -> None:
     assert planned(integration(), {"name": "x"}, expected=3).columns == {"name": "x"}
     with pytest.raises(Conflict):
         planned(integration(), {"name": "x"}, expected=2)
+
+
+def test_a_mapping_calls_nobody_and_is_followed_by_a_look_at_everything() -> None:
+    body = {"config": {"mapping": {"candidate": {"exclude": ["phone"], "where": "True"}}}}
+    change = planned(integration(), body)
+    assert change.connection is None
+    assert change.remapped == [EntityType.CANDIDATE, EntityType.APPLICATION]
+    mapped = integration(config={**integration().config, **body["config"]})
+    assert planned(mapped, body).remapped == []
+    assert planned(mapped, {"config": {"client_id": "c"}}).remapped == []
+    assert planned(integration(sync_enabled=False), body).remapped == []
+    assert planned(integration(sync_enabled=False), {**body, "sync_enabled": True}).remapped != []
+    assert planned(mapped, {"config": {"mapping": None}}).columns["config"].get("mapping") is None
+
+
+def test_a_mapping_that_can_not_be_one_is_not_planned() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        planned(integration(), {"config": {"mapping": {"candidate": {"where": "salary > 3"}}}})
+    assert refused.value.field == "config.mapping.candidate.where"
