@@ -26,7 +26,7 @@ from shared.store.records import RecordWrite, StoredRecord
 from shared.store.removals import REVOKED
 from shared.store.store import Store
 from shared.sync import waiting
-from shared.sync.identity import candidate_identity
+from shared.sync.identity import application_identity, candidate_identity
 from shared.sync.priorities import MANUAL_RECORD, RECONCILE
 from shared.sync.suppression import Suppression
 
@@ -76,6 +76,7 @@ class Archives:
         nothing is left of it, somebody else has taken its place, or it is no longer at *expected_version*.
         """
         async with self._database.company(company_id) as tx:
+            await self._hold_place(tx, entity, record_id)
             record = await self._locked(tx, entity, record_id, expected_version)
             if record.archived_at is None:
                 return
@@ -88,6 +89,14 @@ class Archives:
             await self._store.records.update(tx, APPLICATION, [_restored(each) for each in children])
             knocks = await self._look_again(tx, links, {REVOKED: True} if was_sent else {})
         await self._knocker.send(knocks)
+
+    async def _hold_place(self, tx: Transaction, entity: EntityType, record_id: UUID) -> None:
+        """Let nobody take the record's address or place meanwhile. As in a pull, before any record is locked."""
+        await self._store.record_merges.hold_still(tx)
+        known = (await self._store.records.get(tx, entity, [record_id])).get(record_id)
+        identity = None if known is None else _identity(known)
+        if identity is not None:
+            await self._store.records.lock_identities(tx, [identity])
 
     async def _locked(
         self, tx: Transaction, entity: EntityType, record_id: UUID, expected_version: int | None
@@ -117,13 +126,15 @@ class Archives:
                 raise Conflict("its e-mail address or phone is suppressed: whoever holds it was erased")
             await self._require_no_namesake(tx, record)
             return
-        candidate_id, job_id = (UUID(str(record.data[name])) for name in ("candidate_id", "job_id"))
+        candidate_id = UUID(str(record.data["candidate_id"]))
         candidate = await self._store.records.fetch(tx, CANDIDATE, candidate_id)
         if candidate.archived_at is not None:
             raise Conflict(
                 "its candidate is archived", remedy=f"POST /api/candidates/{candidate_id}/restore, then this again"
             )
-        other = await self._store.records.application_of(tx, candidate_id, job_id)
+        if record.data.get("job_id") is None:
+            return  # a prospect's: there may be several
+        other = await self._store.records.application_of(tx, candidate_id, UUID(str(record.data["job_id"])))
         if other is not None:
             raise Conflict(f"application {other} has taken its place: same candidate, same job")
 
@@ -131,7 +142,6 @@ class Archives:
         identity = candidate_identity(record.data)
         if identity is None:
             return
-        await self._store.records.lock_identities(tx, [identity])
         for holder in (await self._store.records.find_by_email(tx, record.id, [identity])).get(identity, []):
             raise Conflict(
                 f"candidate {holder.id} holds this e-mail address by now",
@@ -189,6 +199,10 @@ class Archives:
     async def _links(self, tx: Transaction, records: Sequence[StoredRecord]) -> list[Link]:
         found = await self._store.links.of_records(tx, [each.id for each in records])
         return [link for record_links in found.values() for link in record_links]
+
+
+def _identity(record: StoredRecord) -> str | None:
+    return candidate_identity(record.data) if record.entity is CANDIDATE else application_identity(record.data)
 
 
 def _syncs(integration: IntegrationRow, entity: EntityType) -> bool:

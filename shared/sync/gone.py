@@ -64,7 +64,7 @@ class Gone:
             record = records.get(locked.internal_id)
             if record is not None and record.archived_by is not None:
                 return Done("gone", await self._follow_our_own(tx, work, locked))
-            if await self._was_revoked(tx, locked):
+            if await self._was_revoked(tx, work, locked):
                 return Done("gone", await self._part_of_restored(tx, work, locked))
             verdict = await self._brake.ask(tx, work.integration, locked)
             if verdict is Verdict.HELD:
@@ -83,9 +83,12 @@ class Gone:
         *fence*: a ticket taken after the vendor has deleted it for us. What was asked for earlier and shows it alive is
         not believed.
         """
+        await self._let_go(tx, link, fence)
+        return await self._ask_for_children(tx, work, link)
+
+    async def _let_go(self, tx: Transaction, link: Link, fence: int = 0) -> None:
         await self._store.links.update(tx, [as_gone(link, fence)])
         await self._applier.part(tx, link)
-        return await self._ask_for(tx, await self._children(tx, work, link))
 
     async def _follow_our_own(self, tx: Transaction, work: Work, link: Link) -> list[Knock]:
         """The record was archived here: end the link, and what was asked of the vendor for it."""
@@ -100,7 +103,10 @@ class Gone:
         await self._store.logs.write(tx, [removal_row(work, link, LogAction.DELETED, LogStatus.SUCCESS, rule)])
         return knocks
 
-    async def _was_revoked(self, tx: Transaction, link: Link) -> bool:
+    async def _was_revoked(self, tx: Transaction, work: Work, link: Link) -> bool:
+        """Whether the record was restored after a delete of ours was sent; the job that was asked for then knows."""
+        if work.job is None or not work.job.payload.get(REVOKED):
+            return False
         removal = (await self._store.removals.lock(tx, [link.id])).get(link.id)
         return removal is not None and removal.state == REVOKED
 
@@ -118,13 +124,14 @@ class Gone:
         return knocks
 
     async def _end(self, tx: Transaction, work: Work, link: Link, record: StoredRecord | None) -> Sequence[Knock]:
-        knocks = await self.part(tx, work, link)
+        await self._let_go(tx, link)
         reason = await self._kept_because(tx, work, link, record)
         if record is not None and reason is None:
             write = RecordWrite(
                 record.id, record.entity, record.data, record.stamps, based_on=record.version, is_archived=True
             )
             await self._store.records.update(tx, link.entity, [write])
+        knocks = await self._ask_for_children(tx, work, link)
         await self._log(tx, work, link, LogStatus.SUCCESS, rule="gone_at_vendor", archived=reason is None, kept=reason)
         return knocks
 
@@ -142,32 +149,26 @@ class Gone:
         rules = self._applier.book(work).for_link(link.id)
         return "edited_here" if edited_here(record, link, rules) else None
 
-    async def _children(self, tx: Transaction, work: Work, link: Link) -> list[Link]:
-        """Return the live links of a candidate's applications: a deleted candidate's get no event of their own."""
+    async def _ask_for_children(self, tx: Transaction, work: Work, link: Link) -> list[Knock]:
+        """Applications of a deleted candidate get no event of their own, so each is asked for."""
         if link.entity is not EntityType.CANDIDATE:
             return []
         children = await self._store.records.applications_of(tx, link.internal_id)
         linked = await self._store.links.of_records(tx, children)
-        return [
-            each
-            for links in linked.values()
-            for each in links
-            if each.integration_id == work.integration.id and each.state == "live"
-        ]
-
-    async def _ask_for(self, tx: Transaction, links: Sequence[Link]) -> list[Knock]:
         return await self._store.ledger.enqueue(
             tx,
             [
                 JobRequest(
                     each.integration_id,
                     RECONCILE,
-                    each.entity,
+                    EntityType.APPLICATION,
                     str(each.internal_id),
                     Direction.INBOUND,
                     WEBHOOK_SIGNAL,
                 )
+                for links in linked.values()
                 for each in links
+                if each.integration_id == work.integration.id and each.state == "live"
             ],
         )
 

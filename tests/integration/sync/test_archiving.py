@@ -405,6 +405,17 @@ async def test_an_archived_application_that_lives_on_there_is_restored_and_not_s
     assert str(refused.value.remedy) == f"POST /api/applications/{child['id']}/restore"
 
 
+async def test_an_application_without_a_job_comes_back(world: World) -> None:
+    await world.pull()
+    prospect = await world.row(
+        "SELECT id FROM records WHERE entity_type = 'application' AND data ->> 'job_id' IS NULL ORDER BY id LIMIT 1"
+    )
+    await archive(world, prospect["id"], APPLICATION)
+    await restore(world, prospect["id"], APPLICATION)
+    found = await world.row("SELECT archived_at FROM records WHERE id = %(id)s", id=prospect["id"])
+    assert found["archived_at"] is None
+
+
 async def test_somebody_who_took_the_address_meanwhile_stands_in_the_way(world: World) -> None:
     await world.pull()
     (person,) = await people(world)
