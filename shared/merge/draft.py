@@ -52,8 +52,9 @@ class Draft:
 
     def outcome(self) -> Outcome:
         """Return what was decided."""
-        for name in self.take.keys() & self.rules.fields.keys():
-            self.take[name] = with_left_out(self.rules.fields[name], self.take[name], self.ours.values.get(name))
+        for name, what in self.rules.fields.items():
+            if name in self.take:
+                self.take[name] = with_left_out(what, self.take[name], self.ours.values.get(name))
         return Outcome(
             take=self.take,
             push=self.push,
