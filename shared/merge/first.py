@@ -180,11 +180,12 @@ class _Notes:
         if not elements:
             self.units[name] = []
             return
+        name_of_wholes = whole_name(name)
         for form, (whole, _) in elements.items():
             texts.append(f"{name}\0{form}")
             has_more.append(bool(whole))
             if whole:
-                texts.append(f"{whole_name(name)}\0{whole_form(form, whole)}")
+                texts.append(f"{name_of_wholes}\0{whole_form(form, whole)}")
         self.sets.append((name, has_more))
         self._take(unit, value, [element for _, element in elements.values()])
 
