@@ -36,6 +36,7 @@ from shared.sync.examining import Finding, Kind, examine
 from shared.sync.observations import Observation, RuleBook, observe, references_of, resolved
 from shared.sync.pinning import Pinner
 from shared.sync.priorities import FULL_COMPARISON, RECONCILE
+from shared.sync.restarting import begun_again
 from shared.sync.suppression import Suppression
 from shared.sync.true_records import TrueRecords
 from shared.sync.work import Work
@@ -128,12 +129,13 @@ class Comparer:
             book = self._applier.book(Work(integration, type(adapter), job.entity, job))
             try:
                 return await self._compare(_Execution(job, run, integration, book, adapter))
-            except CursorExpired:
-                async with self._database.company(job.company_id) as tx:
-                    await self._store.ledger.guard(tx, job)
-                    await self._parity.restart(tx, run.id)
-                return Continue()
             except (Permanent, AuthFailed) as error:
+                again = begun_again(job) if isinstance(error, CursorExpired) else None
+                if again is not None:
+                    async with self._database.company(job.company_id) as tx:
+                        await self._store.ledger.guard(tx, job)
+                        await self._parity.restart(tx, run.id)
+                    return again
                 async with self._database.company(job.company_id) as tx:
                     await self._store.ledger.guard(tx, job)
                     await self._parity.end(tx, run, "failed", error=f"{error.code}: {error}")

@@ -37,6 +37,7 @@ from shared.sync.merging import Merged
 from shared.sync.observations import Observation, RuleBook, observe
 from shared.sync.priorities import INCREMENTAL_PULL, PULL, RECONCILE, WEBHOOK_SIGNAL
 from shared.sync.quarantine import refused_by_database
+from shared.sync.restarting import begun_again
 from shared.sync.run_evidence import evidence_of, missing_records, status_of, tell_of_missing
 from shared.sync.wakeups import wake_what_is_over
 from shared.sync.work import Applied, Work
@@ -115,13 +116,14 @@ class Puller:
             pull = _Pull(job, run, work, self._applier.book(work), adapter)
             try:
                 return await self._pull(pull)
-            except CursorExpired:
-                # Nothing is lost: the run starts over from its own beginning, and known pages cost no writes.
-                async with self._database.company(job.company_id) as tx:
-                    await self._store.ledger.guard(tx, job)
-                    await self._store.runs.move_cursor(tx, integration.id, job.entity, run.id, None)
-                return Continue()
             except (Permanent, AuthFailed) as error:
+                again = begun_again(job) if isinstance(error, CursorExpired) else None
+                if again is not None:
+                    # Nothing is lost: the run starts over from its own beginning, and known pages cost no writes.
+                    async with self._database.company(job.company_id) as tx:
+                        await self._store.ledger.guard(tx, job)
+                        await self._store.runs.move_cursor(tx, integration.id, job.entity, run.id, None)
+                    return again
                 await self._end(job, run, RunStatus.FAILED, error=f"{error.code}: {error}")
                 raise
 
