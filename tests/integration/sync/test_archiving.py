@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -247,6 +248,21 @@ async def test_pain_07_a_bulk_archive_is_braked_and_approved(pulled: World) -> N
     assert await pulled.services.deletes.approve(pulled.company_id, pulled.integration_id, actor="jo") == 3
     await pulled.drain()
     assert ids & await at_vendor(pulled) == set()
+
+
+async def test_pain_07_deletes_that_are_under_way_count_at_the_brake(pulled: World) -> None:
+    """Four workers at once, and a vendor that takes its time: what was sent counts before it is known to be gone."""
+    await configure(pulled, "delete_brake", '{"count": 2, "share": 0.0}')
+    await pulled.control.post(
+        "/faults", json={"kind": "latency", "method": "DELETE", "path": "/v3/candidates", "seconds": 0.5, "times": 9}
+    )
+    pairs = await people(pulled, 6)
+    for each in pairs:
+        await archive(pulled, each.record_id)
+    await asyncio.gather(*(pulled.drain() for _ in range(4)))
+    await pulled.drain()
+    assert len({each.external_id for each in pairs} & await at_vendor(pulled)) == 4
+    assert "delete_brake" in await open_issues(pulled)
 
 
 async def test_pain_07_a_bulk_archive_that_is_rejected_leaves_the_vendor_alone_for_good(pulled: World) -> None:
