@@ -79,7 +79,7 @@ def join(entity: EntityType, survivor: Ours, other: Ours, choices: Mapping[str, 
         if side == BOTH:
             united = _united(entity, unit, survivor.values, other.values)
             values[unit.name] = united
-            stamps[unit.name] = decided
+            _sign_united(entity, unit, united, (survivor, other), stamps, decided)
         elif side == Keep.OTHER:
             _copy(unit, other, values, stamps)
         if unit.name in choices:
@@ -121,6 +121,23 @@ def part(
         {side: tuple(units) for side, units in changed.items()},
         tuple(stayed),
     )
+
+
+def _sign_united(
+    entity: EntityType,
+    unit: Unit,
+    united: JsonValue,
+    sides: tuple[Ours, Ours],
+    stamps: dict[str, Stamp],
+    decided: Stamp,
+) -> None:
+    """A set that one of the two held already keeps that side's stamp: nobody has changed it."""
+    whole = Ours({unit.name: united}, {})
+    holder = next((side for side in sides if _alike(entity, unit, whole, side)), None)
+    if holder is None:
+        stamps[unit.name] = decided
+    elif unit.name in holder.stamps:
+        stamps[unit.name] = holder.stamps[unit.name]
 
 
 def _units(entity: EntityType, one: Ours, other: Ours) -> list[Unit]:

@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from shared.merge.base_codec import decode_base
+from shared.merge.rows import Row
 from shared.merge.state import Base, Stamp, State
 from shared.model import UNITS, JsonObject, Unit
 from shared.past.changes import Change
@@ -19,7 +20,7 @@ from shared.store.records import StoredRecord
 from shared.sync.chronicle import CONTESTED
 from shared.sync.stamps import decode_stamps
 
-_CONTESTED = frozenset(str(rule) for rule in CONTESTED)
+_CONTESTED = frozenset(str(rule) for rule in (*CONTESTED, Row.DECIDED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +78,8 @@ def rule_and_actor(stamp: Stamp) -> tuple[str, str | None]:
     return rule, actor or None
 
 
-def _of(known: Known, unit: Unit, side: HistorySide) -> Iterator[Change]:
-    return (each for each in known.changes if each.side is side and unit.name in each.units)
+def _of(known: Known, unit: Unit, *sides: HistorySide) -> Iterator[Change]:
+    return (each for each in known.changes if each.side in sides and unit.name in each.units)
 
 
 def _origin(known: Known, stamp: Stamp | None) -> JsonObject:
@@ -107,20 +108,23 @@ def _bracket(last: Change | None, unit: Unit, stamp: Stamp | None) -> JsonObject
 
 
 def _lost(known: Known, unit: Unit, name: str, stamp: Stamp | None, last: Change | None) -> Iterator[JsonObject]:
-    """Yield the values that lost against the one that stands."""
-    if last is not None and stamp is not None and stamp.rule in _CONTESTED and name in last.values:
+    """Yield the values that lost against the one that stands; against a decision, all that it replaced anywhere."""
+    rule = None if stamp is None else rule_and_actor(stamp)[0]
+    if last is not None and rule in _CONTESTED and name in last.values:
         older = last.stamps.get(unit.name)
-        yield {
-            "value": last.values[name],
-            **origin_of(older.source if older is not None else "portal", known.platforms),
-            "at": None if older is None else older.at.isoformat(),
-        }
+        if last.values[name] != known.record.data.get(name):
+            yield {
+                "value": last.values[name],
+                **origin_of(older.source if older is not None else "portal", known.platforms),
+                "at": None if older is None else older.at.isoformat(),
+            }
+    sides = (HistorySide.LOST, HistorySide.THEIRS) if rule == Row.DECIDED else (HistorySide.LOST,)
     seen: list[tuple[JsonValue, str]] = []
-    for change in _of(known, unit, HistorySide.LOST):
+    for change in _of(known, unit, *sides):
         if last is not None and change.at < last.at:
             return  # lost against a value that is gone as well
         told = (change.values.get(name), change.source)
-        if name in change.values and told not in seen:
+        if name in change.values and told[0] != known.record.data.get(name) and told not in seen:
             seen.append(told)
             yield {
                 "value": change.values[name],

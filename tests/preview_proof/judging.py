@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
@@ -87,13 +87,17 @@ class Judged:
     faults: list[str]
 
 
-def judge(shown: Preview, before: Snapshot, after: Snapshot) -> Judged:
-    """Hold what happened between *before* and *after* against what was *shown*, record by record and field by field."""
+def judge(shown: Preview, before: Snapshot, after: Snapshot, refused: Collection[str]) -> Judged:
+    """
+    Hold what happened between *before* and *after* against what was *shown*, record by record and field by field.
+
+    *refused*: people whom the vendor did not let us write as we wanted, by its id. A preview can't know that.
+    """
     rows = [row for each in shown.entities for row in each.rows]
     faults = [
         *_actions(rows, before, after),
         *_values(rows, before, after),
-        *_writes(rows, before, after),
+        *_writes(rows, before, after, refused),
         *_conflicts(rows, before, after),
     ]
     fields = Counter(diff.what for row in rows for diff in row.fields)
@@ -143,7 +147,7 @@ def _values(rows: Iterable[PreviewRow], before: Snapshot, after: Snapshot) -> It
             yield from _differences(f"candidate {row.external_id} as it was made", there, made)
 
 
-def _writes(rows: Iterable[PreviewRow], before: Snapshot, after: Snapshot) -> Iterator[str]:
+def _writes(rows: Iterable[PreviewRow], before: Snapshot, after: Snapshot, refused: Collection[str]) -> Iterator[str]:
     """The vendor's people change in the fields that are shown as pushed, to what they become, and in no other."""
     pushed = {
         row.external_id: {each.field: each.becomes for each in row.fields if each.what == "push"}
@@ -151,6 +155,8 @@ def _writes(rows: Iterable[PreviewRow], before: Snapshot, after: Snapshot) -> It
         if row.entity is EntityType.CANDIDATE
     }
     for external_id, shown in before.people.items():
+        if external_id in refused:
+            continue
         expected = _led({**shown, **pushed.get(external_id, {})})
         yield from _differences(f"the vendor's candidate {external_id}", expected, after.people[external_id])
 

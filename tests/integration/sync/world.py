@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -21,6 +21,7 @@ from shared.model import Direction, EntityType
 from shared.settings import Settings, load_settings
 from shared.store.companies import Companies
 
+JWT_SECRET = "s" * 40
 QUEUES = ((1, 3), (4, 7), (8, 10))
 
 
@@ -31,7 +32,7 @@ def settings_for(app_dsn: str, storage: str, **more: str) -> Settings:
             "DATABASE_URL": app_dsn,
             "AzureWebJobsStorage": storage,
             "ENCRYPTION_SECRET": base64.b64encode(b"k" * 32).decode(),
-            "AUTH_JWT_SECRET": "s" * 40,
+            "AUTH_JWT_SECRET": JWT_SECRET,
             "OUTGOING_ALLOW_LOOPBACK": "true",
             "OUTBOUND_NEEDS_PREVIEW": "false",
             "SYNC_LEASE_SECONDS": "60",
@@ -50,6 +51,8 @@ class World:
     integration_id: UUID
     admin_dsn: str
     control: httpx.AsyncClient
+    ran: list[UUID] = field(default_factory=list)
+    """Jobs, in the order in which `drain` ran them."""
 
     async def drain(self, *, most: int = 500) -> int:
         """Run due jobs of every priority until none is due; return how many ran."""
@@ -66,6 +69,7 @@ class World:
             if claim is None:
                 return ran
             await self.services.runner.run(claim)
+            self.ran.append(claim.job_id)
             ran += 1
         raise AssertionError(f"jobs are still due after {most}")
 
@@ -149,6 +153,19 @@ async def connect_with(
     company_id = uuid4()
     async with services.database.company(company_id) as tx:
         await Companies().create(tx, "Acme")
+    return await connect_one_more(services, company_id, simulator, admin_dsn, directions=directions, **config)
+
+
+async def connect_one_more(
+    services: Services,
+    company_id: UUID,
+    simulator: GreenhouseSimulator,
+    admin_dsn: str,
+    *,
+    directions: str = "both",
+    **config: Any,
+) -> World:
+    """Connect a company that is there to *simulator*; return it as a world of that integration."""
     addresses = simulator.addresses()
     created = await Integrations.of(services).create(
         company_id,
