@@ -67,6 +67,11 @@ PIECES = (
         (PYTHON, "-m", "tests.preview_proof", "--seeds", "1-300", "--keep", ".local/previews.json"),
         resumes=True,
     ),
+    Piece(
+        "the past of 1,000 records",
+        (PYTHON, "-m", "tests.past_proof", "--stories", "1-16", "--keep", ".local/past.json"),
+        resumes=True,
+    ),
     Piece("20 kill points", (PYTHON, "-m", "tests.acceptance.kill_points", "--points", "20"), resumes=True),
     Piece("50 kills", (PYTHON, "-m", "tests.acceptance.kills", "--kills", "50"), resumes=True, limit_seconds=3600),
     Piece("ten minutes of intake", (PYTHON, "-m", "tests.acceptance.intake", "--seconds", "600"), limit_seconds=1800),

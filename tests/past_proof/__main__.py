@@ -1,7 +1,7 @@
 """
-`python -m tests.past_proof --stories 1-25`: explanations name the true writer of every field, and `?at=` tells what was.
+`python -m tests.past_proof --stories 1-16`: explanations name the true writer of every field, `?at=` tells what was.
 
-Each story is a company with two Greenhouse accounts, edited on all sides (tests/past_proof/story.py) under the eyes of a
+Each story is a company with two Greenhouse accounts, edited on all sides (tests/past_proof/story.py), under the eyes of a
 witness. Exit code 1 when anything is told otherwise. `--keep FILE` remembers what went well on these very sources.
 """
 
@@ -27,8 +27,8 @@ ACCOUNT = "proof"
 def main() -> int:
     """Prove and print; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.past_proof", description=__doc__)
-    parser.add_argument("--stories", default="1-25", help="first-last, or one")
-    parser.add_argument("--moments", type=int, default=10, help="of each story, with one answer alone")
+    parser.add_argument("--stories", default="1-16", help="first-last, or one")
+    parser.add_argument("--moments", type=int, default=13, help="of each story, with one answer alone")
     parser.add_argument("--keep", type=Path, help="remember in this file what went well")
     asked = parser.parse_args()
     first, _, last = asked.stories.partition("-")

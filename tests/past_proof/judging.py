@@ -23,7 +23,7 @@ async def explained(call: Caller, witness: Witness, conflicts: Mapping[tuple[UUI
     told, faults = 0, []
     for record_id, data in witness.now.records.items():
         reply = await call("GET", f"/api/candidates/{record_id}/explain")
-        if reply.status != 200:  # noqa: PLR2004
+        if reply.status != 200:
             faults.append(f"{record_id}: {reply.text}")
             continue
         fields = reply.body["fields"]
@@ -118,9 +118,9 @@ async def looked_back(call: Caller, witness: Witness, count: int, seed: int) -> 
         answers = witness.at(moment, record_id)
         reply = await call("GET", f"/api/candidates/{record_id}?at={quote(moment.isoformat())}")
         told = None
-        if reply.status == 200:  # noqa: PLR2004
+        if reply.status == 200:
             told = {name: reply.body[name] for name in FIELDS[CANDIDATE] if reply.body[name] is not None}
-        elif reply.status != 404:  # noqa: PLR2004
+        elif reply.status != 404:
             faults.append(f"{record_id} at {moment}: {reply.text}")
         if told not in answers:
             faults.append(f"{record_id} at {moment}: {told}, was {answers}")

@@ -19,9 +19,9 @@ from shared.security.identity import Role, mint_token
 from tests.integration.api.calling import Caller
 from tests.integration.sync.world import JWT_SECRET, World, connect_one_more, connect_with
 from tests.past_proof.judging import explained, looked_back
-from tests.past_proof.story import Story
+from tests.past_proof.story import ROUNDS, Story
 
-PEOPLE = 28
+PEOPLE = 60
 """At the first vendor; the second has half as many of the same."""
 
 
@@ -48,7 +48,9 @@ class Verdict:
         self.faults += other.faults
 
 
-async def prove(services: Services, admin_dsn: str, seed: int, *, moments: int, people: int = PEOPLE) -> Verdict:
+async def prove(
+    services: Services, admin_dsn: str, seed: int, *, moments: int, people: int = PEOPLE, rounds: int = ROUNDS
+) -> Verdict:
     """Play the story of *seed* in a company of its own, and ask about it."""
     async with AsyncExitStack() as stack:
         accounts = await _accounts(stack, services, admin_dsn, seed, people)
@@ -56,7 +58,7 @@ async def prove(services: Services, admin_dsn: str, seed: int, *, moments: int, 
             await psycopg.AsyncConnection.connect(admin_dsn, autocommit=True, row_factory=dict_row)
         )
         story = Story(accounts, connection, seed)
-        await story.play()
+        await story.play(rounds)
         conflicts = {
             (row["record_id"], row["unit"]): str(row["id"])
             for row in await accounts[0].rows(

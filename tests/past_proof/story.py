@@ -10,19 +10,21 @@ from uuid import UUID
 
 import psycopg
 from psycopg.rows import DictRow
+from pydantic import JsonValue
 
 from shared.adapters.greenhouse.read import read_candidate
 from shared.errors import Conflict, InvalidInput
 from shared.merge.joining import Keep
-from shared.model import UNITS, EntityType
+from shared.model import UNITS, Direction
 from shared.store.ledger import JobRequest
 from shared.sync.bulk_resolution import resolve_many
 from shared.sync.priorities import RECONCILE, WEBHOOK_SIGNAL
-from shared.model import Direction
 from tests.integration.sync.world import World
-from tests.past_proof.witness import CANDIDATE, PORTAL, Data, Look, Place, Step, Witness
+from tests.past_proof.witness import CANDIDATE, Data, Look, Place, Step, Witness
 
-ROUNDS = 6
+ROUNDS = 4
+ACTS = 24
+"""Of people, in each round."""
 PEOPLE_HERE = 4
 """Entered in the portal before the first sync; some of them are a vendor's too."""
 
@@ -39,17 +41,21 @@ class Story:
         self.faults: list[str] = []
         self.acts: dict[str, int] = {}
         self.witness: Witness
+        self._pairs: list[tuple[UUID, UUID]] = []
+        """Survivor and other of each merge, the last one last."""
+        self._touched: list[tuple[World, str]] = []
+        """Who was edited at a vendor, and no worker has been told."""
 
-    async def play(self) -> None:
+    async def play(self, rounds: int) -> None:
         """Play the whole story; `witness` knows it then, and `faults` what came from nowhere."""
         self.witness = Witness(await self._look(await self._time()))
         for account in self._accounts:
-            for person in await self._people(account):
+            for person in self._people(account):
                 self._came_with(account, person)
         for _ in range(PEOPLE_HERE):
             await self._enter()
         await self._pull()
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             await self._round()
         await self._workers(self._drain)
 
@@ -58,7 +64,7 @@ class Story:
             (self._edit_here, 6), (self._edit_there, 8), (self._edit_both, 5), (self._new_there, 1), (self._decide, 3),
             (self._decide_many, 1), (self._merge, 1),
         ]  # fmt: skip
-        for _ in range(16):
+        for _ in range(ACTS):
             (way,) = self._rng.choices([way for way, _ in ways], [weight for _, weight in ways])
             self.acts[way.__name__] = self.acts.get(way.__name__, 0) + 1
             await way()
@@ -114,7 +120,7 @@ class Story:
     async def _enter(self) -> None:
         """Enter somebody, known to a vendor by e-mail or not."""
         fields: dict[str, Any] = {"first_name": "Ada", "last_name": f"King{self._mark()}", "skills": [self._mark()]}
-        people = [each for each in await self._people(self._world) if len(each["email_addresses"]) == 1]
+        people = [each for each in self._people(self._world) if len(each["email_addresses"]) == 1]
         if people and self._rng.random() < 0.7:
             person = self._rng.choice(people)
             fields |= {name: person[name] for name in ("first_name", "last_name") if person[name]}
@@ -157,9 +163,9 @@ class Story:
             return
         item = self._rng.choice(items)
         unit = UNITS[CANDIDATE][item["unit"]]
-        integration = self._rng.choice([each for each in self._accounts]).integration_id
+        integration = self._rng.choice(self._accounts).integration_id
         choice = self._rng.choice(["portal", "integration", "value"])
-        value = {name: f"Decided{self._mark()}" for name in unit.members}
+        value: dict[str, JsonValue] = {name: f"Decided{self._mark()}" for name in unit.members}
         if unit.name == "phone":
             value = {"phone": self._value_here("phone")}
         actor = self._actor()
@@ -200,14 +206,14 @@ class Story:
             look, step = await self._acted(merge, "merge", actor)
         except Conflict:
             return
-        self._merged.append((survivor, other))
+        self._pairs.append((survivor, other))
         self.witness.people_merged(look, step, survivor, other, choices)
 
     async def _part(self) -> None:
         """The last two that were made one are two again."""
-        if not self._merged:
+        if not self._pairs:
             return
-        _, other = self._merged.pop()
+        _, other = self._pairs.pop()
         actor = self._actor()
         try:
             parting = self._world.services.partings.part(self._world.company_id, other, actor=actor)
@@ -216,17 +222,13 @@ class Story:
             return
         self.witness.people_parted(look, step, other)
 
-    @property
-    def _merged(self) -> list[tuple[UUID, UUID]]:
-        return self.__dict__.setdefault("_pairs", [])
-
     # People at the vendors.
 
     async def _edit_there(self, place: Place | None = None, name: str | None = None) -> None:
         account, external_id = self._account(place) if place is not None else await self._somebody_there()
         names = ["title", "company", "preferred_name", "phone_numbers", "tags", "last_name"]
         chosen = [name] if name is not None else self._rng.sample(names, self._rng.randint(1, 2))
-        person = await self._person(account, external_id)
+        person = self._person(account, external_id)
         await self._patch(account, external_id, {each: self._value_there(each, person) for each in chosen})
 
     def _value_there(self, name: str, person: Mapping[str, Any]) -> Any:
@@ -253,10 +255,12 @@ class Story:
             return
         record_id = self._rng.choice(linked)
         place = self._rng.choice(self._places(record_id))
-        acts = [lambda: self._edit_here(record_id, ours), lambda: self._edit_there(place, theirs)]
-        self._rng.shuffle(acts)
-        for act in acts:
-            await act()
+        is_ours_first = self._rng.random() < 0.5
+        if is_ours_first:
+            await self._edit_here(record_id, ours)
+        await self._edit_there(place, theirs)
+        if not is_ours_first:
+            await self._edit_here(record_id, ours)
 
     async def _new_there(self) -> None:
         account = self._rng.choice(self._accounts)
@@ -273,7 +277,7 @@ class Story:
         self.witness.wrote_there(place, {}, shown, began, await self._time())
 
     async def _patch(self, account: World, external_id: str, body: Mapping[str, Any]) -> None:
-        before = read_candidate(await self._person(account, external_id)).visible()
+        before = read_candidate(self._person(account, external_id)).visible()
         began = await self._time()
         response = await account.control.patch(f"/candidates/{external_id}?webhooks=false", json=dict(body))
         response.raise_for_status()
@@ -281,10 +285,6 @@ class Story:
         after = read_candidate(response.json()).visible()
         self.witness.wrote_there((str(account.integration_id), external_id), before, after, began, ended)
         self._touched.append((account, external_id))
-
-    @property
-    def _touched(self) -> list[tuple[World, str]]:
-        return self.__dict__.setdefault("_edited", [])
 
     # Workers.
 
@@ -381,21 +381,19 @@ class Story:
 
     async def _sides(self, record_id: UUID) -> list[tuple[Data, str]]:
         """What each vendor shows of a record, with its integration."""
-        sides = []
+        sides: list[tuple[Data, str]] = []
         for place in self._places(record_id):
-            person = await self._person(*self._account(place))
+            person = self._person(*self._account(place))
             sides.append((read_candidate(person).visible(), place[0]))
         return sides
 
-    async def _people(self, account: World) -> list[dict[str, Any]]:
-        response = await account.control.get("/state/candidates")
-        response.raise_for_status()
-        people: list[dict[str, Any]] = response.json()
+    def _people(self, account: World) -> list[dict[str, Any]]:
+        people = account.simulator.simulator.account["candidates"]
         return [each for each in people if each["first_name"] != "Anonymized"]
 
-    async def _person(self, account: World, external_id: str) -> dict[str, Any]:
-        return next(each for each in await self._people(account) if str(each["id"]) == external_id)
+    def _person(self, account: World, external_id: str) -> dict[str, Any]:
+        return account.simulator.simulator.account.fetch("candidates", int(external_id))
 
     async def _somebody_there(self) -> tuple[World, str]:
         account = self._rng.choice(self._accounts)
-        return account, str(self._rng.choice(await self._people(account))["id"])
+        return account, str(self._rng.choice(self._people(account))["id"])

@@ -82,8 +82,12 @@ class Look:
 
 
 def value_of(data: Data, unit: Unit) -> Value:
-    """Return what *data* says in *unit*."""
-    return tuple(None if data.get(name) in (None, "", []) else data.get(name) for name in unit.members)
+    """Return what *data* says in *unit*; of a list, in an order of our own, since its own means nothing."""
+    values = (data.get(name) for name in unit.members)
+    return tuple(
+        None if value in (None, "", []) else sorted(value, key=repr) if isinstance(value, list) else value
+        for value in values
+    )
 
 
 def is_set(unit: Unit) -> bool:
@@ -125,7 +129,6 @@ class Witness:
         for record_id, unit, value in self._changed(look):
             key = (record_id, unit.name)
             self.truths[key] = _by_person(value, step)
-            if value != before:
             self._here[key] = Write(PORTAL, value, step.began, step.ended)
         self.looks.append(look)
 
@@ -137,7 +140,8 @@ class Witness:
         before = value_of(self.now.records[record_id], unit)
         shown = [*((value_of(data, unit), source) for data, source in sides)]
         if key in self.truths and len(self.truths[key].sources) == 1:
-            shown.append((before, *self.truths[key].sources))
+            (source,) = self.truths[key].sources
+            shown.append((before, source))
         value = value_of(look.records[record_id], unit)
         rejected = tuple(dict.fromkeys((each, source) for each, source in shown if each != value))
         self.truths[key] = replace(_by_person(value, step), lost=rejected)
@@ -174,8 +178,7 @@ class Witness:
         pool = dict(self.truths)
         for record_id, unit, value in list(self._changed(look)):
             writers = [known.get((record_id, unit.name)), *(pool.get((each, unit.name)) for each in sorted(pair))]
-            writers = [each for each in writers if each is not None]
-            found = next((each for each in writers if each.value == value), None)
+            found = next((each for each in writers if each is not None and each.value == value), None)
             if found is None and is_set(unit) and (since := pool.get((record_id, unit.name))) is not None:
                 found = replace(since, value=value)  # what came since is done again to the list as it was
             if found is None and not any(value):
@@ -273,7 +276,7 @@ class Witness:
         has_won = any(each.value == truth.value and each.source in truth.sources for each in rivals)
         rules = truth.rules if PORTAL in truth.sources else truth.rules | {"both_changed"}
         # Of three that met in turn, one may have lost against a value that is gone as well.
-        is_told = has_won and len(rivals) == 2 and "decided" not in truth.rules  # noqa: PLR2004
+        is_told = has_won and len(rivals) == 2 and "decided" not in truth.rules
         lost = losers if is_told else None
         self.truths[key] = replace(truth, rules=rules, lost=lost)
 

@@ -9,10 +9,14 @@ from uuid import UUID
 
 import pytest
 
+from shared.composition import Services
 from shared.errors import NotFound
 from shared.model import FIELDS, EntityType
 from shared.past.chronicles import Chronicles
-from tests.integration.sync.world import World
+from tests.fixtures.postgres import Database
+from tests.fixtures.storage import StorageAccount
+from tests.integration.sync.world import World, settings_for
+from tests.past_proof.proving import prove
 
 CANDIDATE = EntityType.CANDIDATE
 EDITS = 40
@@ -159,3 +163,33 @@ async def test_of_an_erased_person_no_past_is_left(world: World) -> None:
     await world.edit_here(CANDIDATE, record["id"], current_title="Captain")
     await world.execute("DELETE FROM person_keys WHERE record_id = %(id)s", id=record["id"])
     assert await history(world, record["id"]) == []
+
+
+async def test_a_decision_tells_of_every_value_that_it_replaced(world: World) -> None:
+    await world.pull()
+    person = next(each for each in (await world.vendor_state())["candidates"] if each["preferred_name"] is None)
+    record = await world.record_of(CANDIDATE, person["id"])
+    await world.edit_here(CANDIDATE, record["id"], preferred_name="Here")
+    await world.edit_at_vendor("candidates", person["id"], {"preferred_name": "There"})
+    await world.drain()
+    (item,) = await world.rows("SELECT id FROM conflicts WHERE status = 'open' AND unit = 'preferred_name'")
+    decide = world.services.resolutions.resolve
+    await decide(world.company_id, item["id"], choice="value", value="Neither", actor="jo")
+    await world.drain()
+    name = (await explained(world, record["id"]))["preferred_name"]
+    assert (name["value"], name["source"], name["rule"], name["actor"]) == ("Neither", "portal", "decided", "jo")
+    assert {(each["value"], each["source"]) for each in name["lost"]} == {("Here", "portal"), ("There", "greenhouse")}
+
+
+async def test_every_field_names_its_true_writer_and_random_moments_are_told_as_they_were(
+    database: Database, storage: StorageAccount
+) -> None:
+    """One small story of `python -m tests.past_proof`; `make verify` plays a thousand records."""
+    services = Services(settings_for(database.app_dsn, storage.connection_string), limiter_off=True)
+    try:
+        verdict = await prove(services, database.admin_dsn, seed=1, moments=10, people=12, rounds=2)
+    finally:
+        await services.aclose()
+    assert verdict.faults == []
+    assert verdict.records > 12
+    assert verdict.moments == 10
