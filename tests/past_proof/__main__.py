@@ -1,8 +1,8 @@
 """
 `python -m tests.past_proof --stories 1-16`: explanations name the true writer of every field, `?at=` tells what was.
 
-Each story is a company with two Greenhouse accounts, edited on all sides (tests/past_proof/story.py), under the eyes of a
-witness. Exit code 1 when anything is told otherwise. `--keep FILE` remembers what went well on these very sources.
+Each story is a company with two Greenhouse accounts, edited on all sides (tests/past_proof/story.py), and a witness of
+it all. Exit code 1 when anything is told otherwise. `--keep FILE` remembers what went well on these very sources.
 """
 
 from __future__ import annotations

@@ -107,3 +107,12 @@ def test_each_later_change_is_on_one_side(mine: Ours, theirs: Ours, later: Ours,
     if untouched is Keep.OTHER or not stampless:
         assert as_bytes(after) == as_bytes(before)
     assert set(two.stayed) <= set(two.changed[Keep.SURVIVOR])
+
+
+def test_a_list_that_one_of_the_two_held_already_keeps_its_writer() -> None:
+    ada, byron = (Stamp(NOON, 1, source, "union") for source in ("one", "two"))
+    fewer, more = Ours({"skills": ["Verse"]}, {"skills": ada}), Ours({"skills": ["Sums", "Verse"]}, {"skills": byron})
+    other = Ours({"skills": ["Looms"]}, {"skills": byron})
+    signed = [join(CANDIDATE, *two, {}, decided=NOW).stamps["skills"] for two in ((fewer, more), (more, fewer))]
+    assert signed == [byron, byron]
+    assert join(CANDIDATE, fewer, other, {}, decided=NOW).stamps["skills"] == NOW
