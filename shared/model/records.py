@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any, ClassVar, NotRequired, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, SkipValidation
@@ -130,6 +130,8 @@ class Record(BaseModel):
     external_id: str
     updated_at: AwareDatetime | None = None
     """The vendor's own time of its last change."""
+    field_times: SkipValidation[Mapping[str, datetime]] = Field(default_factory=dict)
+    """The vendor's own times of its last changes by field, where it has them; with a zone."""
     vendor_version: str | None = None
     """What the vendor counts its changes by, where it does; compared as text of equal length."""
     references: dict[str, Reference] = Field(default_factory=dict)

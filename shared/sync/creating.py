@@ -39,6 +39,9 @@ from shared.sync.work import Work
 CREATE_WITH = "create_with"
 """Key of a candidate job's payload: our id of the application that takes the candidate to the vendor."""
 
+LEFT = "the candidate was deleted at the vendor"
+"""Why an application can't go there; told on the application."""
+
 URGENT = 2
 """A submission: somebody waits for it."""
 
@@ -102,8 +105,15 @@ class Creator:
                 return Done("no_route")
             if record.archived_at is not None:
                 return Done("archived")
-            if EntityType.CANDIDATE not in parents:
+            has_left = EntityType.CANDIDATE not in parents and await self._has_left(tx, work, record)
+            if has_left:
+                await self._store.records.mark_submission(
+                    tx, record.id, {"state": SubmissionState.FAILED.value, "error": LEFT}
+                )
+            elif EntityType.CANDIDATE not in parents:
                 return await self._send_candidate_first(tx, work, record)
+        if has_left:
+            raise Rejected(LEFT, field="candidate_id", remedy="restore the candidate there, then redrive the job")
         search: dict[str, JsonValue] = {
             "candidate_id": parents[EntityType.CANDIDATE],
             "job_id": parents[EntityType.JOB],
@@ -113,6 +123,12 @@ class Creator:
         if identity is None:
             return Done("no_route")
         return _Create(work, adapter, job, record, fields, search, identity)
+
+    async def _has_left(self, tx: Transaction, work: Work, application: StoredRecord) -> bool:
+        """Whether its candidate was there and is gone: automation makes nobody anew whom the vendor has deleted."""
+        candidate_id = UUID(str(application.data["candidate_id"]))
+        links = (await self._store.links.of_records(tx, [candidate_id])).get(candidate_id, [])
+        return any(each.integration_id == work.integration.id and each.state != "live" for each in links)
 
     async def _send_candidate_first(self, tx: Transaction, work: Work, record: StoredRecord) -> Hold:
         candidate_id = str(record.data["candidate_id"])

@@ -177,11 +177,21 @@ class RuleBook:
             values=values,
             observed_at=observation.ticket.at,
             updated_at=None if updated_at is None else updated_at - self._skew,
+            field_times=self._unit_times(observation.record.field_times),
             rank=self._integration.rank,
             source=self._source,
             resolution=self._resolution,
             is_fresh_fetch=observation.is_fresh_fetch,
         )
+
+    def _unit_times(self, by_field: Mapping[str, datetime]) -> dict[str, datetime]:
+        """Return times by unit, corrected by the skew: a group is as young as the youngest of its members."""
+        times: dict[str, datetime] = {}
+        for unit in UNITS[self._entity].values() if by_field else ():
+            told = [by_field[name] for name in unit.members if name in by_field]
+            if told:
+                times[unit.name] = max(told) - self._skew
+        return times
 
 
 def _kept_in_step(entity: EntityType, custom_fields: Mapping[str, str]) -> dict[str, Field]:

@@ -6,6 +6,9 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
+
+from shared.errors import Conflict
 from shared.integrations.lifecycle import Integrations
 from shared.integrations.preferences import prefer_always
 from shared.model import EntityType, Party
@@ -13,6 +16,7 @@ from shared.store.conflict_listing import ConflictFilter, ConflictListing
 from shared.store.notices import Notices
 from shared.sync.bulk_resolution import resolve_many
 from shared.sync.reminders import Reminders
+from tests.integration.sync.test_reconcile import signal
 from tests.integration.sync.world import World
 
 DUE = timedelta(hours=48)
@@ -149,3 +153,37 @@ async def test_what_is_always_preferred_decides_the_open_ones_too_and_those_to_c
         assert record["data"]["email"] == f"portal{number}again@example.org"
         assert [each["value"] for each in shown[person["id"]]] == [f"portal{number}again@example.org"]
     assert await items(world, status="open", kind="field") == []
+
+
+async def test_a_side_that_is_deleted_at_its_vendor_leaves_the_item(world: World) -> None:
+    """It could not be decided any more, as a decision fetches every side; found by the simulation."""
+    await world.pull()
+    (person,) = await with_emails(world, 1)
+    await edit_both(world, [person])
+    (row,) = await items(world, status="open", unit="email")
+    path = f"/candidates/{person['id']}"
+    (await world.control.request("DELETE", path, params={"webhooks": "false"})).raise_for_status()
+    with pytest.raises(Conflict, match="gone at its vendor"):
+        await world.services.resolutions.resolve(world.company_id, row["id"], choice="portal", actor="dm")
+    await signal(world, EntityType.CANDIDATE, person["id"])
+    assert await items(world, status="open", unit="email") == []
+
+
+async def test_a_decision_is_refused_when_our_own_side_has_moved_since(world: World) -> None:
+    """Only the vendors' sides were looked at, so a decision overrode what nobody had seen; found by the simulation."""
+    await world.pull()
+    (person,) = await with_emails(world, 1)
+    await edit_both(world, [person])
+    (row,) = await items(world, status="open", unit="email")
+    await world.edit_here(EntityType.CANDIDATE, row["record_id"], email="portal.since@example.org")
+    with pytest.raises(Conflict, match="moved since"):
+        await world.services.resolutions.resolve(
+            world.company_id,
+            row["id"],
+            choice="integration",
+            integration_id=world.integration_id,
+            expected_version=row["version"],
+            actor="dm",
+        )
+    record = await world.record_of(EntityType.CANDIDATE, person["id"])
+    assert record["data"]["email"] == "portal.since@example.org"

@@ -299,3 +299,23 @@ async def test_an_application_that_a_webhook_links_during_the_search_is_not_crea
     rows = [each for each in (await world.vendor_state())["applications"] if each["candidate_id"] == person["id"]]
     assert len(rows) == 1
     assert await world.rows("SELECT 1 FROM create_intents WHERE state = 'open'") == []
+
+
+async def test_an_application_of_somebody_whom_the_vendor_has_deleted_says_so(world: World) -> None:
+    """It waited for ever until they exist there, which no automation brings about; found by the simulation."""
+    await world.pull()
+    _, job_id = await open_job(world)
+    person = {"first_name": "Ada", "last_name": "Gone", "email_addresses": [{"value": "ada.gone@example.org"}]}
+    response = await world.control.post("/candidates?webhooks=false", json=person)
+    response.raise_for_status()
+    await world.pull(EntityType.CANDIDATE)
+    record = await world.record_of(EntityType.CANDIDATE, response.json()["id"])
+    path, no_events = f"/candidates/{response.json()['id']}", {"webhooks": "false"}
+    (await world.control.request("DELETE", path, params=no_events)).raise_for_status()
+    await signal(world, EntityType.CANDIDATE, response.json()["id"])
+    application = await submit(world, record["id"], job_id)
+    await world.drain()
+    submission = await submission_of(world, application.id)
+    assert (submission["state"], submission["error"]) == ("failed", "the candidate was deleted at the vendor")
+    letter = await world.row("SELECT code FROM dead_letters WHERE state = 'open'")
+    assert letter["code"] == "rejected"

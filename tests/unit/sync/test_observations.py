@@ -158,3 +158,13 @@ def test_an_entity_that_the_vendor_lets_nobody_change_has_no_writable_unit() -> 
 
 def test_a_record_says_no_more_than_its_id_when_it_is_printed() -> None:
     assert "x.org" not in repr(Candidate(external_id="7", email="a@x.org"))
+
+
+def test_a_vendor_s_field_times_reach_the_merge_by_unit_and_by_our_clock() -> None:
+    """The merge knew of them and nobody handed them on; a group is as young as its youngest member."""
+    book = RuleBook(GreenhouseAdapter, integration(clock_skew_ms=60_000), CANDIDATE, Keys(b"k" * 32))
+    times = {"first_name": NOON, "last_name": NOON + timedelta(minutes=5), "phone": NOON}
+    record = person(first_name="Ada", last_name="King", phone="+1 202 555 0143", field_times=times)
+    theirs = book.theirs(seen(record), {})
+    assert theirs.field_times == {"name": NOON + timedelta(minutes=4), "phone": NOON - timedelta(minutes=1)}
+    assert book.theirs(seen(person()), {}).field_times == {}
