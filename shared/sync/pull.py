@@ -1,17 +1,16 @@
 """
 Pulls: every page of one entity, or of what changed since the last complete pull.
 
-The next two pages are fetched while this one is merged and written. A page and its cursor commit together, so that a
-pull cut short repeats what it has not written; one that nears its time budget, or whose process ends soon, goes on as
-the same job. The next pull starts from the *start* of this one, less the adapter's overlap: what changes meanwhile is
-seen again, never missed.
+The next page is fetched while this one is merged and written. A page and its cursor commit together, so that a pull cut
+short repeats one page at most; one that nears its time budget, or whose process ends soon, goes on as the same job. The
+next pull starts from the *start* of this one, less the adapter's overlap: what changes meanwhile is seen again, never
+missed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -45,9 +44,6 @@ from shared.sync.work import Applied, Work
 YOUNG_OBJECTS = 200_000
 """Made between two looks of the garbage collector. A page makes some 100,000, all gone with it and none in a cycle; at
 the default of 700 the collector walked every page forty times, a third of a first sync's time."""
-
-PAGES_AHEAD = 2
-"""Read while one is written: with one alone the process waits for PostgreSQL once that one is merged."""
 
 TRIES_PER_PAGE = 3
 """Times that a page is applied again because another worker was faster, before the job is."""
@@ -171,16 +167,11 @@ class Puller:
 
     @asynccontextmanager
     async def _reading(self, pull: _Pull) -> AsyncIterator[AsyncIterator[_Read]]:
-        """Yield the pages, `PAGES_AHEAD` of them asked for while the one before is being taken in."""
+        """Yield the pages, each asked for while the one before is being taken in."""
         pages = pull.adapter.pages(pull.job.entity, pull.start)
-        ahead: deque[asyncio.Task[_Read | None]] = deque()
-        turn = asyncio.Lock()  # first come, first served: pages are read one by one, and in order
+        ahead: asyncio.Task[_Read | None] | None = None
 
         async def read() -> _Read | None:
-            async with turn:
-                return await read_next()
-
-        async def read_next() -> _Read | None:
             async with self._database.dispatch() as tx:
                 ticket = await self._store.links.ticket(tx)
             page = await anext(pages, None)
@@ -194,18 +185,19 @@ class Puller:
             return _Read(page, observations, foreseen)
 
         async def reads() -> AsyncIterator[_Read]:
-            ahead.extend(asyncio.create_task(read()) for _ in range(PAGES_AHEAD))
-            while (current := await ahead[0]) is not None:
-                ahead.popleft()
-                ahead.append(asyncio.create_task(read()))
+            nonlocal ahead
+            ahead = asyncio.create_task(read())
+            while (current := await ahead) is not None:
+                ahead = asyncio.create_task(read())
                 yield current
+            ahead = None
 
         try:
             yield reads()
         finally:
-            for task in ahead:
-                task.cancel()
-            await asyncio.gather(*ahead, return_exceptions=True)
+            if ahead is not None:
+                ahead.cancel()
+                await asyncio.gather(ahead, return_exceptions=True)
             close = getattr(pages, "aclose", None)
             if close is not None:
                 await close()

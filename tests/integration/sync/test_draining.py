@@ -11,7 +11,6 @@ from sandbox.vendors.greenhouse.settings import Settings as SimulatorSettings
 from shared.composition import Services
 from shared.draining import Draining
 from shared.model import Direction, EntityType
-from shared.sync.pull import PAGES_AHEAD
 from tests.fixtures.postgres import Database
 from tests.fixtures.storage import StorageAccount
 from tests.integration.sync.world import World, connect, settings_for
@@ -64,5 +63,5 @@ async def test_a_pull_ends_at_its_next_page_and_a_successor_goes_on_at_once(worl
     run = await world.run_of(run_id)
     assert (run["status"], run["pages"]) == ("complete", PAGES)
     asked = [each for each in await world.requests() if each["path"] == "/v3/candidates"]
-    assert len(asked) <= PAGES + PAGES_AHEAD, "pages that were read ahead, and no others, are asked for twice"
+    assert len(asked) <= PAGES + 1, "the page that was read ahead, and no other, is asked for twice"
     await ending.aclose()
