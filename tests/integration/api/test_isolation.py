@@ -127,8 +127,14 @@ async def victim(
     """The ids of a company that has everything, an open conflict and a dead letter included."""
     letter, conflict, job_id = uuid4(), uuid4(), uuid4()
     people = (await admin("GET", "/api/candidates?limit=100")).body["data"]
-    candidate = next(each for each in people if each["email"] and each["last_name"] and each["applications"])
-    application = candidate["applications"][0]
+    # Not every application is for a job: a prospect has none.
+    candidate, application = next(
+        (each, application)
+        for each in people
+        if each["email"] and each["last_name"]
+        for application in each["applications"]
+        if application["job_id"]
+    )
     query(
         "INSERT INTO dead_letters (id, company_id, integration_id, job_id, queue, action, entity_type, code, cause,"
         " attempts) VALUES (%s, %s, %s, %s, 'sync-urgent', 'reconcile', 'candidate', 'rejected', 'no', 1)",
