@@ -134,10 +134,7 @@ def _sign_united(
     """A set that one of the two held already keeps that side's stamp: nobody has changed it."""
     whole = Ours({unit.name: united}, {})
     holder = next((side for side in sides if _alike(entity, unit, whole, side)), None)
-    if holder is None:
-        stamps[unit.name] = decided
-    elif unit.name in holder.stamps:
-        stamps[unit.name] = holder.stamps[unit.name]
+    stamps[unit.name] = decided if holder is None else holder.stamps.get(unit.name, decided)
 
 
 def _units(entity: EntityType, one: Ours, other: Ours) -> list[Unit]:

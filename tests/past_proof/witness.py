@@ -262,13 +262,21 @@ class Witness:
                 continue
             for unit in UNITS[CANDIDATE].values():
                 key = (record_id, unit.name)
-                if is_set(unit) or key not in self.truths or key in look.held:
+                if is_set(unit) or key not in self.truths:
                     continue
                 writes = [each for place in places for each in self._written[place, unit.name][-1:]]
+                if any(each.ended > self.truths[key].step.ended for each in writes) and self._is_decided(key):
+                    # What the person rejected may have gone before the decision arrived where it stood.
+                    self.truths[key] = replace(self.truths[key], lost=None)
+                if key in look.held:
+                    continue
                 rivals = [each for each in writes if each.ended >= self._round_began]
                 rivals += [self._here[key]] if key in self._here else []
                 if len(rivals) > 1:
                     self._judge(key, rivals)
+
+    def _is_decided(self, key: tuple[UUID, str]) -> bool:
+        return "decided" in self.truths[key].rules
 
     def _judge(self, key: tuple[UUID, str], rivals: Sequence[Write]) -> None:
         truth = self.truths[key]
@@ -276,7 +284,7 @@ class Witness:
         has_won = any(each.value == truth.value and each.source in truth.sources for each in rivals)
         rules = truth.rules if PORTAL in truth.sources else truth.rules | {"both_changed"}
         # Of three that met in turn, one may have lost against a value that is gone as well.
-        is_told = has_won and len(rivals) == 2 and "decided" not in truth.rules
+        is_told = has_won and len(rivals) == 2 and not self._is_decided(key)
         lost = losers if is_told else None
         self.truths[key] = replace(truth, rules=rules, lost=lost)
 

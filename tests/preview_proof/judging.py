@@ -39,6 +39,7 @@ class Snapshot:
     """The same of values that the vendor did not take."""
     quarantined: frozenset[Key]
     waiting: frozenset[Key]
+    left_out: frozenset[Key]
     people: Mapping[str, Mapping[str, JsonValue]]
     """What the vendor shows of its candidates, by its id; without those that can't be read."""
 
@@ -49,12 +50,14 @@ _SNAPSHOT = (
     "SELECT record_id, unit, kind FROM conflicts WHERE company_id = %(company)s AND status = 'open'",
     "SELECT entity_type, record_key FROM sync_queue WHERE company_id = %(company)s AND hold_reason IS NOT NULL",
     "SELECT entity_type, external_id FROM quarantine WHERE company_id = %(company)s AND ended_at IS NULL",
+    "SELECT entity_type, external_id FROM left_out WHERE company_id = %(company)s",
 )
 
 
 async def snapshot(world: World) -> Snapshot:
     """Return what holds now."""
-    records, links, conflicts, jobs, quarantine = await world.rows_of(_SNAPSHOT, company=world.company_id)
+    records, links, conflicts, jobs, quarantine, left_out = await world.rows_of(_SNAPSHOT, company=world.company_id)
+    vendor = await world.vendor_state()
     quarantined = frozenset((row["entity_type"], row["external_id"]) for row in quarantine)
     return Snapshot(
         records={row["id"]: row["data"] for row in records},
@@ -63,11 +66,25 @@ async def snapshot(world: World) -> Snapshot:
         refused=frozenset((row["record_id"], row["unit"]) for row in conflicts if row["kind"] == "refused"),
         quarantined=quarantined,
         waiting=frozenset((row["entity_type"], row["record_key"].removeprefix("ext:")) for row in jobs) - quarantined,
+        left_out=_left_out(left_out, vendor["applications"]),
         people={
             str(person["id"]): read_candidate(person).visible()
-            for person in (await world.vendor_state())["candidates"]
+            for person in vendor["candidates"]
             if isinstance(person["preferred_name"], str | None)
         },
+    )
+
+
+def _left_out(rows: Iterable[Mapping[str, Any]], applications: Iterable[Mapping[str, Any]]) -> frozenset[Key]:
+    """Return who was left out by a filter, with the applications that stay out for it."""
+    named = {(row["entity_type"], row["external_id"]) for row in rows}
+    return frozenset(
+        named
+        | {
+            ("application", str(each["id"]))
+            for each in applications
+            if ("candidate", str(each["candidate_id"])) in named
+        }
     )
 
 
@@ -87,16 +104,19 @@ class Judged:
     faults: list[str]
 
 
-def judge(shown: Preview, before: Snapshot, after: Snapshot, refused: Collection[str]) -> Judged:
+def judge(
+    shown: Preview, before: Snapshot, after: Snapshot, *, refused: Collection[str], excluded: Collection[str]
+) -> Judged:
     """
     Hold what happened between *before* and *after* against what was *shown*, record by record and field by field.
 
-    *refused*: people whom the vendor did not let us write as we wanted, by its id. A preview can't know that.
+    *refused*: people whom the vendor did not let us write as we wanted, by its id; a preview can't know that.
+    *excluded*: fields of candidates that do not come in.
     """
     rows = [row for each in shown.entities for row in each.rows]
     faults = [
         *_actions(rows, before, after),
-        *_values(rows, before, after),
+        *_values(rows, before, after, excluded),
         *_writes(rows, before, after, refused),
         *_conflicts(rows, before, after),
     ]
@@ -124,7 +144,9 @@ def _happened(row: PreviewRow, before: Snapshot, after: Snapshot) -> Action:
     if record_id is None:
         if key in after.quarantined:
             return Action.REFUSED
-        return Action.WAIT if key in after.waiting else Action.SUPPRESSED
+        if key in after.waiting:
+            return Action.WAIT
+        return Action.LEFT_OUT if key in after.left_out else Action.SUPPRESSED
     if key not in before.links:
         return Action.LINK if record_id in before.records else Action.CREATE
     if key in after.quarantined - before.quarantined:
@@ -134,7 +156,7 @@ def _happened(row: PreviewRow, before: Snapshot, after: Snapshot) -> Action:
     return Action.CHANGE if is_changed or (is_written and row.entity is EntityType.CANDIDATE) else Action.UNCHANGED
 
 
-def _values(rows: Iterable[PreviewRow], before: Snapshot, after: Snapshot) -> Iterator[str]:
+def _values(rows: Iterable[PreviewRow], before: Snapshot, after: Snapshot, excluded: Collection[str]) -> Iterator[str]:
     """A record of ours changes in the fields that are shown as taken, to what they become, and in no other."""
     taken = {row.record_id: {each.field: each.becomes for each in row.fields if each.what == "take"} for row in rows}
     for record_id, data in before.records.items():
@@ -142,7 +164,8 @@ def _values(rows: Iterable[PreviewRow], before: Snapshot, after: Snapshot) -> It
         yield from _differences(f"record {record_id}", expected, after.records[record_id])
     for row in rows:
         if row.action is Action.CREATE and row.entity is EntityType.CANDIDATE:
-            there = {name: value for name, value in before.people[row.external_id].items() if not _empty(value)}
+            shown = before.people[row.external_id]
+            there = {name: value for name, value in shown.items() if name not in excluded and not _empty(value)}
             made = after.records.get(after.links.get(("candidate", row.external_id), UUID(int=0)), {})
             yield from _differences(f"candidate {row.external_id} as it was made", there, made)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,14 @@ REFUSING = f"""
 """
 """Stands for whatever a value may be that no check of ours foresaw and that PostgreSQL can't store."""
 
+MAPPINGS: Sequence[Mapping[str, Any]] = (
+    {"where": "'do-not-call' not in tags"},
+    {"where": "current_company != 'ACME, Inc.'", "exclude": ["addresses"]},
+    {"since": "2023-01-01", "read_only": ["current_title", "tags"]},
+    {"exclude": ["current_title", "further_phones"], "read_only": ["phone"]},
+)
+"""Filters and exclusions; what a mapping makes of words and custom fields has proofs of its own."""
+
 Fields = dict[str, JsonValue]
 
 
@@ -49,6 +57,11 @@ class Plan:
     looks_twice: bool
     """Both sides are edited after the first sync, and a second full one is previewed as well."""
 
+    @property
+    def excluded(self) -> frozenset[str]:
+        """Fields of candidates that do not come in."""
+        return frozenset(self.config.get("mapping", {}).get("candidate", {}).get("exclude", ()))
+
 
 def plan_of(seed: int) -> Plan:
     """Draw the world of *seed*."""
@@ -62,6 +75,11 @@ def plan_of(seed: int) -> Plan:
     config: dict[str, Any] = {}
     if rng.random() < 0.5:
         config["policies"] = {"candidate": {name: policies[name] for name in rng.sample(sorted(policies), 2)}}
+    if rng.random() < 0.4:
+        config["mapping"] = {
+            "candidate": rng.choice(MAPPINGS),
+            "application": rng.choice([{}, {"exclude": ["source"]}]),
+        }
     if rng.random() < 0.5:
         config["first_link"] = rng.choice(["portal", "integration"])
     return Plan(

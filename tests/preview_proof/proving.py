@@ -64,10 +64,10 @@ async def prove(services: Services, showing: Services, admin_dsn: str, seed: int
             planting = Planting(world, plan)
             await planting.before_the_first_sync()
             with _pages_of(plan.page_size):
-                verdict.add(await _compared(world, showing, is_first=True))
+                verdict.add(await _compared(world, plan, showing, is_first=True))
                 if plan.looks_twice:
                     await planting.before_the_second_sync()
-                    verdict.add(await _compared(world, showing, is_first=False))
+                    verdict.add(await _compared(world, plan, showing, is_first=False))
         finally:
             # The next world's workers are to find nothing of this one: its vendor is gone.
             await world.execute("DELETE FROM sync_queue WHERE company_id = %(company)s", company=world.company_id)
@@ -84,7 +84,7 @@ async def _direct(world: World, plan: Plan) -> None:
     )
 
 
-async def _compared(world: World, showing: Services, *, is_first: bool) -> Verdict:
+async def _compared(world: World, plan: Plan, showing: Services, *, is_first: bool) -> Verdict:
     before, untouched = await snapshot(world), await everything(world)
     vendor_before = await world.vendor_state()
     shown = await showing.previews.of(world.company_id, world.integration_id, most=1000)
@@ -97,7 +97,7 @@ async def _compared(world: World, showing: Services, *, is_first: bool) -> Verdi
     run_id = await world.pull(mode="full")
     calls = (await _calls(world))[asked:]
     refused = {path.rsplit("/", 1)[-1] for method, path, status in calls if method != "GET" and status >= REFUSED}
-    judged = judge(shown, before, await snapshot(world), refused)
+    judged = judge(shown, before, await snapshot(world), refused=refused, excluded=plan.excluded)
     faults += judged.faults
     if not all(each.is_whole for each in shown.entities):
         faults.append("the preview was not whole")

@@ -54,7 +54,7 @@ async def test_what_it_shows_is_what_the_sync_then_does_record_by_record(
         await services.aclose()
         await showing.aclose()
     assert whole.faults == []
-    assert set(whole.actions) == set(Action) - {Action.LEFT_OUT}  # nothing is mapped in these worlds
+    assert set(whole.actions) == set(Action)
     assert set(whole.fields) == {"take", "push", "hold"}
 
 
