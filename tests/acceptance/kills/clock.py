@@ -10,6 +10,7 @@ from pathlib import Path
 
 LIBRARIES = ("/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/lib/faketime/libfaketimeMT.so.1")
 INSTALL_S = 300
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where libfaketime keeps its own, named by process
 
 
 class NoFaketime(Exception):
@@ -35,6 +36,14 @@ def running_off(offset_s: int) -> Mapping[str, str]:
         "FAKETIME": f"{offset_s:+d}s",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     }
+
+
+def release() -> None:
+    """Remove the shared memory of processes that had another clock and are gone: one that is killed leaves it."""
+    for path in SHARED_MEMORY.glob("*faketime_s*_*"):
+        pid = path.name.rpartition("_")[2]
+        if pid.isdigit() and not Path("/proc", pid).exists():
+            path.unlink(missing_ok=True)
 
 
 def _found() -> Path | None:

@@ -162,6 +162,7 @@ def _clock(ground: Ground, offset_s: int) -> Iterator[None]:
     finally:
         ground.stack.host.conditions = {}
         ground.restart()  # only a new process sees the right time again
+        clock.release()
 
 
 MOST_BLOCKED_S = 300
