@@ -19,7 +19,7 @@ from shared.sync.held_values import PastValues, Vault
 from shared.sync.merging import Merged
 from shared.sync.work import Work
 
-CONTESTED = frozenset({Row.BOTH_CHANGED, Row.FIRST_MEETING, Row.AUTHORITY, Row.RESTORED})
+CONTESTED = frozenset({Row.BOTH_CHANGED, Row.FIRST_MEETING, Row.AUTHORITY, Row.RESTORED, Row.PINNED})
 """Decisions between two values that somebody wanted; the one that loses is kept."""
 
 

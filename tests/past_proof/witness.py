@@ -179,8 +179,10 @@ class Witness:
         for record_id, unit, value in list(self._changed(look)):
             writers = [known.get((record_id, unit.name)), *(pool.get((each, unit.name)) for each in sorted(pair))]
             found = next((each for each in writers if each is not None and each.value == value), None)
-            if found is None and is_set(unit) and (since := pool.get((record_id, unit.name))) is not None:
-                found = replace(since, value=value)  # what came since is done again to the list as it was
+            since = [each for each in writers[1:] if each is not None and each.step is not merging]
+            if found is None and is_set(unit) and since:
+                # What came since is done again to the list as it was.
+                found = replace(max(since, key=lambda each: each.step.ended), value=value)
             if found is None and not any(value):
                 self.truths.pop((record_id, unit.name), None)  # nobody had ever written it
                 continue
