@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, TypeVar
 
@@ -15,6 +16,7 @@ from shared.adapters.protocol import (
     Adapter,
     Capabilities,
     Change,
+    ChangeKind,
     Cursor,
     EntityCapability,
     FieldCapability,
@@ -23,22 +25,27 @@ from shared.adapters.protocol import (
 )
 from shared.errors import CursorExpired, NotFound, OutcomeUnknown, RateLimited, Rejected, Unavailable
 from shared.merge.normal_forms import form_of
-from shared.model import Candidate, EntityType, Record
+from shared.model import Application, Candidate, EntityType, Job, Record, Reference
 from shared.model.fields import NormalForm
 from tests.simulation.engine.traits import Traits
-from tests.simulation.engine.values import FIELDS, TAGS, made_of
+from tests.simulation.engine.values import FIELDS, MOVES, SETS, UNIT_OF, made_of, text_of
 from tests.simulation.engine.vendor import MemoryVendor, Refused, Sight, VendorRecord
 
-CANDIDATE = EntityType.CANDIDATE
+CANDIDATE, APPLICATION, JOB = EntityType.CANDIDATE, EntityType.APPLICATION, EntityType.JOB
+TYPES: Mapping[EntityType, type[Record]] = {CANDIDATE: Candidate, APPLICATION: Application, JOB: Job}
+REFERRED = {"candidate_id": CANDIDATE, "job_id": JOB}
 OVERLAP = timedelta(minutes=15)
 """Beyond any clock's fault of five minutes, and any list's lag."""
+
+MERGED_INTO = ">"
+"""Stands in an event between the id that went and the one that stayed."""
 
 Gate = Callable[[str], Awaitable[None]]
 _T = TypeVar("_T")
 _email = form_of(NormalForm.EMAIL)
 
 
-def capabilities_of(traits: Traits) -> Capabilities:
+def capabilities_of(traits: Traits, *, has_jobs: bool) -> Capabilities:
     """Return what an adapter declares of a vendor with *traits*."""
     fields = {name: FieldCapability(writable=traits.of(name).writable) for name in FIELDS}
     candidate = EntityCapability(
@@ -49,7 +56,13 @@ def capabilities_of(traits: Traits) -> Capabilities:
         search_lag=timedelta(seconds=traits.search_lag_s),
         overlap=OVERLAP,
     )
-    return Capabilities({CANDIDATE: candidate}, time_resolution=traits.resolution, page_size=traits.page_size)
+    entities = {CANDIDATE: candidate}
+    if has_jobs:
+        entities[APPLICATION] = replace(
+            candidate, fields={name: FieldCapability(writable=traits.of(name).writable) for name in MOVES}
+        )
+        entities[JOB] = replace(candidate, fields={"title": FieldCapability()}, create=False, update=False)
+    return Capabilities(entities, time_resolution=traits.resolution, page_size=traits.page_size)
 
 
 class MemoryAdapter(Adapter):
@@ -69,8 +82,15 @@ class MemoryAdapter(Adapter):
 
     @classmethod
     def read_webhook(cls, headers: Mapping[str, str], body: bytes) -> Sequence[Change]:  # noqa: ARG003 - unsigned
-        """Return the record that the event names."""
-        return [Change(CANDIDATE, body.decode())]
+        """Return the record that the event names; of a merge, both."""
+        entity, _, named = body.decode().partition(" ")
+        external_id, _, survivor = named.partition(MERGED_INTO)
+        if not survivor:
+            return [Change(EntityType(entity), external_id)]
+        return [
+            Change(CANDIDATE, external_id, ChangeKind.MERGED, merged_into=survivor),
+            Change(CANDIDATE, survivor),
+        ]
 
     def since(self, entity: EntityType, moment: datetime) -> Cursor:  # noqa: ARG002 - one entity
         """Return the cursor of what changed at or after *moment*."""
@@ -78,7 +98,7 @@ class MemoryAdapter(Adapter):
 
     async def pages(
         self,
-        entity: EntityType,  # noqa: ARG002 - one entity
+        entity: EntityType,
         cursor: Cursor | None,
     ) -> AsyncIterator[Page]:
         """Yield pages, each by a request of its own."""
@@ -89,7 +109,7 @@ class MemoryAdapter(Adapter):
 
             def read(at: int = at, after: str = after, since: str | None = since) -> tuple[list[Any], bool]:
                 self._expire(is_continued=is_continued)
-                return self._page(at, after, since)
+                return self._page(entity, at, after, since)
 
             rows, is_last = await self._call("list", read)
             records = [self._record(record, sight) for record, sight in rows]
@@ -106,8 +126,10 @@ class MemoryAdapter(Adapter):
             self._vendor.expired_cursors -= 1
             raise CursorExpired("the cursor is not known any more")
 
-    def _page(self, at: int, after: str, since: str | None) -> tuple[list[tuple[VendorRecord, Sight]], bool]:
-        found = self._vendor.listed()
+    def _page(
+        self, entity: EntityType, at: int, after: str, since: str | None
+    ) -> tuple[list[tuple[VendorRecord, Sight]], bool]:
+        found = self._vendor.listed(entity)
         if since is not None:
             moment = datetime.fromisoformat(since)
             found = [each for each in found if each[1].updated_at >= moment]
@@ -133,23 +155,47 @@ class MemoryAdapter(Adapter):
         """Nothing is deleted by us here. Raises Rejected."""
         raise Rejected("this vendor deletes nothing on request")
 
-    async def find(self, entity: EntityType, fields: Mapping[str, JsonValue]) -> Sequence[Record]:  # noqa: ARG002
-        """Return the records with an e-mail, by an index that lags."""
+    async def find(self, entity: EntityType, fields: Mapping[str, JsonValue]) -> Sequence[Record]:
+        """Return the candidates with an e-mail, or a candidate's applications for a job, by an index that lags."""
+
+        def is_meant(record: VendorRecord) -> bool:
+            if entity is APPLICATION:
+                return dict(record.now.references) == dict(fields)
+            email = record.now.values["email"]
+            return email is not None and _email(str(email)) == _email(str(fields["email"]))
 
         def read() -> list[Record]:
             self._vendor.settle_late()
-            wanted = _email(str(fields["email"]))
             since = self._vendor.age(self.traits.search_lag_s)
             return [
                 self._record(record, record.now)
                 for record in self._vendor.records.values()
-                if not record.now.is_gone
+                if record.entity is entity
+                and not record.now.is_gone
                 and record.past[0].at <= since
-                and record.now.values["email"] is not None
-                and _email(str(record.now.values["email"])) == wanted
+                and is_meant(record)
             ]
 
         return await self._call("search", read)
+
+    async def create(self, entity: EntityType, fields: Mapping[str, JsonValue]) -> Written:
+        """Create a record. Raises Rejected, OutcomeUnknown."""
+
+        def make() -> Written:
+            self._vendor.settle_late()
+            for name in ("candidate_id", "job_id"):
+                known = self._vendor.records.get(str(fields.get(name)))
+                if fields.get(name) is not None and (known is None or known.now.is_gone):
+                    raise Rejected(f"there is no {fields[name]}", field=name)
+            try:
+                record, along = self._vendor.create(entity, fields)
+            except Refused as error:
+                raise Rejected(f"{error.name} is not taken", field=error.name) from error
+            sent = frozenset(name for name in record.now.values if name in fields)
+            related = {} if along is None else {APPLICATION: along.external_id}
+            return Written(record.external_id, self._answer(record, sent), f"r{self._vendor.requests}", related)
+
+        return await self._call("create", make, is_write=True)
 
     async def update(
         self,
@@ -174,15 +220,16 @@ class MemoryAdapter(Adapter):
         if known is None or known.now.is_gone:
             raise NotFound(f"there is no {external_id}")
         sent = dict(part)
-        if TAGS in sent and not self.traits.whole_lists:
-            sent[TAGS] = _element_by_element(record.raw[TAGS], sent[TAGS], known.now.values[TAGS])
+        for name in SETS:
+            if name in sent and not self.traits.whole_lists:
+                sent[name] = _element_by_element(record.raw[name], sent[name], known.now.values[name])
         try:
             vendor.write(external_id, sent, seen)
         except Refused as error:
             raise Rejected(f"{error.name} is not taken", field=error.name) from error
         return Written(external_id, self._answer(known, part), request_id=f"r{vendor.requests}")
 
-    def _answer(self, known: VendorRecord, part: Mapping[str, JsonValue]) -> Record | None:
+    def _answer(self, known: VendorRecord, part: Collection[str]) -> Record | None:
         match self.traits.answers:
             case "record":
                 return self._record(known, known.now)
@@ -201,11 +248,16 @@ class MemoryAdapter(Adapter):
         about: dict[str, Any] = {"external_id": record.external_id}
         if traits.dates:
             about["updated_at"] = sight.updated_at
+        if traits.dates_fields:
+            about["field_times"] = {name: sight.field_times[name] for name in shown}
         if traits.counts:
             about["vendor_version"] = f"{sight.version:08d}"
-        about["raw"] = {"edits": dict(record.edits), TAGS: list(sight.values[TAGS] or [])}  # type: ignore[arg-type]
+        if sight.references:
+            about["references"] = {name: Reference(REFERRED[name], each) for name, each in sight.references.items()}
+        sets: dict[str, Any] = {name: list(sight.values.get(name) or []) for name in SETS}  # type: ignore[arg-type]
+        about["raw"] = {"edits": dict(record.edits), **sets}
         # Without validation: what the vendor holds is made here, and checking it again would take most of the time.
-        return Candidate.model_construct(_fields_set={*shown, *about}, **shown, **about)
+        return TYPES[record.entity].model_construct(_fields_set={*shown, *about}, **shown, **about)
 
     async def _call(self, what: str, effect: Callable[[], _T], *, is_write: bool = False) -> _T:
         """
@@ -241,8 +293,6 @@ def _gave_up(label: str, *, is_write: bool) -> Exception:
 
 def _calls(changes: Mapping[str, JsonValue], most: int) -> list[list[str]]:
     """Deal the units of *changes* out to calls; a unit travels whole."""
-    from tests.simulation.engine.values import UNIT_OF
-
     calls: dict[int, list[str]] = {}
     units = sorted({UNIT_OF[name].name for name in changes})
     for name in changes:
@@ -250,10 +300,10 @@ def _calls(changes: Mapping[str, JsonValue], most: int) -> list[list[str]]:
     return [calls[each] for each in sorted(calls)]
 
 
-def _element_by_element(fetched: Sequence[str], wanted: JsonValue, now: JsonValue) -> list[JsonValue]:
+def _element_by_element(fetched: Sequence[JsonValue], wanted: JsonValue, now: JsonValue) -> list[JsonValue]:
     """Return what a list holds after the differences between *fetched* and *wanted* were sent one by one."""
-    target = [str(each) for each in wanted] if isinstance(wanted, list) else []
-    held = [str(each) for each in now] if isinstance(now, list) else []
-    gone = {each for each in fetched if each not in target}
-    kept = [each for each in held if each not in gone]
-    return [*kept, *(each for each in target if each not in fetched and each not in kept)]
+    target = {text_of(each): each for each in wanted} if isinstance(wanted, list) else {}
+    held = {text_of(each): each for each in now} if isinstance(now, list) else {}
+    known = {text_of(each) for each in fetched}
+    kept = {text: each for text, each in held.items() if text in target or text not in known}
+    return [*kept.values(), *(each for text, each in target.items() if text not in known and text not in kept)]

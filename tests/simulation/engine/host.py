@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from random import Random
 from typing import Any
 
@@ -25,6 +25,7 @@ from tests.simulation.engine.world import World
 
 EVENTS = "webhook-events"
 SWEEP_S = 20.0
+TIMER_S = 60.0
 REDELIVERED_S = 30.0
 """A message that its worker did not delete is seen again so much later."""
 
@@ -73,6 +74,13 @@ class Host:
         self.active.add(task)
         task.add_done_callback(self.active.discard)
         return task
+
+    async def attempt(self, work: Awaitable[object], refused: str) -> None:
+        """Do *work* of somebody in the portal; whether it was *refused* is counted."""
+        try:
+            await work
+        except (LiaisonError, psycopg.Error):
+            self.figures[refused] += 1
 
     def fault(self, label: str, owner: Owner | None) -> BaseException | None:
         """Return what *owner* hears at the gate *label*: nothing, an error, or the end of its process."""
@@ -156,6 +164,20 @@ class Host:
         self.spawn(worker, self._swept(worker), "sweep")
         self._loop.call_later(SWEEP_S, self.sweep)
 
+    def tick(self) -> None:
+        """Start due schedules now and every minute, as the timer does."""
+        if self.is_closed:
+            return
+        worker = self.any_worker()
+        self.spawn(worker, self._ticked(worker), "timer")
+        self._loop.call_later(TIMER_S, self.tick)
+
+    async def _ticked(self, worker: Process) -> None:
+        try:
+            self.figures["runs that a schedule has started"] += await worker.services.sweep.start_due()
+        except LiaisonError:
+            self.figures["timers that failed"] += 1
+
     async def _swept(self, worker: Process) -> None:
         try:
             await worker.services.sweep.sweep()
@@ -174,7 +196,7 @@ def _failure(label: str, roll: Random) -> BaseException:
     """Return what may go wrong where *label* stands."""
     if label.endswith(", sent"):
         return Unavailable(f"{label}: refused the connection")
-    if label.endswith("write, answered"):
+    if label.endswith(("write, answered", "create, answered")):
         return OutcomeUnknown(f"{label}: the answer was lost")
     if label.endswith(", answered") or label.startswith("queue"):
         return Unavailable(f"{label}: no answer")

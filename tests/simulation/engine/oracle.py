@@ -18,11 +18,33 @@ from pydantic import JsonValue
 
 from shared.model import EntityType
 from shared.model.fields import UNITS
-from tests.simulation.engine.values import CRITICAL, FIELDS, SCALARS, TAGS, UNIT_OF, made_of, number_of, numbers_of
+from tests.simulation.engine.families import Families
+from tests.simulation.engine.values import (
+    CRITICAL,
+    MOVES,
+    OWN_FIELDS,
+    SCALARS,
+    SCALARS_OF,
+    SETS,
+    TAGS,
+    UNIT_OF,
+    list_of,
+    made_of,
+    number_of,
+    numbers_of,
+    who,
+)
 from tests.simulation.engine.vendor import Write
 
 CANDIDATE = EntityType.CANDIDATE
 PORTAL = "portal"
+FIRST_CHOICE = 1_000_000
+"""Beyond the numbers of all edits that plans draw."""
+_UNITS = {unit.name: unit for unit in UNIT_OF.values()}
+
+
+Row = tuple[Mapping[str, Any], Mapping[str, Any]]
+"""A row of ours before and after a commit."""
 
 
 class Violation(AssertionError):
@@ -55,6 +77,7 @@ class Oracle:
     clears: dict[tuple[int, str], list[int]] = field(default_factory=dict)
     person_of: dict[str, int] = field(default_factory=dict)
     """By record id."""
+    families: Families = field(default_factory=Families)
     added: dict[int, str] = field(default_factory=dict)
     """Tags by number: where they were added."""
     removed: set[int] = field(default_factory=set)
@@ -76,7 +99,7 @@ class Oracle:
         if number_of(edit.name, before) == 0:
             # Fields that are empty here and there agree: whoever fills one knows of the other's clearing.
             for (_, person, name), number in self.emptied.items():
-                if (person, name) == (edit.person, edit.name):
+                if name == edit.name and self.families.are_kin(person, edit.person):
                     self._descend(edit.number, number)
         place = (edit.place, edit.person, edit.name)
         self.emptied.pop(place, None)
@@ -92,22 +115,69 @@ class Oracle:
     def shows(self, person: int, values: Mapping[str, JsonValue]) -> None:
         """Some side shows *values* after an edit of its own people: such combinations are no invention."""
         for unit in UNITS[CANDIDATE].values():
-            if len(unit.members) > 1:
+            if len(unit.members) > 1 and unit.members[0] in values:
                 self.combinations.add((person, unit.name, _combined(unit.members, values)))
 
-    def decided(self, person: int, name: str, chosen: JsonValue, seen: Mapping[str, JsonValue]) -> None:
-        """A person saw *seen*, by place, and chose: what they saw may be replaced."""
-        numbers = {place: self._number(place, person, name, value) for place, value in seen.items()}
-        if number_of(name, chosen):
+    def merged_there(
+        self, place: str, loser: tuple[int, Mapping[str, JsonValue]], before: Mapping[str, JsonValue], survivor: int
+    ) -> None:
+        """The vendor's people made one of two: whatever stands there now, they had both before their eyes."""
+        person, values = loser
+        self.families.unite(person, survivor)
+        for name in SCALARS:
+            theirs = self._number(place, person, name, values[name])
+            mine = self._number(place, survivor, name, before[name])
+            if number_of(name, before[name]):
+                self._descend(mine, theirs)
+            elif number_of(name, values[name]):
+                self._descend(theirs, mine)
+                self.emptied.pop((place, survivor, name), None)
+
+    def merged_here(self, survivor: Row, other: Row) -> None:
+        """Two records of ours became one: whatever it shows now outranks what either showed."""
+        (before, after), (lost, _) = survivor, other
+        one, two = self.person_of[str(before["id"])], self.person_of[str(lost["id"])]
+        self.families.unite(one, two)
+        for name in SCALARS:
+            shown = [(one, before["data"].get(name)), (two, lost["data"].get(name))]
+            self._chose(one, name, after["data"].get(name), [(PORTAL, person, value) for person, value in shown])
+        self.shows(one, after["data"])
+
+    def parted_here(self, survivor: Row, other: Row) -> None:
+        """A merge was taken back by somebody who saw what had become of it."""
+        merged, one = survivor[0]["data"], self.person_of[str(survivor[0]["id"])]
+        for _, after in (survivor, other):
+            person = self.person_of[str(after["id"])]
+            for name in SCALARS:
+                self._chose(person, name, after["data"].get(name), [(PORTAL, one, merged.get(name))])
+            for name in SETS:
+                self.removed |= numbers_of(merged.get(name)) - numbers_of(after["data"].get(name))
+            self.shows(person, after["data"])
+
+    def _chose(self, person: int, name: str, value: JsonValue, seen: Sequence[tuple[str, int, JsonValue]]) -> None:
+        """Let *value* of a record of ours descend from each of *seen*: place, person and value."""
+        numbers = [(number_of(name, each), self._number(place, who, name, each)) for place, who, each in seen]
+        if number_of(name, value):
+            number = self._number(PORTAL, person, name, value)
             self.emptied.pop((PORTAL, person, name), None)
-            number = self._number(PORTAL, person, name, chosen)
         else:
-            empty = [place for place, value in seen.items() if number_of(name, value) == 0]
-            number = numbers[empty[0]] if empty else 0
+            empties = [known for shown, known in numbers if shown == 0]
+            number = empties[0] if empties else self._emptied_by_choice(person, name)
             self.emptied[PORTAL, person, name] = number
-        for other in numbers.values():
-            if other != number:
-                self._descend(number, other)
+        for _, known in numbers:
+            if known != number:
+                self._descend(number, known)
+
+    def _emptied_by_choice(self, person: int, name: str) -> int:
+        """Return a number for an emptiness that was chosen: who takes a merge back clears what only it had filled."""
+        number = FIRST_CHOICE + len(self.edits)
+        self.edits[number] = Edit(number, person, name, PORTAL)
+        self.clears.setdefault((person, name), []).append(number)
+        return number
+
+    def decided(self, person: int, name: str, chosen: JsonValue, seen: Sequence[tuple[str, int, JsonValue]]) -> None:
+        """Somebody saw *seen* (place, person, value) and chose: what they saw may be replaced."""
+        self._chose(person, name, chosen, seen)
 
     # -- what automation does -----------------------------------------------------------------------------------------
 
@@ -115,9 +185,9 @@ class Oracle:
         """Judge a write of ours at a vendor."""
         self.vendor_writes += 1
         person = write.record.person
-        where = f"{write.unit} of person {person} at {write.vendor}"
-        if write.unit == TAGS:
-            self._tags_written(write, where)
+        where = f"{write.unit} of {who(person)} at {write.vendor}"
+        if write.unit in SETS:
+            self._set_written(write, where)
             return
         if not write.in_gap and all(_holds(write, name, value) for name, value in write.sent.items()):
             raise Violation(f"{where} was written though the vendor holds it: {_shown(write.sent)}")
@@ -126,9 +196,11 @@ class Oracle:
         self._known_combination(person, write.unit, write.sent, where)
         self.gaps += write.in_gap
 
-    def _tags_written(self, write: Write, where: str) -> None:
-        before, sent = numbers_of(write.before[TAGS]), numbers_of(write.sent[TAGS])
-        if before == sent and not write.in_gap:
+    def _set_written(self, write: Write, where: str) -> None:
+        listed = [list_of(side[write.unit]) for side in (write.before, write.sent)]
+        before, sent = map(frozenset, listed)
+        self._known_elements(write.record.person, write.unit, sent, where)
+        if listed[0] == listed[1] and not write.in_gap:
             raise Violation(f"{where} were written though the vendor holds them: {sorted(sent)}")
         lost = {each for each in before - sent if each not in self.removed}
         if lost and write.in_gap:
@@ -139,11 +211,13 @@ class Oracle:
 
     def portal_changed(self, before: Mapping[str, Any] | None, after: Mapping[str, Any], logged: set[str]) -> None:
         """Judge a committed change of a record of ours. *logged*: units that a log row of this commit names."""
-        record_id, data = str(after["id"]), after["data"]
+        record_id, data, entity = str(after["id"]), after["data"], EntityType(after["entity_type"])
+        if entity is EntityType.JOB:
+            return
         person = self._person(record_id, data)
         old: Mapping[str, JsonValue] = before["data"] if before is not None else {}
         rules = _rules(after["stamps"])
-        for name in FIELDS:
+        for name in OWN_FIELDS[entity]:
             was, now = old.get(name), data.get(name)
             if was == now:
                 continue
@@ -155,23 +229,25 @@ class Oracle:
                 continue
             if rule.startswith("decided"):
                 continue
-            where = f"{unit} of person {person} in the portal"
-            if name != TAGS:
+            where = f"{unit} of {who(person)} in the portal"
+            if name in SETS:
+                self._known_elements(person, name, numbers_of(now), where)
+            else:
                 is_first = rule.startswith(("first_value", "union"))
                 self._judge(PORTAL, person, name, was, now, where, is_first=is_first)
             if before is not None and unit not in logged:
                 raise Violation(f"{where} changed and no log row says so (rule {rule!r})")
         if rules.get("name", "").startswith("edit:e"):
             self.shows(person, data)
-        for unit_name in {UNIT_OF[name].name for name in SCALARS}:
-            self._known_combination(person, unit_name, data, f"{unit_name} of person {person} in the portal")
+        for unit_name in {UNIT_OF[name].name for name in SCALARS_OF[entity]}:
+            self._known_combination(person, unit_name, data, f"{unit_name} of {who(person)} in the portal")
 
     def _portal_edit(self, person: int, name: str, was: JsonValue, now: JsonValue, number: int) -> None:
         if name == TAGS:
             return
         edit = self.edits.get(number)
         if edit is None or edit.name != name:
-            raise Violation(f"{name} of person {person} in the portal has a stamp of edit {number}, which is not its")
+            raise Violation(f"{name} of {who(person)} in the portal has a stamp of edit {number}, which is not its")
         if number not in self.parents:
             self.edited(edit, was, clears=number_of(name, now) == 0)
 
@@ -213,31 +289,36 @@ class Oracle:
 
     def _cleared_by(self, person: int, name: str, old: int) -> int:
         """Return which clearing it is that empties *old*: the one that knew of it, else the last one."""
-        clears = self.clears.get((person, name), [])
-        return next((each for each in clears if self._is_ancestor(old, each)), clears[-1] if clears else 0)
+        clears = sorted(each for kin in self.families.members(person) for each in self.clears.get((kin, name), []))
+        knowing = next((each for each in clears if self._is_ancestor(old, each)), None)
+        if knowing is None and len(self.families.members(person)) > 1:
+            # Several records of one person were emptied, each by somebody else: one that this value has not replaced.
+            knowing = next((each for each in reversed(clears) if not self._is_ancestor(each, old)), None)
+        return (clears[-1] if clears else 0) if knowing is None else knowing
 
     def _known_combination(self, person: int, unit_name: str, values: Mapping[str, JsonValue], where: str) -> None:
-        members = UNITS[CANDIDATE][unit_name].members
+        members = _UNITS[unit_name].members
         if self.has_partial_groups or len(members) == 1 or any(name not in values for name in members):
             return
         combined = _combined(members, values)
-        if (person, unit_name, combined) not in self.combinations:
+        if not any((each, unit_name, combined) in self.combinations for each in self.families.members(person)):
             raise Violation(f"{where}: no side ever had {combined}")
 
-    def known_divergence(self, person: int, name: str, ours: JsonValue, theirs: JsonValue, vendor: str) -> None:
+    def known_divergence(
+        self, name: str, ours: tuple[int, JsonValue], theirs: tuple[int, JsonValue], vendor: str
+    ) -> None:
         """Judge a difference that stays because the vendor can't take ours: theirs must not be the newer one."""
-        here, there = self._number(PORTAL, person, name, ours), self._number(vendor, person, name, theirs)
+        (record_of, value), (person, other) = ours, theirs
+        here, there = self._number(PORTAL, record_of, name, value), self._number(vendor, person, name, other)
         if self._is_ancestor(here, there) and not self._is_ancestor(there, here):
-            raise Violation(
-                f"at rest {name} of person {person} is {_word(here)}; {vendor} has the newer {_word(there)}"
-            )
+            raise Violation(f"at rest {name} of {who(person)} is {_word(here)}; {vendor} has the newer {_word(there)}")
 
     # -- names --------------------------------------------------------------------------------------------------------
 
     def _person(self, record_id: str, data: Mapping[str, JsonValue]) -> int:
         known = self.person_of.get(record_id)
         if known is None:
-            numbers = [number_of(name, data[name]) for name in SCALARS if data.get(name)]
+            numbers = [number_of(name, data[name]) for name in (*SCALARS, *MOVES) if data.get(name)]
             known = next((self.edits[each].person for each in numbers if each in self.edits), 0)
             if known == 0:
                 raise Violation(f"a record was made of nobody's values: {sorted(data)}")
@@ -249,9 +330,16 @@ class Oracle:
         if number == 0:
             return self.emptied.get((place, person, name), 0)
         edit = self.edits.get(number)
-        if edit is None or edit.person != person or edit.name != name:
-            raise Violation(f"{name} of person {person} holds {number}, which no side ever wrote there")
+        if edit is None or edit.name != name or not self.families.are_kin(edit.person, person):
+            raise Violation(f"{name} of {who(person)} holds {number}, which no side ever wrote there")
         return number
+
+    def _known_elements(self, person: int, name: str, numbers: frozenset[int], where: str) -> None:
+        field_name = name if name == TAGS else "email"
+        for number in numbers:
+            edit = self.edits.get(number)
+            if edit is None or edit.name != field_name or not self.families.are_kin(edit.person, person):
+                raise Violation(f"{where} hold {number}, which no side ever wrote there")
 
     def _descend(self, number: int, parent: int) -> None:
         if number != parent:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from random import Random
 
 from tests.simulation.engine.traits import Traits, drawn, plain
-from tests.simulation.engine.values import IDENTITY, SCALARS, TAGS
+from tests.simulation.engine.values import IDENTITY, MOVES, SCALARS, TAGS
 
 
 class Kind(StrEnum):
@@ -37,6 +37,14 @@ class Kind(StrEnum):
     MISSING = "half of the list is missing at"
     EXPIRE = "cursors expire at"
     DELETE = "deleted at"
+    VENDOR_MERGE = "merged at"
+    PORTAL_MERGE = "merged in the portal"
+    PORTAL_PART = "parted in the portal"
+    REGISTER = "somebody registers in the portal"
+    SUBMIT = "an application in the portal for a job of"
+    APPLY = "an application at"
+    VENDOR_MOVE = "an application moves at"
+    PORTAL_MOVE = "an application moves in the portal"
     LOSE_KNOCK = "a knock gets lost"
 
 
@@ -66,12 +74,16 @@ class Step:
     fate: Fate = Fate.SENT
     amount: float = 0.0
     """Seconds, gates or an index, as the kind has it."""
+    other: int = 0
+    """Of a merge: the person whose record goes."""
 
     def told(self) -> str:
         """Return the step as a line of a story."""
         words = [self.kind.value, self.vendor]
         if self.person:
             words.append(f"person {self.person}")
+        if self.other:
+            words.append(f"takes in person {self.other}")
         if self.name:
             words.append(f"{self.name} {'cleared' if self.clears else f'#{self.number}'}" if self.number else self.name)
         if self.fate is not Fate.SENT:
@@ -92,6 +104,10 @@ class Plan:
     steps: tuple[Step, ...]
     first_number: int
     """Edits count from here; the numbers below are of what people begin with."""
+    jobs: int = 0
+    """At each vendor; without any there are no applications."""
+    pulls_every_s: int = 0
+    """The schedule of incremental pulls at every vendor; 0: pulls come only when somebody asks."""
     workers: int = 2
     is_small: bool = False
     ends_decided: bool = False
@@ -118,12 +134,32 @@ WEIGHTS: dict[Kind, float] = {
     Kind.MISSING: 0.5,
     Kind.EXPIRE: 0.5,
     Kind.DELETE: 0.5,
+    Kind.VENDOR_MERGE: 2,
+    Kind.PORTAL_MERGE: 1,
+    Kind.PORTAL_PART: 1,
+    Kind.REGISTER: 1,
+    Kind.SUBMIT: 4,
+    Kind.APPLY: 1.5,
+    Kind.VENDOR_MOVE: 4,
+    Kind.PORTAL_MOVE: 4,
     Kind.LOSE_KNOCK: 2,
 }
 EDITS = frozenset({Kind.VENDOR_EDIT, Kind.PORTAL_EDIT, Kind.VENDOR_TAG, Kind.PORTAL_TAG})
-AT_VENDORS = frozenset(Kind) - frozenset(
-    {Kind.PORTAL_EDIT, Kind.PORTAL_TAG, Kind.DECIDE, Kind.WAIT, Kind.CRASH, Kind.FREEZE, Kind.FAIL, Kind.LOSE_KNOCK}
+OF_APPLICATIONS = frozenset({Kind.REGISTER, Kind.SUBMIT, Kind.APPLY, Kind.VENDOR_MOVE, Kind.PORTAL_MOVE})
+RICH = OF_APPLICATIONS | {Kind.VENDOR_MERGE, Kind.PORTAL_MERGE, Kind.PORTAL_PART}
+"""What happens in small worlds alone."""
+IN_PORTAL = frozenset(
+    {
+        Kind.PORTAL_EDIT,
+        Kind.PORTAL_TAG,
+        Kind.DECIDE,
+        Kind.PORTAL_MERGE,
+        Kind.PORTAL_PART,
+        Kind.REGISTER,
+        Kind.PORTAL_MOVE,
+    }
 )
+AT_VENDORS = frozenset(Kind) - IN_PORTAL - frozenset({Kind.WAIT, Kind.CRASH, Kind.FREEZE, Kind.FAIL, Kind.LOSE_KNOCK})
 AMOUNTS: dict[Kind, tuple[float, ...]] = {
     Kind.DECIDE: tuple(range(100)),
     Kind.WAIT: (1.0, 5.0, 20.0, 61.0, 300.0),
@@ -142,13 +178,17 @@ def plan_of(seed: int) -> Plan:
     is_small = seed % 2 == 1
     names = ["A", "B", "C"][: roll.choice([1, 2, 2, 3]) if is_small else roll.choice([2, 2, 3])]
     is_plain = roll.random() < 0.2
-    vendors = tuple(plain(name) if is_plain else drawn(name, roll) for name in names)
+    vendors = tuple(plain(name) if is_plain else drawn(name, roll, is_rich=is_small) for name in names)
     count = roll.randint(1, 3) if is_small else roll.randint(20, 26)
     people = tuple(_homes(names, roll) for _ in range(count))
-    first_number = 1 + (count + 10) * len(SCALARS) * len(names)
-    maker = _Maker(roll, names, count, first_number, _weights(roll))
+    first_number = 1 + (count + (20 if is_small else 10)) * len(SCALARS) * len(names)
+    jobs = roll.choice([0, 1, 2]) if is_small else 0
+    maker = _Maker(roll, names, count, first_number, _weights(roll, jobs, is_rich=is_small), is_rich=is_small)
     steps = tuple(maker.steps(roll.randint(20, SMALL_STEPS) if is_small else FULL_STEPS))
-    return Plan(seed, vendors, people, steps, first_number, roll.choice([1, 2, 3]), is_small, roll.random() < 0.5)
+    every_s = roll.choice([0, 0, 300, 600]) if is_small else 0
+    workers = roll.choice([1, 2, 3])
+    ends_decided = roll.random() < 0.5
+    return Plan(seed, vendors, people, steps, first_number, jobs, every_s, workers, is_small, ends_decided)
 
 
 def _homes(names: list[str], roll: Random) -> tuple[str, ...]:
@@ -156,11 +196,13 @@ def _homes(names: list[str], roll: Random) -> tuple[str, ...]:
     return homes or (roll.choice(names),)
 
 
-def _weights(roll: Random) -> dict[Kind, float]:
+def _weights(roll: Random, jobs: int, *, is_rich: bool) -> dict[Kind, float]:
     """Return the weights of one world: some have no faults at all, some nothing but edits and deaths."""
-    weights = dict(WEIGHTS)
-    for kind in WEIGHTS:
+    weights = {kind: weight for kind, weight in WEIGHTS.items() if is_rich or kind not in RICH}
+    for kind in list(weights):
         if kind not in (Kind.VENDOR_EDIT, Kind.PORTAL_EDIT, Kind.WAIT) and roll.random() < 0.3:
+            weights[kind] = 0.0
+        if kind in OF_APPLICATIONS and jobs == 0:
             weights[kind] = 0.0
     return weights
 
@@ -172,6 +214,7 @@ class _Maker:
     people: int
     number: int
     weights: dict[Kind, float]
+    is_rich: bool
     favourites: list[str] = field(default_factory=list)
 
     def steps(self, count: int) -> list[Step]:
@@ -194,19 +237,40 @@ class _Maker:
             step = replace(step, amount=roll.choice(AMOUNTS[kind]))
         if kind is Kind.HIDE:
             step = replace(step, name=roll.choice(self.favourites))
-        if kind is Kind.DELETE:
+        return self._meeting(self._moving(step))
+
+    def _meeting(self, step: Step) -> Step:
+        """Draw who comes, goes or becomes one with whom."""
+        kind = step.kind
+        if kind in (Kind.DELETE, Kind.PORTAL_PART):
             step = replace(step, person=self._person())
-        if kind is Kind.NEW_PERSON:
+        if kind in (Kind.VENDOR_MERGE, Kind.PORTAL_MERGE):
+            step = replace(step, person=self._person(), other=self._person())
+        if self.is_rich and kind in (Kind.VENDOR_MERGE, Kind.DELETE, Kind.APPLY, Kind.VENDOR_MOVE):
+            step = replace(step, fate=self._fate())
+        if kind in (Kind.NEW_PERSON, Kind.REGISTER):
             self.people += 1
             step = replace(step, person=self.people)
         return step
+
+    def _moving(self, step: Step) -> Step:
+        """Draw whose application it is, and how it moves."""
+        if step.kind not in OF_APPLICATIONS or step.kind is Kind.REGISTER:
+            return step
+        self.number += 2  # a stage and a status
+        name = self.roll.choice(MOVES) if step.kind in (Kind.VENDOR_MOVE, Kind.PORTAL_MOVE) else ""
+        amount = float(self.roll.randrange(20))
+        return replace(step, person=self._person(), name=name, number=self.number - 1, amount=amount)
 
     def _edit(self, step: Step) -> Step:
         roll, is_tag = self.roll, step.kind in (Kind.VENDOR_TAG, Kind.PORTAL_TAG)
         name = roll.choice(self.favourites) if roll.random() < 0.8 else roll.choice(SCALARS)
         clears = roll.random() < (0.4 if is_tag else 0.1) and (is_tag or name not in IDENTITY)
-        fate = roll.choices(list(Fate), [6, 2, 1, 1])[0] if step.kind in AT_VENDORS else Fate.SENT
+        fate = self._fate() if step.kind in AT_VENDORS else Fate.SENT
         return replace(step, person=self._person(), name=TAGS if is_tag else name, clears=clears, fate=fate)
+
+    def _fate(self) -> Fate:
+        return self.roll.choices(list(Fate), [6, 2, 1, 1])[0]
 
     def _person(self) -> int:
         return (

@@ -17,7 +17,7 @@ from shared.errors import LiaisonError
 from shared.model import Direction
 from shared.sync.runner import Unforeseen
 from tests.simulation.engine.gates import Gates, Owner, Parked, task_factory
-from tests.simulation.engine.host import SWEEP_S, Host
+from tests.simulation.engine.host import SWEEP_S, TIMER_S, Host
 from tests.simulation.engine.loop import VirtualLoop
 from tests.simulation.engine.plan import Plan, Step
 from tests.simulation.engine.ports import chance, quiet
@@ -91,6 +91,8 @@ class _Play:
         for name in self.world.vendors:
             self.host.spawn(self.host.portal, self.steps.ask(name, Direction.INBOUND), f"first pull of {name}")
         self.loop.call_later(SWEEP_S, self.host.sweep)
+        if self.plan.pulls_every_s:
+            self.loop.call_later(TIMER_S, self.host.tick)
         await self._over
 
     def _tear_down(self) -> None:

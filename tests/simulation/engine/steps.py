@@ -11,17 +11,20 @@ from pydantic import JsonValue
 
 from shared.errors import LiaisonError
 from shared.intake.events import Event, batch_of, pack
+from shared.merge.joining import Keep
 from shared.model import Direction
 from shared.security.aead import DataSealer
 from shared.security.keys import Purpose
+from tests.simulation.engine.adapter import MERGED_INTO
+from tests.simulation.engine.application_steps import ApplicationSteps
 from tests.simulation.engine.host import EVENTS, Host
 from tests.simulation.engine.loop import VirtualLoop
 from tests.simulation.engine.oracle import PORTAL, Edit
-from tests.simulation.engine.plan import Fate, Kind, Step
+from tests.simulation.engine.plan import OF_APPLICATIONS, Fate, Kind, Step
 from tests.simulation.engine.ports import Message
 from tests.simulation.engine.values import IDENTITY, TAGS, UNIT_OF, number_of, value_of
 from tests.simulation.engine.vendor import VendorRecord, moment_of
-from tests.simulation.engine.world import CANDIDATE, COMPANY, World
+from tests.simulation.engine.world import CANDIDATE, COMPANY, MATCHES, World
 
 DELAYED_S = 40.0
 
@@ -43,6 +46,9 @@ class Steps:
             Kind.PORTAL_TAG: self._portal_tag,
             Kind.NEW_PERSON: self._new_person,
             Kind.DELETE: self._delete,
+            Kind.VENDOR_MERGE: self._vendor_merge,
+            Kind.PORTAL_MERGE: self._portal_merge,
+            Kind.PORTAL_PART: self._portal_part,
             Kind.DECIDE: self._decide,
             Kind.PULL: self._pull,
             Kind.PUSH: self._push,
@@ -52,6 +58,7 @@ class Steps:
             Kind.FAIL: self._fault,
             Kind.LOSE_KNOCK: self._fault,
             Kind.HIDE: self._hide,
+            **dict.fromkeys(OF_APPLICATIONS, ApplicationSteps(host, world, self._tell).perform),
         }
 
     def perform(self, step: Step) -> bool:
@@ -62,7 +69,7 @@ class Steps:
         """Ask for a pull of everybody at *name*, or for a push of what has moved."""
         syncs = self._host.portal.services.syncs
         try:
-            await syncs.request(COMPANY, self._world.ids[name], direction=direction, entity=CANDIDATE)
+            await syncs.request(COMPANY, self._world.ids[name], direction=direction, entity=self._world.pulled)
         except LiaisonError:
             self._host.figures["pulls that were not asked for"] += 1
 
@@ -109,15 +116,33 @@ class Steps:
         self._tell(step, record)
         return True
 
-    def _tell(self, step: Step, record: VendorRecord) -> None:
-        """Send the webhook of *step*, as its fate has it."""
+    def _vendor_merge(self, step: Step) -> bool:
+        """The vendor's people see that two are one: the record of `other` goes."""
+        survivor, loser = (self._world.at(step.vendor, person) for person in (step.person, step.other))
+        if survivor is None or loser is None or survivor is loser:
+            return False
+        vendor = self._world.vendors[step.vendor]
+        vendor.settle_late()
+        went, before = (step.other, loser.now.values), survivor.now.values
+        self._world.oracle.merged_there(step.vendor, went, before, step.person)
+        vendor.merge(loser.external_id, survivor.external_id)
+        self._world.oracle.shows(step.person, survivor.now.values)
+        self._world.relate_bids()
+        self._world.merges_there.append((step.vendor, loser.external_id, survivor.external_id))
+        self._tell(step, loser, survivor if vendor.traits.names_survivors else None)
+        return True
+
+    def _tell(self, step: Step, record: VendorRecord, survivor: VendorRecord | None = None) -> None:
+        """Send the webhook of *step*, as its fate has it; of a merge, it may name the *survivor*."""
+        into = "" if survivor is None else MERGED_INTO + survivor.external_id
+        named = f"{record.entity.value} {record.external_id}{into}"
         event = Event(
             id=self._world.database.memory.numbers.uuid(),
             integration_id=self._world.ids[step.vendor],
             received_at=moment_of(self._loop.time()),
             is_verified=True,
             headers={},
-            body=record.external_id.encode(),
+            body=named.encode(),
         )
         message = Message(EVENTS, batch_of([pack(event, self._sealer)]))
         if step.fate is not Fate.LOST:
@@ -170,25 +195,49 @@ class Steps:
         return tags
 
     def _decide(self, step: Step) -> bool:
-        person_of = self._world.oracle.person_of
-        rows = [row for row in self._world.committed("conflicts") if row["status"] == "open" and row["kind"] == "field"]
+        rows = self._world.open_items()
         if not rows:
             return False
-        rows.sort(key=lambda row: (person_of[str(row["record_id"])], row["unit"]))
         row = rows[int(step.amount) % len(rows)]
-        choice = self._host.roll.choice(["portal", "integration"])
-        side = self._host.roll.choice(sorted(self._world.names))
-        self._host.spawn(self._host.portal, self._resolve(row, choice, side, f"e{step.number}"), "decision")
+        if row["kind"] in MATCHES:
+            choice = "record" if row["kind"] == "ambiguous_match" else self._host.roll.choice(["record", "new"])
+            chosen: dict[str, Any] = {"choice": choice, "value": str(self._host.roll.choice(row["matches"]))}
+        else:
+            choice = self._host.roll.choice(["portal", "integration"])
+            chosen = {"choice": choice, "integration_id": self._host.roll.choice(sorted(self._world.names))}
+        self._host.spawn(self._host.portal, self._resolve(row, chosen, f"e{step.number}"), "decision")
         return True
 
-    async def _resolve(self, row: Mapping[str, Any], choice: str, side: UUID, actor: str) -> None:
+    async def _resolve(self, row: Mapping[str, Any], chosen: Mapping[str, Any], actor: str) -> None:
         resolutions = self._host.portal.services.resolutions
         try:
-            await resolutions.resolve(
-                COMPANY, row["id"], choice=choice, integration_id=side, expected_version=row["version"], actor=actor
-            )
+            await resolutions.resolve(COMPANY, row["id"], **chosen, expected_version=row["version"], actor=actor)
         except (LiaisonError, psycopg.Error):
             self._host.figures["decisions that were refused"] += 1
+
+    def _portal_merge(self, step: Step) -> bool:
+        """Somebody in the portal sees that two are one."""
+        survivor, other = (self._world.record_of(person) for person in (step.person, step.other))
+        people = (step.person, step.other)
+        if survivor is None or other is None or survivor is other:
+            return False
+        if not all(map(self._world.is_known_everywhere, people)):
+            return False
+        chosen = self._host.roll.choice([{}, {}, {"name": Keep.OTHER}, {"email": Keep.OTHER, "phone": Keep.SURVIVOR}])
+        work = self._host.portal.services.merges.merge(
+            COMPANY, survivor["id"], other["id"], chosen, actor=f"e{step.number}"
+        )
+        self._host.spawn(self._host.portal, self._host.attempt(work, "merges that were refused"), "merge")
+        return True
+
+    def _portal_part(self, step: Step) -> bool:
+        """Somebody in the portal takes a merge back."""
+        row = self._world.record_of(step.person)
+        if row is None or not any(each["ended_at"] is None for each in self._world.committed("record_merges")):
+            return False
+        work = self._host.portal.services.partings.part(COMPANY, row["id"], actor=f"e{step.number}")
+        self._host.spawn(self._host.portal, self._host.attempt(work, "partings that were refused"), "parting")
+        return True
 
     def _pull(self, step: Step) -> bool:
         self._host.spawn(self._host.portal, self.ask(step.vendor, Direction.INBOUND), "pull")

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from random import Random
 
-from tests.simulation.engine.values import FIELDS, TAGS
+from tests.simulation.engine.values import FIELDS, MOVES, SCALARS, SETS, TAGS
 
 NORMALISERS = ("lower", "upper", "cut")
-KEPT_WHOLE = frozenset({"email", "phone", TAGS})
+KEPT_WHOLE = frozenset({"email", "phone", *SETS})
 """Fields that nobody shortens or shouts: an address in capitals is the same address."""
 
 
@@ -39,6 +39,8 @@ class Traits:
     fields: dict[str, FieldTrait] = field(default_factory=dict)
     dates: bool = True
     """Shows when a record changed last."""
+    dates_fields: bool = False
+    """Shows when each field changed last."""
     counts: bool = True
     """Shows a version."""
     resolution: timedelta = timedelta(milliseconds=1)
@@ -56,6 +58,12 @@ class Traits:
     """A write of several fields takes so many calls."""
     whole_lists: bool = False
     """Tags are written as a whole list, not one by one."""
+    creates_along: bool = True
+    """A candidate that is created for a job gets the application with the same call."""
+    merge_policy: str = "review"
+    """What the customer wants when two of our records turn out to be one person there (`config.on_vendor_merge`)."""
+    names_survivors: bool = True
+    """The event of a merge names the record that is left; without that, somebody is merely gone."""
 
     def of(self, name: str) -> FieldTrait:
         """Return how *name* is treated."""
@@ -88,12 +96,15 @@ def plain(name: str) -> Traits:
     return Traits(name)
 
 
-def drawn(name: str, roll: Random) -> Traits:
-    """Return a vendor with the oddities that *roll* gives it."""
-    fields = {each: _field(each, roll) for each in FIELDS if roll.random() < 0.3}
+def drawn(name: str, roll: Random, *, is_rich: bool) -> Traits:
+    """Return a vendor with the oddities that *roll* gives it; a *rich* one merges, has jobs and may date its fields."""
+    names = (*FIELDS, *MOVES) if is_rich else (*SCALARS, TAGS)
+    fields = {each: _field(each, roll) for each in names if roll.random() < 0.3}
     traits = Traits(name, fields={each: trait for each, trait in fields.items() if trait != _PLAIN})
     if roll.random() < 0.25:
         traits = replace(traits, dates=False)
+    if is_rich and roll.random() < 0.25:
+        traits = replace(traits, dates_fields=True)
     if roll.random() < 0.3:
         traits = replace(traits, counts=False)
     if roll.random() < 0.4:
@@ -111,6 +122,13 @@ def drawn(name: str, roll: Random) -> Traits:
         calls=roll.choice([1, 1, 2, 3]),
         whole_lists=roll.random() < 0.3,
     )
+    if is_rich:
+        traits = replace(
+            traits,
+            creates_along=roll.random() < 0.6,
+            merge_policy=roll.choice(["review", "merge"]),
+            names_survivors=roll.random() < 0.85,
+        )
     if traits.answers == "nothing":
         # Where no answer shows what the vendor made of a value, its adapter has to know (docs/adapters.md).
         traits = replace(
@@ -124,7 +142,7 @@ def _field(name: str, roll: Random) -> FieldTrait:
     if kind < 0.2:
         return FieldTrait(writable=False)
     if kind < 0.35:
-        return FieldTrait(refuses=name != TAGS)
+        return FieldTrait(refuses=name not in SETS)
     makes = "lower" if name in KEPT_WHOLE else roll.choice(NORMALISERS)
     is_late = roll.random() < 0.4
-    return FieldTrait(makes=makes, is_late=is_late, is_declared=is_late or name == TAGS or roll.random() < 0.6)
+    return FieldTrait(makes=makes, is_late=is_late, is_declared=is_late or name in SETS or roll.random() < 0.6)

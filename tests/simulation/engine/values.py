@@ -16,7 +16,21 @@ from shared.model.fields import UNITS, Policy
 
 SCALARS = ("first_name", "last_name", "preferred_name", "email", "phone", "current_title", "current_company")
 TAGS = "tags"
-FIELDS = (*SCALARS, TAGS)
+FURTHER = "further_emails"
+SETS = (TAGS, FURTHER)
+FIELDS = (*SCALARS, *SETS)
+MOVES = ("stage", "status")
+"""What moves of an application."""
+OWN_FIELDS = {
+    EntityType.CANDIDATE: FIELDS,
+    EntityType.APPLICATION: MOVES,
+    EntityType.JOB: ("title",),
+}
+"""Fields of each entity that systems show, references aside."""
+SCALARS_OF = {EntityType.CANDIDATE: SCALARS, EntityType.APPLICATION: MOVES, EntityType.JOB: ()}
+"""Fields of each entity that people edit and the oracle follows, sets aside."""
+FIRST_APPLICATION, FIRST_JOB = 100_000, 200_000
+"""Beyond every person's number: applications and jobs are counted from here."""
 IDENTITY = ("first_name", "last_name", "email")
 """By these two systems' records of one person are known to be one; so they are never edited before they are linked."""
 
@@ -24,7 +38,13 @@ CUT_AT = 24
 _DIGITS = re.compile(r"\d+")
 _PHONE_DIGITS = 7
 
-UNIT_OF = {name: unit for unit in UNITS[EntityType.CANDIDATE].values() for name in unit.members if name in FIELDS}
+UNIT_OF = {
+    name: unit
+    for entity in (EntityType.CANDIDATE, EntityType.APPLICATION)
+    for unit in UNITS[entity].values()
+    for name in unit.members
+    if name in OWN_FIELDS[entity]
+}
 CRITICAL = frozenset(name for name, unit in UNIT_OF.items() if unit.policy is Policy.CRITICAL)
 
 _FORMS = {
@@ -36,6 +56,8 @@ _FORMS = {
     "current_title": "Title {} Keeper of the Grand Ledger",
     "current_company": "Firm {} and Sons of Long Standing",
     "tags": "Tag{}",
+    "stage": "Stage {} of the Long Way Round",
+    "status": "status{}",
 }
 
 
@@ -55,9 +77,26 @@ def number_of(name: str, value: JsonValue) -> int:
     return int(digits[-_PHONE_DIGITS:]) if name == "phone" else int(digits)
 
 
+def who(subject: int) -> str:
+    """Return how a story names a person, an application or a job."""
+    if subject >= FIRST_JOB:
+        return f"job {subject - FIRST_JOB}"
+    return f"application {subject - FIRST_APPLICATION}" if subject >= FIRST_APPLICATION else f"person {subject}"
+
+
 def numbers_of(value: JsonValue) -> frozenset[int]:
     """Return the numbers of the elements of a set."""
-    return frozenset(number_of(TAGS, each) for each in value) if isinstance(value, list) else frozenset()
+    return frozenset(list_of(value))
+
+
+def list_of(value: JsonValue) -> list[int]:
+    """Return the numbers of the elements of a set, sorted; one that stands there in two spellings counts twice."""
+    return sorted(number_of(TAGS, text_of(each)) for each in value) if isinstance(value, list) else []
+
+
+def text_of(element: JsonValue) -> str:
+    """Return what an element of a set says: a tag itself, an address its value."""
+    return str(element["value"]) if isinstance(element, dict) else str(element)
 
 
 def made_of(kind: str, value: JsonValue) -> JsonValue:
@@ -66,6 +105,8 @@ def made_of(kind: str, value: JsonValue) -> JsonValue:
         return value
     if isinstance(value, list):
         return [made_of(kind, each) for each in value]
+    if isinstance(value, dict):
+        return {**value, "value": made_of(kind, value["value"])}
     text = str(value)
     match kind:
         case "lower":

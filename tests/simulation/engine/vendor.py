@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 from pydantic import JsonValue
 
+from shared.model import EntityType
 from tests.simulation.engine.traits import Traits
-from tests.simulation.engine.values import FIELDS, TAGS, UNIT_OF, made_of, number_of
+from tests.simulation.engine.values import FURTHER, OWN_FIELDS, SETS, TAGS, UNIT_OF, made_of, number_of, text_of
 
 START = datetime(2024, 3, 1, 9, tzinfo=UTC)
 """In the past of any machine, so that asking its wall clock how long it is until then always answers nought."""
@@ -26,6 +28,12 @@ def moment_of(at: float) -> datetime:
 
 LATE_S = 4.0
 """After so long a late normaliser has done its work."""
+
+
+CANDIDATE, APPLICATION = EntityType.CANDIDATE, EntityType.APPLICATION
+
+Whose = Callable[["MemoryVendor", EntityType, Mapping[str, JsonValue], Mapping[str, str]], int]
+"""Tells whom a create is about: the vendor, the entity, what was sent and the references."""
 
 
 class Refused(Exception):
@@ -44,15 +52,21 @@ class Sight:
     values: dict[str, JsonValue]
     version: int
     updated_at: datetime
+    field_times: Mapping[str, datetime] = field(default_factory=dict)
+    """By field: when it changed last."""
+    references: Mapping[str, str] = field(default_factory=dict)
+    """Of an application: the ids of its candidate and its job."""
     is_gone: bool = False
 
 
 @dataclass(slots=True)
 class VendorRecord:
-    """One candidate at the vendor."""
+    """One candidate, application or job at the vendor."""
 
     external_id: str
     person: int
+    """Who it is about; an application or a job has a number of its own kind."""
+    entity: EntityType = EntityType.CANDIDATE
     past: list[Sight] = field(default_factory=list)
     late: dict[str, tuple[float, JsonValue]] = field(default_factory=dict)
     """Fields that a late normaliser has yet to change: when, and into what."""
@@ -86,7 +100,9 @@ class Write:
 class MemoryVendor:
     """One account."""
 
-    def __init__(self, traits: Traits, clock: Callable[[], float], written: Callable[[Write], None]) -> None:
+    def __init__(
+        self, traits: Traits, clock: Callable[[], float], written: Callable[[Write], None], whose: Whose
+    ) -> None:
         self.traits = traits
         self.records: dict[str, VendorRecord] = {}
         self.hidden: set[str] = set()
@@ -100,6 +116,7 @@ class MemoryVendor:
         self.requests = 0
         self._clock = clock
         self._written = written
+        self._whose = whose
         self._next_id = 100
 
     def time(self) -> datetime:
@@ -112,14 +129,49 @@ class MemoryVendor:
         """Return the moment that an index which lags by *lag_s* shows."""
         return self._clock() - lag_s
 
-    def add(self, person: int, values: Mapping[str, JsonValue]) -> VendorRecord:
+    def add(
+        self,
+        person: int,
+        values: Mapping[str, JsonValue],
+        entity: EntityType = CANDIDATE,
+        references: Mapping[str, str] = MappingProxyType({}),
+    ) -> VendorRecord:
         """Add a record, as the vendor's people or a create of ours would."""
         self._next_id += 1
-        record = VendorRecord(f"{self.traits.name}-{self._next_id}", person)
+        record = VendorRecord(f"{self.traits.name}-{self._next_id}", person, entity)
         self.records[record.external_id] = record
-        shown: dict[str, JsonValue] = {name: [] if name == TAGS else None for name in FIELDS}
-        record.past.append(Sight(self._clock(), shown | self._made(record, values), 1, self.time()))
+        shown: dict[str, JsonValue] = {name: [] if name in SETS else None for name in OWN_FIELDS[entity]}
+        made = shown | self._made(record, values)
+        record.past.append(
+            Sight(self._clock(), made, 1, self.time(), dict.fromkeys(made, self.time()), dict(references))
+        )
         return record
+
+    def create(self, entity: EntityType, fields: Mapping[str, JsonValue]) -> tuple[VendorRecord, VendorRecord | None]:
+        """
+        Take a create of ours, all of it or nothing; what we may not write there is left out. Raises Refused.
+
+        With a candidate comes the application for `job_id`, if this vendor makes it along.
+        """
+        values = {name: fields[name] for name in OWN_FIELDS[entity] if fields.get(name) not in (None, "", [])}
+        values = {name: value for name, value in values.items() if self.traits.of(name).writable}
+        for name, value in values.items():
+            if name not in SETS and self.traits.of(name).refused(number_of(name, value)):
+                raise Refused(name)
+        references = {name: str(fields[name]) for name in ("candidate_id", "job_id") if entity is APPLICATION}
+        record = self.add(self._whose(self, entity, fields, references), values, entity, references)
+        if entity is not CANDIDATE or not self.traits.creates_along or fields.get("job_id") is None:
+            return record, None
+        along = {"candidate_id": record.external_id, "job_id": str(fields["job_id"])}
+        return record, self.add(self._whose(self, APPLICATION, {}, along), {}, APPLICATION, along)
+
+    def applications_of(self, external_id: str) -> list[VendorRecord]:
+        """Return the living applications of a candidate."""
+        return [
+            each
+            for each in self.records.values()
+            if not each.now.is_gone and each.now.references.get("candidate_id") == external_id
+        ]
 
     def settle_late(self) -> None:
         """Let late normalisers do what is due."""
@@ -142,7 +194,7 @@ class MemoryVendor:
         record = self.records[external_id]
         for name, value in changes.items():
             trait = self.traits.of(name)
-            if not trait.writable or (name != TAGS and trait.refused(number_of(name, value))):
+            if not trait.writable or (name not in SETS and trait.refused(number_of(name, value))):
                 raise Refused(name)
         for unit in dict.fromkeys(UNIT_OF[name] for name in changes):
             members = [name for name in unit.members if name in changes]
@@ -153,12 +205,41 @@ class MemoryVendor:
         self._change(record, self._made(record, changes))
 
     def delete(self, external_id: str) -> None:
-        """Delete a record."""
+        """Delete a record, and a candidate's applications with it."""
         record = self.records[external_id]
-        now = record.now
-        record.past.append(Sight(self._clock(), now.values, now.version + 1, self.time(), is_gone=True))
+        for each in (*self.applications_of(external_id), record):
+            now = each.now
+            gone = Sight(
+                self._clock(), now.values, now.version + 1, self.time(), now.field_times, now.references, is_gone=True
+            )
+            each.past.append(gone)
 
-    def listed(self) -> list[tuple[VendorRecord, Sight]]:
+    def merge(self, loser_id: str, survivor_id: str) -> None:
+        """
+        Make one record of two, as the vendor's own people would: the loser's id is gone.
+
+        The survivor takes what it lacks, the tags of both, the other's address among its further ones, and its
+        applications.
+        """
+        loser, survivor = self.records[loser_id].now.values, self.records[survivor_id].now.values
+        changes: dict[str, JsonValue] = {
+            name: value for name, value in loser.items() if name not in SETS and survivor[name] in (None, "") and value
+        }
+        changes[TAGS] = _united(survivor[TAGS], loser[TAGS])
+        address: list[JsonValue] = [{"value": loser["email"]}, *_elements(loser[FURTHER])]
+        own = str(survivor["email"] or "").lower()
+        changes[FURTHER] = _united(survivor[FURTHER], [each for each in address if text_of(each).lower() != own])
+        record = self.records[survivor_id]
+        for name in changes:
+            record.edits[UNIT_OF[name].name] = record.edits.get(UNIT_OF[name].name, 0) + 1
+        self._change(record, changes)
+        for each in self.applications_of(loser_id):
+            now = each.now
+            moved = {**now.references, "candidate_id": survivor_id}
+            each.past.append(Sight(self._clock(), now.values, now.version + 1, self.time(), now.field_times, moved))
+        self.delete(loser_id)
+
+    def listed(self, entity: EntityType) -> list[tuple[VendorRecord, Sight]]:
         """Return what a list shows now, by its lagging replica, in the order of its pages."""
         self.settle_late()
         if self.empty_lists > 0:
@@ -166,7 +247,9 @@ class MemoryVendor:
             return []
         at = self._clock() - self.traits.list_lag_s
         found = [
-            (record, sight) for record in self.records.values() if (sight := _at(record, at)) and not sight.is_gone
+            (record, sight)
+            for record in self.records.values()
+            if record.entity is entity and (sight := _at(record, at)) and not sight.is_gone
         ]
         if self._clock() < self.missing_until:
             found = found[::2]
@@ -176,7 +259,9 @@ class MemoryVendor:
 
     def _change(self, record: VendorRecord, values: Mapping[str, JsonValue]) -> None:
         now = record.now
-        record.past.append(Sight(self._clock(), {**now.values, **values}, now.version + 1, self.time()))
+        changed, at = {**now.values, **values}, self.time()
+        times = {**now.field_times, **dict.fromkeys(values, at)}
+        record.past.append(Sight(self._clock(), changed, now.version + 1, at, times, now.references))
 
     def _made(self, record: VendorRecord, changes: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
         made: dict[str, JsonValue] = {}
@@ -189,6 +274,18 @@ class MemoryVendor:
                 later = value
             made[name] = later
         return made
+
+
+def _elements(value: JsonValue) -> list[JsonValue]:
+    return list(value) if isinstance(value, list) else []
+
+
+def _united(one: JsonValue, other: JsonValue) -> list[JsonValue]:
+    """Return the elements of both, each once, however it is spelled."""
+    known: dict[str, JsonValue] = {}
+    for each in [*_elements(one), *_elements(other)]:
+        known.setdefault(text_of(each).lower(), each)
+    return list(known.values())
 
 
 def _at(record: VendorRecord, at: float) -> Sight | None:

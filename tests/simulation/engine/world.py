@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,17 +15,29 @@ from shared.adapters.protocol import Adapter
 from shared.model import EntityType
 from tests.simulation.engine.adapter import MemoryAdapter, capabilities_of
 from tests.simulation.engine.gates import Gates
-from tests.simulation.engine.oracle import PORTAL, Edit, Oracle
+from tests.simulation.engine.oracle import PORTAL, Edit, Oracle, Violation
 from tests.simulation.engine.plan import Plan
 from tests.simulation.engine.traits import Traits
-from tests.simulation.engine.values import IDENTITY, SCALARS, value_of
-from tests.simulation.engine.vendor import MemoryVendor, VendorRecord, Write
+from tests.simulation.engine.values import (
+    FIRST_APPLICATION,
+    FIRST_JOB,
+    IDENTITY,
+    MOVES,
+    SCALARS,
+    number_of,
+    value_of,
+    who,
+)
+from tests.simulation.engine.vendor import START, MemoryVendor, VendorRecord, Write
 from tests.simulation.store.memory import MemoryDatabase
 from tests.simulation.store.tables import Row, Slot, Table
 
 COMPANY = UUID(int=1)
 CANDIDATE = EntityType.CANDIDATE
-_DIRECTIONS = {"job": "inbound", "candidate": "both", "application": "inbound"}
+MATCHES = ("ambiguous_match", "possible_duplicate")
+"""Kinds of items that ask who somebody is."""
+APPLICATION, JOB = EntityType.APPLICATION, EntityType.JOB
+_DIRECTIONS = {"job": "inbound", "candidate": "both", "application": "both"}
 
 
 class World:
@@ -41,23 +54,28 @@ class World:
         self.plan = plan
         self.database = database
         self.oracle = Oracle()
-        self.vendors = {each.name: MemoryVendor(each, clock, self._written) for each in plan.vendors}
+        self.vendors = {each.name: MemoryVendor(each, clock, self._written, self._whose) for each in plan.vendors}
         self.ids = {each.name: UUID(int=10 + rank) for rank, each in enumerate(plan.vendors, 1)}
         self.names = {each: name for name, each in self.ids.items()}
         self.adapters: dict[UUID, Adapter] = {
-            self.ids[each.name]: _adapter_class(each)(self.vendors[each.name], gates) for each in plan.vendors
+            self.ids[each.name]: _adapter_class(each, has_jobs=plan.jobs > 0)(self.vendors[each.name], gates)
+            for each in plan.vendors
         }
         self._fail = fail
         self._records: dict[UUID, Row] = {}
         self._settled: list[tuple[str, Row | None, Row]] = []
         self.logs: list[Mapping[str, Any]] = []
         """Rows of `sync_logs`, in the order of their commits."""
+        self.merges_there: list[tuple[str, str, str]] = []
+        """Vendor, the id that went, and the one that it was merged into."""
+        self.bids: dict[int, tuple[int, str]] = {}
+        """By number of an application: whose it is, and the vendor's id of the job."""
 
     # -- the beginning ------------------------------------------------------------------------------------------------
 
     async def begin(self) -> None:
         """Make the company and connect its vendors, whose people are there already."""
-        for name in ("records", "conflicts", "sync_logs"):
+        for name in ("records", "conflicts", "sync_logs", "record_merges"):
             self._note(self.database.memory.tables[name])
         await self.database.put("companies", {"id": COMPANY, "name": "Acme"})
         for rank, traits in enumerate(self.plan.vendors, 1):
@@ -69,30 +87,59 @@ class World:
                     "platform": f"memory-{traits.name}",
                     "webhook_url": "",
                     "rank": rank,
-                    "config": {"directions": _DIRECTIONS},
-                    "sync_roles": False,
-                    "sync_applications": False,
+                    "config": {"directions": _DIRECTIONS, "on_vendor_merge": traits.merge_policy},
+                    "sync_roles": self.plan.jobs > 0,
+                    "sync_applications": self.plan.jobs > 0,
                     "clock_skew_ms": round(traits.skew_s * 1000) if traits.is_skew_known else 0,
                 },
             )
+        for number, name in enumerate(self.vendors if self.plan.pulls_every_s else ()):
+            await self.database.put(
+                "schedules",
+                {
+                    "id": UUID(int=40 + number),
+                    "company_id": COMPANY,
+                    "integration_id": self.ids[name],
+                    "entity_type": CANDIDATE.value,
+                    "mode": "incremental",
+                    "every_s": self.plan.pulls_every_s,
+                    "next_due_at": START + timedelta(seconds=self.plan.pulls_every_s),
+                },
+            )
+        if self.plan.jobs:
+            route = {"entity_type": "application", "from_system": "portal", "to_system": "job_owner"}
+            await self.database.put("routes", {"id": UUID(int=30), "company_id": COMPANY, **route})
+        for number in range(self.plan.jobs * len(self.vendors)):
+            vendor = list(self.vendors.values())[number % len(self.vendors)]
+            vendor.add(FIRST_JOB + number, {"title": f"Post {number}"}, JOB)
         for person, homes in enumerate(self.plan.people, 1):
             for name in homes:
                 self.arrive(person, name, is_first=name == homes[0])
 
-    def arrive(self, person: int, vendor: str, *, is_first: bool) -> VendorRecord:
-        """Let *person* be known at *vendor*. At a second one they go by the same name and address."""
-        values = {}
-        for place, name in enumerate(SCALARS):
+    def values_of(self, person: int, place: str, *, is_first: bool) -> dict[str, JsonValue]:
+        """Return what *person* begins with at *place*. At a second one they go by the same name and address."""
+        values: dict[str, JsonValue] = {}
+        for index, name in enumerate(SCALARS):
             if not is_first and name in ("preferred_name", "phone") and person % 4:
                 continue  # else every person would begin as a conflict
-            where = 0 if name in IDENTITY else list(self.vendors).index(vendor)
-            number = 1 + ((person - 1) * len(self.vendors) + where) * len(SCALARS) + place
+            where = 0 if name in IDENTITY or place == PORTAL else list(self.vendors).index(place)
+            number = 1 + ((person - 1) * len(self.vendors) + where) * len(SCALARS) + index
             values[name] = value_of(name, number)
-            self.oracle.edits.setdefault(number, Edit(number, person, name, vendor))
+            self.oracle.edits.setdefault(number, Edit(number, person, name, place))
             self.oracle.edited(self.oracle.edits[number], None, clears=False)
-        record = self.vendors[vendor].add(person, values)
+        self.oracle.shows(person, values)
+        return values
+
+    def arrive(self, person: int, vendor: str, *, is_first: bool) -> VendorRecord:
+        """Let *person* be known at *vendor*."""
+        record = self.vendors[vendor].add(person, self.values_of(person, vendor, is_first=is_first))
         self.oracle.shows(person, record.now.values)
         return record
+
+    @property
+    def pulled(self) -> EntityType | None:
+        """What a pull is asked for: candidates, or everything where there are jobs."""
+        return None if self.plan.jobs else CANDIDATE
 
     # -- looking ------------------------------------------------------------------------------------------------------
 
@@ -105,7 +152,20 @@ class World:
     def record_of(self, person: int) -> Mapping[str, Any] | None:
         """Return the portal's record of *person*, or None."""
         of = self.oracle.person_of
-        return next((row for row in self.committed("records") if of.get(str(row["id"])) == person), None)
+        found = [row for row in self.committed("records") if of.get(str(row["id"])) == person]
+        return next((row for row in found if row["archived_at"] is None), found[0] if found else None)
+
+    def open_items(self) -> list[Mapping[str, Any]]:
+        """Return what waits for a person's decision, in an order that is the same in every run."""
+        rows = [
+            row
+            for row in self.committed("conflicts")
+            if row["status"] == "open" and (row["kind"] == "field" or row["kind"] in MATCHES)
+        ]
+        person_of = self.oracle.person_of
+        return sorted(
+            rows, key=lambda row: (person_of.get(str(row["record_id"]), 0), row["unit"] or "", row["external_id"] or "")
+        )
 
     def shown(self, record_id: UUID, name: str) -> JsonValue:
         """Return what the portal shows of a field."""
@@ -122,6 +182,15 @@ class World:
         """Return the living record of *person* at *vendor*, or None."""
         records = self.vendors[vendor].records.values()
         return next((each for each in records if each.person == person and not each.now.is_gone), None)
+
+    def where_is(self, vendor: str, person: int) -> VendorRecord | None:
+        """Return the living record of *person* at *vendor*, or the one that it was merged into; None if it is gone."""
+        into = {loser: survivor for name, loser, survivor in self.merges_there if name == vendor}
+        records = self.vendors[vendor].records
+        found = [each for each in records.values() if each.person == person]
+        while found and found[-1].external_id in into:
+            found.append(records[into[found[-1].external_id]])
+        return found[-1] if found and not found[-1].now.is_gone else None
 
     def is_known(self, vendor: str, external_id: str) -> bool:
         """Whether this record of *vendor* is linked."""
@@ -140,9 +209,13 @@ class World:
         return False
 
     def is_known_everywhere(self, person: int) -> bool:
-        """Whether each vendor's record of *person* is linked, so that name and address are free to change."""
-        records = [(name, record) for name in self.vendors if (record := self.at(name, person)) is not None]
-        return all(self.is_known(name, record.external_id) for name, record in records)
+        """Whether each vendor's record of *person* and their kin is linked, so that names and addresses may change."""
+        return all(
+            self.is_known(name, record.external_id)
+            for each in self.oracle.families.members(person)
+            for name in self.vendors
+            if (record := self.at(name, each)) is not None
+        )
 
     def is_everybody_known(self) -> bool:
         """Whether every record of every vendor is linked."""
@@ -155,22 +228,64 @@ class World:
         if not self._settled:
             return
         settled, self._settled = self._settled, []
+        logged = self._logged(settled)
+        try:
+            joined = self._joined(settled)
+            for name, before, row in settled:
+                if name == "records":
+                    self._records[row["id"]] = row
+                    if row["id"] not in joined:
+                        self._require_whole(before, row)
+                        self.oracle.portal_changed(before, row, logged.get(row["id"], set()))
+            for name, before, row in settled:
+                if name == "conflicts" and row["status"] == "resolved" and before is not None and row["unit"]:
+                    self._resolved(row, orjson.loads(before["sealed"]))
+        except AssertionError as error:
+            self._fail(str(error))
+
+    def _require_whole(self, before: Row | None, row: Row) -> None:
+        """Nobody writes to a record that is part of another one: it would be seen by nobody."""
+        if before is None or before["data"] == row["data"]:
+            return
+        if any(each["merged_id"] == row["id"] and each["ended_at"] is None for each in self.committed("record_merges")):
+            person = who(self.oracle.person_of[str(row["id"])])
+            raise Violation(f"the record of {person} was written though it is part of another one")
+
+    def relate_bids(self) -> None:
+        """One person's applications for one job are taken for one, whichever side they were made on."""
+        families = self.oracle.families
+        for one, (person, job) in self.bids.items():
+            for other, (kin, same) in self.bids.items():
+                if job == same and families.are_kin(person, kin):
+                    families.unite(one, other)
+
+    def _logged(self, settled: Sequence[tuple[str, Row | None, Row]]) -> dict[UUID, set[str]]:
+        """Keep the rows of the log; return which units they name, by record."""
         logged: dict[UUID, set[str]] = {}
         for name, _, row in settled:
             if name == "sync_logs":
                 self.logs.append(row)
                 if row["entity_id"] is not None:
                     logged.setdefault(row["entity_id"], set()).update(row["details"].get("fields", ()))
-        try:
-            for name, before, row in settled:
-                if name == "records":
-                    self._records[row["id"]] = row
-                    self.oracle.portal_changed(before, row, logged.get(row["id"], set()))
-            for name, before, row in settled:
-                if name == "conflicts" and row["status"] == "resolved" and before is not None and row["unit"]:
-                    self._resolved(row, orjson.loads(before["sealed"]))
-        except AssertionError as error:
-            self._fail(str(error))
+        return logged
+
+    def _joined(self, settled: Sequence[tuple[str, Row | None, Row]]) -> set[UUID]:
+        """Tell the oracle of records that a commit has made one, or two again; return which."""
+        of: dict[UUID, tuple[Row, Row]] = {
+            row["id"]: (before, row) for name, before, row in settled if name == "records" and before is not None
+        }
+        joined: set[UUID] = set()
+        for name, before, row in settled:
+            if name != "record_merges":
+                continue
+            survivor, other = of[row["survivor_id"]], of[row["merged_id"]]
+            if before is None:
+                self.oracle.merged_here(survivor, other)
+            elif row["ended_at"] is not None:
+                self.oracle.parted_here(survivor, other)
+            joined |= {row["survivor_id"], row["merged_id"]}
+            self.relate_bids()
+        return joined
 
     def _note(self, table: Table) -> None:
         """Note from now on what commits make of the rows of *table*."""
@@ -187,13 +302,41 @@ class World:
     def _resolved(self, row: Mapping[str, Any], content: Mapping[str, Any]) -> None:
         person = self.oracle.person_of[str(row["record_id"])]
         data = self._records[row["record_id"]]["data"]
-        sides = {PORTAL: content["ours"]}
-        for side in content["sides"].values():
-            sides[self.names[UUID(side["integration_id"])]] = side["values"]
-        for name in sorted({name for values in sides.values() for name in values}):
-            seen = {place: values[name] for place, values in sides.items() if name in values}
+        sides = [(PORTAL, person, content["ours"])]
+        linked = {str(link["id"]): link["external_id"] for link in self.committed("external_entity_map")}
+        for link_id, side in content["sides"].items():
+            vendor = self.names[UUID(side["integration_id"])]
+            sides.append((vendor, self.vendors[vendor].records[linked[link_id]].person, side["values"]))
+        for name in sorted({name for _, _, values in sides for name in values}):
+            seen = [(place, who, values[name]) for place, who, values in sides if name in values]
             self.oracle.decided(person, name, data.get(name), seen)
         self.oracle.shows(person, data)
+
+    def _whose(
+        self, vendor: MemoryVendor, entity: EntityType, fields: Mapping[str, JsonValue], references: Mapping[str, str]
+    ) -> int:
+        """Return whom a create of ours is about: what it sends tells, or else what was submitted to that job."""
+        edits, of = self.oracle.edits, self.oracle.person_of
+        if entity is CANDIDATE:
+            holders = [row for row in self.committed("records") if row["data"].get("email") == fields["email"]]
+            holders.sort(key=lambda row: row["archived_at"] is not None)
+            return of[str(holders[0]["id"])] if holders else edits[number_of("email", fields["email"])].person
+        known = [edits[number].person for name in MOVES if (number := number_of(name, fields.get(name)))]
+        if known:
+            return known[0]
+        candidate = vendor.records[references["candidate_id"]].person
+        job = of_job(self, vendor.traits.name, references["job_id"])
+        subjects = [
+            of[str(row["id"])]
+            for row in self.committed("records")
+            if row["entity_type"] == APPLICATION.value
+            and row["data"].get("job_id") == str(job)
+            and self.oracle.families.are_kin(of.get(row["data"]["candidate_id"], 0), candidate)
+        ]
+        if not subjects:
+            self._fail(f"an application of person {candidate} was made at {vendor.traits.name} that nobody submitted")
+            return FIRST_APPLICATION
+        return next((each for each in subjects if self.at(vendor.traits.name, each) is None), subjects[0])
 
     def _written(self, write: Write) -> None:
         try:
@@ -202,11 +345,22 @@ class World:
             self._fail(str(error))
 
 
-def _adapter_class(traits: Traits) -> type[MemoryAdapter]:
+def of_job(world: World, vendor: str, external_id: str) -> UUID | None:
+    """Return our id of a vendor's job, or None."""
+    place = (world.ids[vendor], external_id)
+    links = world.committed("external_entity_map")
+    return next((row["internal_id"] for row in links if (row["integration_id"], row["external_id"]) == place), None)
+
+
+def _adapter_class(traits: Traits, *, has_jobs: bool) -> type[MemoryAdapter]:
     made = type(
         f"Adapter{traits.name}",
         (MemoryAdapter,),
-        {"platform": f"memory-{traits.name}", "traits": traits, "capabilities": capabilities_of(traits)},
+        {
+            "platform": f"memory-{traits.name}",
+            "traits": traits,
+            "capabilities": capabilities_of(traits, has_jobs=has_jobs),
+        },
     )
     registry.register(made)
     return made

@@ -164,39 +164,82 @@ def _sends_everything(_original: Any_) -> Any_:
     return lambda _entity, _units, changes: dict(changes)
 
 
+def _other_accounts_alone(original: Any_) -> Any_:
+    """Tell the other systems of a change, and not a second record of the same one."""
+
+    async def others(self: Any, tx: Any, work: Any, *rest: Any) -> Any:
+        found = await original(self, tx, work, *rest)
+        return [each for each in found if each.integration_id != work.integration.id]
+
+    return others
+
+
+def _never_sent(original: Any_) -> Any_:
+    """Forget that a create was sent before, and so that the vendor's search may lag behind it."""
+
+    async def opened(*args: Any, **more: Any) -> Any:
+        return replace(await original(*args, **more), sent_at=None)
+
+    return opened
+
+
+def _carried_whole(original: Any_) -> Any_:
+    """Take for granted that a create carries all that the record holds."""
+
+    def base(*args: Any, **more: Any) -> Any:
+        found = original(*args, **more)
+        return replace(found, ours=print_of(args[4], args[1], args[0].data, args[3]))
+
+    return base
+
+
 _MERGE, _SYNC = "shared.merge", "shared.sync"
 
 MUTANTS = (
-    Mutant("a lagging list is believed", "21", f"{_SYNC}.applying:_may_lag", _says(False), 35),
+    Mutant("a lagging list is believed", "21", f"{_SYNC}.applying:_may_lag", _says(False), 5),
     Mutant("a known divergence counts as agreement", "31", f"{_MERGE}.scalars:_based", _always_agreed, 2),
-    Mutant("no intent is kept", "20", f"{_SYNC}.merging:with_intents", _plain_base, 373),
-    Mutant("sent counts as arrived", "28", f"{_SYNC}.merging:with_intents", _push_is_agreed, 33),
-    Mutant("critical fields are decided by the clock", "31", f"{_MERGE}.draft:Draft.policy", _without_criticals, 1),
-    Mutant("sets are one value", "-", f"{_MERGE}.draft:Draft.policy", _without_unions, 9),
+    Mutant("no intent is kept", "20", f"{_SYNC}.merging:with_intents", _plain_base, 2),
+    Mutant("sent counts as arrived", "28", f"{_SYNC}.merging:with_intents", _push_is_agreed, 73),
+    Mutant("critical fields are decided by the clock", "31", f"{_MERGE}.draft:Draft.policy", _without_criticals, 3),
+    Mutant("sets are one value", "-", f"{_MERGE}.draft:Draft.policy", _without_unions, 23),
     Mutant("what is not visible counts as empty", "10", "shared.model.records:Record.visible", _hidden_is_empty, 45),
-    Mutant("clearing at a vendor does not travel", "22", f"{_SYNC}.observations:RuleBook.theirs", _empty_is_hidden, 5),
-    Mutant("clearing in the portal does not travel", "22", f"{_SYNC}.edits:_same", _no_clearing, 37),
-    Mutant("everybody is new", "19", f"{_SYNC}.identity:match_page", _all_new, 3),
-    Mutant("identities are not locked", "19", "shared.store.records:Records.lock_identities", _says_later(None), 23),
-    Mutant("the whole answer is agreed", "20", f"{_SYNC}.pushing:settle", _whole_answer, 3),
-    Mutant("values count for nothing in a digest", "3", f"{_SYNC}.observations:_observation", _no_value_digest, 27),
-    Mutant("a held value is taken all the same", "31", f"{_MERGE}.scalars:_hold", _takes_held, 3),
-    Mutant("a deleted record stays linked", "6", f"{_SYNC}.gone:Gone.settle", _says_later(Done("gone")), 47),
-    Mutant("a refused value counts as agreed", "31", f"{_SYNC}.pushing:refuse", _refused_is_agreed, 39),
+    Mutant("clearing at a vendor does not travel", "22", f"{_SYNC}.observations:RuleBook.theirs", _empty_is_hidden, 1),
+    Mutant("clearing in the portal does not travel", "22", f"{_SYNC}.edits:_same", _no_clearing, 5),
+    Mutant("everybody is new", "19", f"{_SYNC}.identity:match_page", _all_new, 1),
+    Mutant("identities are not locked", "19", "shared.store.records:Records.lock_identities", _says_later(None), 29),
+    Mutant("the whole answer is agreed", "20", f"{_SYNC}.pushing:settle", _whole_answer, 5),
+    Mutant("values count for nothing in a digest", "3", f"{_SYNC}.observations:_observation", _no_value_digest, 17),
+    Mutant("a held value is taken all the same", "31", f"{_MERGE}.scalars:_hold", _takes_held, 5),
+    Mutant("a deleted record stays linked", "6", f"{_SYNC}.gone:Gone.settle", _says_later(Done("gone")), 5),
+    Mutant("a refused value counts as agreed", "31", f"{_SYNC}.pushing:refuse", _refused_is_agreed, 14),
     Mutant(
         "a decision overrides what nobody saw",
         "31",
         f"{_SYNC}.resolutions:Resolutions._require_unmoved",
         _says(None),
-        71,
+        12,
     ),
     Mutant("other systems are not told", "-", f"{_SYNC}.applying:Applier._other_links", _says_later([]), 3),
     Mutant("only one other system is told", "-", f"{_SYNC}.applying:Applier._other_links", _first_of_two, 3),
-    Mutant("a page's pushes are forgotten", "-", f"{_SYNC}.applying:pushes", _says([]), 5),
-    Mutant("an edit asks for no job", "18", f"{_SYNC}.edits:Edits.requests_for_links", _says_later([]), 7),
+    Mutant("a page's pushes are forgotten", "-", f"{_SYNC}.applying:pushes", _says([]), 11),
+    Mutant("an edit asks for no job", "18", f"{_SYNC}.edits:Edits.requests_for_links", _says_later([]), 1),
     Mutant("changes are not logged", "11", f"{_SYNC}.applying:row_of", _says(None), 1),
-    Mutant("what a vendor makes of values is not known", "26", f"{_MERGE}.draft:expected_print", _no_expectation, 77),
-    Mutant("removals are not sent", "-", f"{_MERGE}.sets:_may", _says((True, False)), 3),
-    Mutant("additions are not sent", "-", f"{_MERGE}.sets:_may", _says((False, True)), 5),
-    Mutant("each call sends everything", "-", f"{_SYNC}.pushing:_fields_of", _sends_everything, 23),
+    Mutant("what a vendor makes of values is not known", "26", f"{_MERGE}.draft:expected_print", _no_expectation, 27),
+    Mutant("removals are not sent", "-", f"{_MERGE}.sets:_may", _says((True, False)), 31),
+    Mutant("additions are not sent", "-", f"{_MERGE}.sets:_may", _says((False, True)), 1),
+    Mutant("each call sends everything", "-", f"{_SYNC}.pushing:_fields_of", _sends_everything, 19),
+    Mutant(
+        "a vendor's merge asks nobody",
+        "19",
+        f"{_SYNC}.vendor_merges:VendorMerges._two_records",
+        _says_later(("asked", [])),
+        61,
+    ),
+    Mutant("links stay where they were", "19", "shared.store.record_merges:RecordMerges.move", _says_later(None), 15),
+    Mutant("a merge brings nobody in step", "-", f"{_SYNC}.candidate_merges:reconciles", _says_later([]), 61),
+    Mutant("a create counts as carrying everything", "28", f"{_SYNC}.birth:_unit_base", _carried_whole, 1),
+    Mutant(
+        "an application waits for whoever has left", "-", f"{_SYNC}.creating:Creator._has_left", _says_later(False), 75
+    ),
+    Mutant("schedules start nothing", "5", f"{_SYNC}.sweep:Sweep.start_due", _says_later(0), 75),
 )

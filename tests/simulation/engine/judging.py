@@ -1,0 +1,166 @@
+"""What must hold when a world is at rest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from tests.simulation.engine.families import Families
+from tests.simulation.engine.oracle import Violation
+from tests.simulation.engine.values import SCALARS_OF, SETS, TAGS, UNIT_OF, number_of, numbers_of, who
+from tests.simulation.engine.vendor import VendorRecord
+from tests.simulation.engine.world import APPLICATION, CANDIDATE, JOB, World
+
+
+def judge(world: World) -> None:
+    """Raise Violation unless everything that must hold at rest does."""
+    open_items = _open_items(world)
+    records = {row["id"]: row for row in world.committed("records")}
+    linked: Counter[tuple[str, str]] = Counter()
+    primaries: Counter[tuple[str, UUID]] = Counter()
+    for link in world.committed("external_entity_map"):
+        name = world.names[link["integration_id"]]
+        record = world.vendors[name].records[link["external_id"]]
+        if link["state"] != "live" or record.now.is_gone:
+            if link["state"] == "live":
+                raise Violation(f"{who(record.person)} is gone at {name} and the link is live")
+            continue
+        linked[name, link["external_id"]] += 1
+        primaries[name, link["internal_id"]] += bool(link["is_primary"])
+        if record.entity is not JOB:
+            _judge_link(world, name, records[link["internal_id"]], record, open_items)
+    for (name, record_id), count in primaries.items():
+        if count > 1:
+            raise Violation(f"record {world.oracle.person_of[str(record_id)]} has {count} primary links at {name}")
+    _judge_people(world, linked, records)
+    _judge_tags(world)
+    _judge_applications(world, records)
+
+
+def _judge_link(
+    world: World,
+    vendor: str,
+    row: Mapping[str, Any],
+    record: VendorRecord,
+    open_items: Mapping[tuple[UUID, str], Mapping[str, Any]],
+) -> None:
+    traits, data, person = world.vendors[vendor].traits, row["data"], record.person
+    whom = who(person)
+    if not world.oracle.families.are_kin(world.oracle.person_of[str(row["id"])], person):
+        raise Violation(f"{whom} at {vendor} is linked to another one")
+    if row["archived_at"] is not None:
+        raise Violation(f"{whom} lives at {vendor}, and the record here is archived")
+    for name in SCALARS_OF[record.entity]:
+        ours, theirs = number_of(name, data.get(name)), number_of(name, record.now.values[name])
+        unit = UNIT_OF[name]
+        if ours == theirs or (row["id"], unit.name) in open_items:
+            continue
+        is_refused = any(
+            not traits.of(each).writable or traits.of(each).refused(number_of(each, data.get(each)))
+            for each in unit.members
+        )
+        if not is_refused:
+            raise Violation(f"at rest {name} of {whom} is #{ours} here and #{theirs} at {vendor}: nothing says why")
+        here, there = (world.oracle.person_of[str(row["id"])], data.get(name)), (person, record.now.values[name])
+        world.oracle.known_divergence(name, here, there, vendor)
+    for name in SETS if record.entity is CANDIDATE else ():
+        ours_all, theirs_all = (sorted(numbers_of(side.get(name))) for side in (data, record.now.values))
+        if ours_all != theirs_all and traits.of(name).writable:
+            raise Violation(f"at rest {name} of {whom} are {ours_all} here and {theirs_all} at {vendor}")
+
+
+def _judge_people(
+    world: World, linked: Mapping[tuple[str, str], int], records: Mapping[UUID, Mapping[str, Any]]
+) -> None:
+    asked = {
+        (world.names[row["integration_id"]], row["external_id"])
+        for row in world.open_items()
+        if row["kind"] == "ambiguous_match"
+    }
+    for name, vendor in world.vendors.items():
+        alive = Counter(each.person for each in vendor.records.values() if not each.now.is_gone)
+        for person, count in alive.items():
+            if count > 1:
+                raise Violation(f"{who(person)} exists {count} times at {name}")
+        for each in vendor.records.values():
+            links = linked.get((name, each.external_id), 0)
+            is_asked = (name, each.now.references.get("candidate_id", each.external_id)) in asked
+            if not each.now.is_gone and links != 1 and not (links == 0 and is_asked):
+                raise Violation(f"{who(each.person)} of {name} has {links} links at rest")
+    people = Counter(world.oracle.person_of[str(row["id"])] for row in records.values() if _counts(row))
+    _judge_merges(world, records)
+    doubled = [person for person, count in people.items() if count > 1]
+    if doubled:
+        raise Violation(f"with two records in the portal: {', '.join(map(who, doubled))}")
+
+
+def _counts(row: Mapping[str, Any]) -> bool:
+    return row["archived_at"] is None and row["entity_type"] != JOB.value
+
+
+def _judge_merges(world: World, records: Mapping[UUID, Mapping[str, Any]]) -> None:
+    """Records of ours that a vendor has made one, as far as we followed it, are one, or a person is asked or was."""
+    followed = {
+        row["external_id"]: row["synced_at"] for row in world.logs if row["details"].get("rule") == "merged_at_vendor"
+    }
+    asked = Families()
+    for row in world.committed("identity_pairs"):
+        asked.unite(row["low"].int, row["high"].int)
+    for row in world.open_items():
+        for each in row["matches"] or () if row["kind"] == "possible_duplicate" else ():
+            asked.unite(row["record_id"].int, each.int)
+    active = {world.oracle.person_of[str(row["id"])]: row for row in records.values() if _counts(row)}
+    for vendor, loser_id, survivor_id in world.merges_there:
+        loser, survivor = (world.vendors[vendor].records[each].person for each in (loser_id, survivor_id))
+        rows = [active[each] for each in (loser, survivor) if each in active]
+        if loser_id not in followed or len(rows) < 2 or any(row["created_at"] > followed[loser_id] for row in rows):
+            continue  # not told, one already, or come in since from a system that has not merged them
+        if not asked.are_kin(rows[0]["id"].int, rows[1]["id"].int):
+            raise Violation(f"{vendor} has made one of {who(loser)} and {who(survivor)}: two here, and nobody asks")
+
+
+def _judge_tags(world: World) -> None:
+    oracle = world.oracle
+    held: dict[int, frozenset[int]] = {}
+    for row in world.committed("records"):
+        if row["entity_type"] != CANDIDATE.value:
+            continue
+        for person in oracle.families.members(oracle.person_of[str(row["id"])]):
+            held[person] = held.get(person, frozenset()) | numbers_of(row["data"].get(TAGS))
+    for number in oracle.added:
+        person = oracle.edits[number].person
+        if person not in held or number in oracle.removed or number in oracle.lost_in_gap:
+            continue
+        place = oracle.edits[number].place
+        if number not in held[person] and (place not in world.vendors or world.where_is(place, person) is not None):
+            raise Violation(f"tag #{number} of person {person}, added at {place}, is lost and nobody removed it")
+
+
+def _open_items(world: World) -> dict[tuple[UUID, str], Mapping[str, Any]]:
+    return {
+        (row["record_id"], row["unit"]): row
+        for row in world.committed("conflicts")
+        if row["status"] == "open" and row["record_id"] is not None and row["unit"] is not None
+    }
+
+
+def _judge_applications(world: World, records: Mapping[UUID, Mapping[str, Any]]) -> None:
+    """An application is its candidate's here as it is there; what was submitted exists there, or says why not."""
+    links = [link for link in world.committed("external_entity_map") if link["state"] == "live"]
+    ours = {(link["integration_id"], link["external_id"]): link["internal_id"] for link in links}
+    submitted = {link["internal_id"] for link in world.committed("external_entity_map")}
+    for link in links:
+        if link["entity_type"] != APPLICATION.value:
+            continue
+        vendor = world.names[link["integration_id"]]
+        there = world.vendors[vendor].records[link["external_id"]].now.references["candidate_id"]
+        here, subject = records[link["internal_id"]], world.oracle.person_of[str(link["internal_id"])]
+        if str(ours.get((link["integration_id"], there))) != here["data"]["candidate_id"]:
+            raise Violation(f"{who(subject)} of {vendor} is another candidate's here")
+    for row in records.values():
+        said = row["submission"]
+        if row["archived_at"] is None and said is not None and row["id"] not in submitted and said["state"] != "failed":
+            subject = world.oracle.person_of[str(row["id"])]
+            raise Violation(f"{who(subject)} was submitted, is not there, and nothing says why ({said['state']})")
