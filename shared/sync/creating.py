@@ -40,6 +40,7 @@ CREATE_WITH = "create_with"
 """Key of a candidate job's payload: our id of the application that takes the candidate to the vendor."""
 
 LEFT = "the candidate was deleted at the vendor"
+ARCHIVED = "the candidate is archived"
 """Why an application can't go there; told on the application."""
 
 URGENT = 2
@@ -105,15 +106,16 @@ class Creator:
                 return Done("no_route")
             if record.archived_at is not None:
                 return Done("archived")
-            has_left = EntityType.CANDIDATE not in parents and await self._has_left(tx, work, record)
-            if has_left:
+            hindrance = None
+            if EntityType.CANDIDATE not in parents:
+                hindrance = await self._hindrance(tx, work, record)
+                if hindrance is None:
+                    return await self._send_candidate_first(tx, work, record)
                 await self._store.records.mark_submission(
-                    tx, record.id, {"state": SubmissionState.FAILED.value, "error": LEFT}
+                    tx, record.id, {"state": SubmissionState.FAILED.value, "error": hindrance}
                 )
-            elif EntityType.CANDIDATE not in parents:
-                return await self._send_candidate_first(tx, work, record)
-        if has_left:
-            raise Rejected(LEFT, field="candidate_id", remedy="restore the candidate there, then redrive the job")
+        if hindrance is not None:
+            raise Rejected(hindrance, field="candidate_id", remedy="restore the candidate, then redrive the job")
         search: dict[str, JsonValue] = {
             "candidate_id": parents[EntityType.CANDIDATE],
             "job_id": parents[EntityType.JOB],
@@ -124,11 +126,14 @@ class Creator:
             return Done("no_route")
         return _Create(work, adapter, job, record, fields, search, identity)
 
-    async def _has_left(self, tx: Transaction, work: Work, application: StoredRecord) -> bool:
-        """Whether its candidate was there and is gone: automation makes nobody anew whom the vendor has deleted."""
+    async def _hindrance(self, tx: Transaction, work: Work, application: StoredRecord) -> str | None:
+        """Return why its candidate will not exist there, if so: automation makes nobody anew who was deleted there."""
         candidate_id = UUID(str(application.data["candidate_id"]))
+        candidate = await self._store.records.fetch(tx, EntityType.CANDIDATE, candidate_id)
         links = (await self._store.links.of_records(tx, [candidate_id])).get(candidate_id, [])
-        return any(each.integration_id == work.integration.id and each.state != "live" for each in links)
+        if any(each.integration_id == work.integration.id and each.state != "live" for each in links):
+            return LEFT
+        return ARCHIVED if candidate.archived_at is not None else None
 
     async def _send_candidate_first(self, tx: Transaction, work: Work, record: StoredRecord) -> Hold:
         candidate_id = str(record.data["candidate_id"])

@@ -180,6 +180,9 @@ class _Play:
             self.fail(str(error))
         except Unforeseen as error:
             self.fail(f"a job raised what nobody foresaw: {error.__cause__!r}")
+        except Exception as error:
+            self.fail(f"the world could not be judged: {error!r}")
+            raise
         finally:
             if self._over is not None and not self._over.done():
                 self._over.set_result(None)

@@ -239,7 +239,7 @@ MUTANTS = (
     Mutant("a merge brings nobody in step", "-", f"{_SYNC}.candidate_merges:reconciles", _says_later([]), 61),
     Mutant("a create counts as carrying everything", "28", f"{_SYNC}.birth:_unit_base", _carried_whole, 1),
     Mutant(
-        "an application waits for whoever has left", "-", f"{_SYNC}.creating:Creator._has_left", _says_later(False), 75
+        "an application waits for whoever has left", "-", f"{_SYNC}.creating:Creator._hindrance", _says_later(None), 75
     ),
     Mutant("schedules start nothing", "5", f"{_SYNC}.sweep:Sweep.start_due", _says_later(0), 75),
 )
