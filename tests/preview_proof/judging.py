@@ -146,7 +146,9 @@ def _happened(row: PreviewRow, before: Snapshot, after: Snapshot) -> Action:
             return Action.REFUSED
         if key in after.waiting:
             return Action.WAIT
-        return Action.LEFT_OUT if key in after.left_out else Action.SUPPRESSED
+        # Who is suppressed and fails the filter too stays away either way.
+        is_both = row.action is Action.SUPPRESSED and key in before.left_out
+        return Action.LEFT_OUT if key in after.left_out and not is_both else Action.SUPPRESSED
     if key not in before.links:
         return Action.LINK if record_id in before.records else Action.CREATE
     if key in after.quarantined - before.quarantined:
