@@ -32,6 +32,11 @@ class StoredRecord:
     archived_by: str | None = None
     """The person who archived it, or the candidate with whom an application went; None: a system was followed."""
 
+    @property
+    def is_erased(self) -> bool:
+        """Whether nothing is left of the person, and nothing is to come back by another link."""
+        return self.archived_at is not None and not self.data
+
 
 @dataclass(slots=True)
 class RecordWrite:

@@ -150,7 +150,7 @@ def examine(
         found.kind = Kind.RECORD_LOST
         return found
     found.version = record.version
-    if observation.record.anonymized:
+    if observation.record.anonymized or record.is_erased:
         found.kind = Kind.THEIRS_CHANGED if record.data else None
         return found
     if link.state != "live" or record.archived_at is not None:

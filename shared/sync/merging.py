@@ -130,7 +130,7 @@ def merge_observation(
     record_id = record.id if record is not None else link.internal_id if link is not None else uuid4()
     link_id = link.id if link is not None else uuid4()
     rules = book.for_link(link_id)
-    if observation.record.anonymized:
+    if observation.record.anonymized or (record is not None and record.is_erased):
         return _forgotten(observation, rules, record_id, link_id, record, link)
     theirs = book.theirs(observation, values)
     if record is None and link is None and rules.inbound:
@@ -240,7 +240,11 @@ def _forgotten(
     record: StoredRecord | None,
     link: Link | None,
 ) -> Merged:
-    """The vendor has erased this person: nothing of them stays here, and their fingerprints go as well."""
+    """
+    The person is erased: nothing of them stays here, and their fingerprints go as well.
+
+    What another link still shows of them is neither taken in nor emptied there.
+    """
     entity = observation.record.entity
     units = frozenset(UNITS[entity])
     based_on = record.version if record is not None else 0

@@ -17,7 +17,7 @@ from shared.sync.priorities import RECONCILE
 from shared.sync.work import Work
 from tests.integration.sync.test_create import new_candidate
 from tests.integration.sync.test_identity import vendor_person
-from tests.integration.sync.test_reconcile import signal
+from tests.integration.sync.test_reconcile import signal, vendor_candidate
 from tests.integration.sync.world import World, fresh_token
 
 CANDIDATE = EntityType.CANDIDATE
@@ -255,6 +255,35 @@ async def test_whoever_is_erased_after_a_merge_takes_the_merged_one_along(world:
     )
     with pytest.raises(Conflict, match="erased"):
         await part(world, one["id"])
+
+
+@pytest.mark.parametrize("first", [0, 1])
+async def test_what_another_link_shows_of_an_erased_person_is_neither_taken_nor_emptied(
+    world: World, first: int
+) -> None:
+    people = await two_people(world)
+    await merge(world, people[0]["id"], people[1]["id"])
+    await world.drain()
+    rows = [
+        await world.row("SELECT external_id FROM external_entity_map WHERE id = %(id)s", id=each["link_id"])
+        for each in people
+    ]
+    erased, other = rows[first]["external_id"], rows[1 - first]["external_id"]
+    shown = await vendor_candidate(world, int(other))
+    fields = ["full_name", "email_addresses", "phone_numbers", "current_title"]
+    response = await world.control.post(f"/candidates/{erased}/anonymize", json={"fields": fields})
+    response.raise_for_status()
+    await signal(world, CANDIDATE, erased)
+    await world.edit_at_vendor("candidates", int(other), {"title": "Empress"})
+    await signal(world, CANDIDATE, other)
+    await world.pull(CANDIDATE)
+    ids = [each["id"] for each in people]
+    left = await world.rows("SELECT data, archived_at FROM records WHERE id = ANY(%(ids)s)", ids=ids)
+    assert [(row["data"], row["archived_at"] is not None) for row in left] == [({}, True)] * 2
+    assert await world.rows("SELECT 1 FROM person_keys WHERE record_id = ANY(%(ids)s)", ids=ids) == []
+    after = await vendor_candidate(world, int(other))
+    assert after["first_name"] == shown["first_name"]
+    assert after["email_addresses"] == shown["email_addresses"]
 
 
 async def test_pain_31_two_of_one_address_are_merged_and_no_automation_undoes_what_was_chosen(world: World) -> None:
