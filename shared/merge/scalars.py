@@ -57,11 +57,15 @@ def push_blind(draft: Draft, unit: Unit, base: UnitBase | None) -> None:
     """Row 1 for a write-only field: push what differs from what was last sent."""
     members = unit.members
     o = print_of(draft.rules, unit, draft.ours.values, members)
+    if base is not None and base.intent is not None:
+        # Whether the write whose answer was lost has landed is shown nowhere: what we hold now is sent once more.
+        base = replace(base, ours=NEVER, intent=None, intent_expects=None)
+        draft.keep(unit, base)
     known: Print = EMPTY if base is None else base.ours
     if o == known or (base is not None and base.blocked == mark_of(o)):
         return
     pending = NEVER if base is None else base.ours
-    draft.keep(unit, replace(_based(draft, unit, base, pending, EMPTY), intent=None))
+    draft.keep(unit, _based(draft, unit, base, pending, EMPTY))
     draft.pushed(unit, {name: draft.ours.values.get(name) for name in members}, o, None)
     draft.decided(unit, Row.WRITE_ONLY)
 

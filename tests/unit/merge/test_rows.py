@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from shared.merge.base_codec import encode_print
-from shared.merge.fingerprints import print_of
+from shared.merge.fingerprints import mark_of, print_of
 from shared.merge.merge import merge
 from shared.merge.settle import open_intents, refuse, settle, with_intents
 from shared.merge.state import EMPTY, NEVER, Base, Ours, Print, State, UnitBase, Writable
@@ -53,6 +53,31 @@ def test_row_1_a_field_that_is_never_shown_is_pushed_only_where_it_is_write_only
     assert merge(known, mine, theirs({}), blind).is_quiet
     assert merge(known, ours({TITLE: None}), theirs({}), blind).push == {TITLE: None}
     assert not merge(known, ours({TITLE: "Cook"}), theirs({}), replace(blind, outbound=False)).push
+
+
+def test_row_1_a_write_only_value_that_may_have_landed_is_overwritten_by_what_we_hold_now() -> None:
+    blind = rules(writable={TITLE: Writable(value=True, blind=True)})
+    first = merge({}, ours({TITLE: "Baker"}), theirs({}), blind)
+    known = settle(with_intents(first.base, first.intents), first.intents, first.push, None, blind)
+    second = merge(known, ours({TITLE: "Cook"}, 5), theirs({}, 70), blind)
+    # On a page nothing is sent: gone back in time, there is nothing to send.
+    assert merge(second.base, ours({TITLE: "Baker"}, 75), theirs({}, 80), blind).is_quiet
+    # Sent, and the answer was lost: the vendor may have it.
+    lost = with_intents(second.base, second.intents, {TITLE: fingerprint(TITLE, "COOK")})
+    third = merge(lost, ours({TITLE: "Baker"}, 75), theirs({}, 80), blind)
+    assert (third.push, rows(third)) == ({TITLE: "Baker"}, {TITLE: "write_only"})
+    assert (third.base[TITLE].ours, third.base[TITLE].intent, third.base[TITLE].intent_expects) == (NEVER, None, None)
+    # What the vendor refused before is no more sent for that, and the intent ends all the same.
+    refused = {TITLE: replace(lost[TITLE], blocked=mark_of(fingerprint(TITLE, "Baker")), extra={"new": 1})}
+    quiet = merge(refused, ours({TITLE: "Baker"}, 75), theirs({}, 80), blind)
+    assert (quiet.is_quiet, open_intents(quiet.base)) == (True, frozenset())
+    again = merge(quiet.base, ours({TITLE: "Chef"}, 85), theirs({}, 90), blind)
+    assert (again.push, again.base[TITLE].extra) == ({TITLE: "Chef"}, {"new": 1})
+
+
+def test_row_1_a_group_is_sent_blindly_as_a_whole() -> None:
+    blind = rules(writable={"name": Writable(value=True, blind=True)})
+    assert merge({}, ours({"first_name": "Ann"}), theirs({}), blind).push == {"first_name": "Ann", "last_name": None}
 
 
 def test_row_1_a_refused_value_is_not_sent_blindly_again() -> None:
