@@ -241,7 +241,6 @@ def _keep_further(
         value = side.values.get(name)
         form = normal(what, value)
         if form is not None and form not in known:
-            known.add(form)
             listed_already.append({"value": value})
             stamps[further] = decided
     if listed_already:

@@ -292,7 +292,7 @@ def _is_agreed(one: Mapping[str, JsonValue], other: Mapping[str, JsonValue]) -> 
     """Whether last names are the same, first names too as far as both say, and e-mail addresses don't differ."""
     (mine, my_last), (theirs, their_last) = _name(one), _name(other)
     emails = {key for values in (one, other) for _, key in identity_keys(values)}
-    shorter, longer = sorted((mine.rstrip("."), theirs.rstrip(".")), key=len)
+    shorter, longer = sorted((mine.rstrip("."), theirs.rstrip(".")))  # a beginning sorts before the whole
     is_same_first = shorter == longer or (len(shorter) <= 1 and longer.startswith(shorter))  # an initial, or nothing
     return bool(my_last) and my_last == their_last and is_same_first and len(emails) <= 1
 
