@@ -16,9 +16,11 @@ from shared.merge.base_codec import (
     encode_base,
     encode_intents,
     encode_print,
+    encode_unit,
 )
 from shared.merge.merge import merge
 from shared.merge.state import Fingerprint, Print, State, StoredBase, UnitBase
+from shared.merge.times import UNKNOWN_AT
 from tests.unit.merge.lab import NOON, agreed, at, ours, rules, theirs
 
 A, B, C = (Fingerprint(letter * 16) for letter in "abc")
@@ -96,6 +98,24 @@ def test_times_that_differ_stand_with_their_unit() -> None:
     stored = encode_base(base)
     assert stored["at"] == NOON_US
     assert stored["u"] == {"a": A, "b": A, "c": {"o": A, "at": NOON_US - 60_000_000}}
+
+
+def test_another_key_than_the_first_is_named_once() -> None:
+    second = replace(PLAIN, key_id=2)
+    stored = encode_base({"a": second})
+    assert stored == {"v": 1, "at": NOON_US, "k": 2, "u": {"a": A}}
+    assert decode_base(stored) == {"a": second}
+    mixed = encode_base({"a": PLAIN, "b": second, "c": second})
+    assert (mixed["k"], mixed["u"]) == (2, {"a": {"o": A, "k": 1}, "b": A, "c": A})
+
+
+def test_a_unit_by_itself() -> None:
+    assert encode_unit(PLAIN, NOON, 1) == A
+    assert encode_unit(PLAIN, at(1), 2) == {"o": A, "at": NOON_US, "k": 1}
+
+
+def test_a_base_without_a_time_was_never_seen() -> None:
+    assert decode_base({"u": {"a": A}})["a"].seen_at == UNKNOWN_AT
 
 
 def test_an_empty_base() -> None:

@@ -21,6 +21,16 @@ def name(first: str | None, last: str | None) -> dict[str, JsonValue]:
     return {"first_name": first, "last_name": last}
 
 
+def test_what_a_print_covers() -> None:
+    half, nobody, other = Fingerprint("?.b"), EMPTY, Fingerprint("a.b")
+    assert not fingerprints.covers(half, nobody, NAME)
+    assert fingerprints.covers(other, nobody, NAME)
+    assert fingerprints.covers(nobody, other, NAME)
+    assert fingerprints.part_unseen(half, nobody, other, NAME)
+    assert not fingerprints.part_unseen(half, other, Fingerprint("a."), NAME)
+    assert not fingerprints.part_unseen(other, nobody, Fingerprint("c.d"), NAME)
+
+
 def test_parts_of_a_name_changed_on_both_sides_are_one_conflict() -> None:
     outcome = merge(agreed(name("Ann", "Lee")), ours(name("Anne", "Lee"), 5), theirs(name("Ann", "Li")), rules())
     (held,) = outcome.held

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from shared.merge.joining import Joined, Keep, Parted, join, part
 from shared.merge.state import Ours, Stamp
-from shared.model import UNITS
+from shared.model import UNITS, EntityType
 from tests.unit.merge.lab import CANDIDATE, at
 
 NOW = Stamp(at(500), 0, "portal", "merge:jo")
@@ -108,6 +108,37 @@ def test_a_stored_field_of_another_release_is_kept() -> None:
     assert joined(mine, theirs).values == {"of_tomorrow": {"a": 1}, "older": 5}
 
 
+def test_what_no_field_is_known_for_is_compared_as_it_is() -> None:
+    mine = Ours({"of_tomorrow": {"a": 1}, "blank": "", "list": [], "half": "\ud800"}, {})
+    theirs = Ours({"of_tomorrow": {"a": 2}, "blank": None, "half": "\ud801", "older": 5}, {})
+    one = joined(mine, theirs)
+    assert one.kept == {"of_tomorrow": "survivor", "half": "survivor", "older": "other"}
+    assert one.values == {"of_tomorrow": {"a": 1}, "half": "\ud800", "older": 5}
+    assert join(EntityType.JOB, Ours({"email": "a"}, {}), Ours({"email": "b"}, {}), {}, decided=NOW).values == {
+        "email": "a"
+    }
+
+
+def test_the_least_difference_of_two_times_decides() -> None:
+    early, late = record({"current_title": "Dev"}), record({"current_title": "Lead"}, 1e-6 / 60)
+    assert joined(early, late).values == joined(late, early).values == {"current_title": "Lead"}
+
+
+def test_a_value_without_a_stamp_brings_none() -> None:
+    cleared = record({"current_title": ""}, 3)
+    one = joined(cleared, Ours({"current_title": "Lead"}, {}))
+    assert (one.values, dict(one.stamps)) == ({"current_title": "Lead"}, {})
+    assert joined(cleared, Ours({}, {})).values == {}
+
+
+def test_what_is_further_already_stays_before_what_joins_it() -> None:
+    mine = record({"email": "a@x.org", "further_emails": [{"value": "c@x.org", "type": "work"}]})
+    assert joined(mine, record({"email": "b@x.org"})).values["further_emails"] == [
+        {"value": "c@x.org", "type": "work"},
+        {"value": "b@x.org"},
+    ]
+
+
 SIDES = {"one": Keep.SURVIVOR, "two": Keep.OTHER}
 
 
@@ -142,6 +173,14 @@ def test_a_later_change_goes_to_the_side_whose_system_gave_it(source: str, side:
     assert with_it.stamps["current_title"] == Stamp(at(900), 1, source)
     assert without == (THEIRS if side is Keep.SURVIVOR else MINE)
     assert two.stayed == (() if source in SIDES else ("current_title",))
+    assert two.changed == {**dict.fromkeys(Keep, ()), side: ("current_title",)}
+
+
+def test_a_change_without_a_stamp_stays_with_the_survivor() -> None:
+    one = joined(MINE, THEIRS)
+    now = Ours({**one.values, "work_mode": "remote"}, one.stamps)
+    two = part(CANDIDATE, survivor=MINE, other=THEIRS, joined=Ours(one.values, one.stamps), now=now, owners=SIDES)
+    assert (two.stayed, two.survivor.values["work_mode"], two.other) == (("work_mode",), "remote", THEIRS)
 
 
 def test_of_a_set_the_additions_and_removals_since_are_made_again() -> None:
@@ -150,5 +189,6 @@ def test_of_a_set_the_additions_and_removals_since_are_made_again() -> None:
     assert two.other.values["tags"] == ["c", "d"]
 
 
-def test_what_was_cleared_since_is_cleared_on_its_side() -> None:
-    assert "current_title" not in parted(MINE, THEIRS, current_title=(None, "two")).other.values
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_what_was_cleared_since_is_cleared_on_its_side(nothing: str | None) -> None:
+    assert "current_title" not in parted(MINE, THEIRS, current_title=(nothing, "two")).other.values

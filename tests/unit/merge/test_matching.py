@@ -53,6 +53,7 @@ def test_no_well_formed_address(value: JsonValue) -> None:
 def test_the_longest_addresses() -> None:
     domain = ".".join(["d" * 61] * 3)
     assert valid_email("l" * 64 + "@" + domain + ".ab")
+    assert valid_email("l" * 64 + "@" + domain + ".abc")
     assert not valid_email("l" * 64 + "@" + domain + ".abcd")
 
 
@@ -184,11 +185,24 @@ def test_a_number_is_found_however_its_digits_are_stored(phone: str, stored: str
     assert "".join(sign for sign in stored if sign.isdigit()) in phone_digits(phone)
 
 
+@pytest.mark.parametrize(
+    ("phone", "digits"),
+    [
+        ("+12025550143", ("12025550143",)),
+        ("+79161234567", ("79161234567", "709161234567")),
+        ("+442079460018", ("442079460018", "4402079460018", "4420079460018")),
+    ],
+)
+def test_no_more_ways_of_storing_a_number_are_asked_for_than_there_are(phone: str, digits: tuple[str, ...]) -> None:
+    assert phone_digits(phone) == digits
+
+
 PHONES = [
     ([], New()),
     ([caller()], Matched("p1")),
     ([caller(first="ANN")], Matched("p1")),
     ([caller(first="A.")], Matched("p1")),
+    ([caller(first="An")], NewButPossibleDuplicate(("p1",))),
     ([caller(first=None)], Matched("p1")),
     ([caller(email="any@x.org")], Matched("p1")),
     ([caller(phone="+44 20 7946 0018")], Matched("p1")),
@@ -216,6 +230,17 @@ def test_a_number_never_matches_where_the_addresses_differ_or_a_page_shares_it()
     assert match_by_phone(with_email, [caller(email="other@x.org")]) == NewButPossibleDuplicate(("p1",))
     assert match_by_phone(BY_PHONE, [caller()], 2) == NewButPossibleDuplicate(("p1",))
     assert match_by_phone(BY_PHONE, [caller()], 3) == New()
+
+
+def test_an_initial_agrees_on_either_side() -> None:
+    for first in ("A", "A."):
+        assert match_by_phone({**BY_PHONE, "first_name": first}, [caller()]) == Matched("p1")
+        assert match_by_phone(BY_PHONE, [caller(first=first)]) == Matched("p1")
+
+
+def test_a_number_that_stands_twice_on_a_page_matches_neither() -> None:
+    found = match_page([Arrival(each, BY_PHONE, (), [caller()]) for each in "12"])
+    assert found["1"] == NewButPossibleDuplicate(("p1",))
 
 
 def test_the_first_rung_that_finds_anybody_decides() -> None:
@@ -259,6 +284,7 @@ def test_a_name_alone_suggests_nobody() -> None:
     assert suggested({**WORKING, "current_company": None}, [at_work(company=None)]) == New()
     assert suggested({**WORKING, "email": "a@x.org", "phone": PHONE}, [at_work()]) == New()
     assert suggested(WORKING, [at_work(str(number)) for number in range(6)]) == New()
+    assert suggested(WORKING, [at_work(str(number)) for number in range(5)]) == NewButPossibleDuplicate(tuple("01234"))
 
 
 def test_a_page_holds_few_locks_on_numbers() -> None:

@@ -131,6 +131,13 @@ def test_a_member_that_is_known_to_differ_is_left_alone() -> None:
     assert again.take == {WORK: [post(title="Chef", end=None)]}
 
 
+def test_a_detail_that_both_changed_and_that_may_not_come_in_keeps_what_was_agreed_on() -> None:
+    base = agreed({WORK: [POST]})
+    seen = theirs({WORK: [post(title="Cook")]}, updated_at=at(50))
+    kept = merge(base, ours({WORK: [post(title="Chef")]}, 30), seen, rules(inbound=False))
+    assert (kept.is_quiet, kept.base[WORK].ours, kept.base[WORK].theirs) == (True, base[WORK].ours, base[WORK].theirs)
+
+
 @pytest.mark.parametrize("how", [{"inbound": False}, {"outbound": False}])
 def test_members_that_may_not_travel_yet_travel_once_they_may(how: dict[str, object]) -> None:
     mine, seen = ours({WORK: [post(title="Chef")]}, 30), theirs({WORK: [post(end=None)]})

@@ -58,6 +58,10 @@ SAME = [
     (NormalForm.URL, "LinkedIn.com/in/A", "linkedin.com/in/A/", "linkedin.com/in/A"),
     (NormalForm.URL, "https://X.org?q=A", "https://x.org?q=A", "https://x.org?q=A"),
     (NormalForm.URL, "https://X.org#A", "https://x.org#A", "https://x.org#A"),
+    (NormalForm.URL, "https://x.org/X/", "https://X.org/X", "https://x.org/X"),
+    (NormalForm.URL, "https://X.org?u=http://Y", "https://x.org?u=http://Y/", "https://x.org?u=http://Y"),
+    (NormalForm.AMOUNT, "nan", " nan ", "nan"),
+    (NormalForm.AMOUNT, "inf", " inf ", "inf"),
     (NormalForm.MOMENT, "2026-05-04T12:00:00Z", "2026-05-04T14:00:00.000400+02:00", "1777896000000"),
     (NormalForm.MOMENT, " 1969-12-31T23:59:59.999Z", "1969-12-31T23:59:59.999+00:00", "-1"),
     (NormalForm.MOMENT, "2026-05-04T12:00:00", " 2026-05-04T12:00:00 ", "2026-05-04T12:00:00"),
@@ -103,6 +107,12 @@ def test_a_canadian_number_and_one_with_a_trunk_digit_go_the_long_way_round() ->
     # Only a full North American number is its own E.164 form; others are read properly.
     assert form(NormalForm.PHONE, "+4402079460018") == "+442079460018"
     assert form(NormalForm.PHONE, "+114155550100") == form(NormalForm.PHONE, "+1 1 415 555 0100")
+
+
+def test_canonical_json_is_the_same_to_the_byte() -> None:
+    # Digests and prints of it are stored: another library's way of writing a number would change them all.
+    assert canonical_json({"b": 1e-7, "a": [1.0, None]}) == b'{"a":[1.0,null],"b":1e-7}'
+    assert form(NormalForm.EXACT, ["half a pair \ud800"]) == '["half a pair \ud800"]'
 
 
 def test_exact_values_are_canonical_json() -> None:

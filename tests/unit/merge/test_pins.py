@@ -43,6 +43,12 @@ def test_a_rejected_value_on_a_link_that_has_not_had_the_decision_is_overwritten
     assert outcome.base[PHONE].ours == NEVER
 
 
+def test_a_pin_says_what_was_decided_and_when() -> None:
+    known = pin({PHONE: "020 2"}, {PHONE: SEEN}, {PHONE: "020 2"})
+    decision, rejected = OWN(PHONE, "0202"), OWN(PHONE, "0201")
+    assert known == Pin(decision, frozenset({rejected}), at(30), OWN, 1, "k")
+
+
 def test_a_rejected_value_put_back_by_the_vendor_is_held() -> None:
     outcome = decided({PHONE: SEEN}, agreed({PHONE: "020 2"}))
     assert rows(outcome) == {PHONE: "put_back"}

@@ -82,6 +82,47 @@ def test_a_fault_names_the_unit_and_the_remedy(policies: JsonValue, field: str, 
     assert field in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("policies", "message", "remedy"),
+    [
+        ([], ": must be an object by entity", '{"candidate": {…}}'),
+        ({"person": {}}, ".person: there is no such entity", "choose one of: application, candidate, job"),
+        ({"candidate": "lww"}, ".candidate: must be an object by unit", '{"phone": "critical"}'),
+        ({"candidate": {"shoe_size": "lww"}}, ".candidate.shoe_size: a candidate has no such unit", None),
+        (
+            {"candidate": {"tags": "merge"}},
+            ".candidate.tags: must be one of the listed",
+            "choose one of: append, authority, critical, lww, union",
+        ),
+        (
+            {"candidate": {"tags": {"policy": "lww", "why": "x"}}},
+            ".candidate.tags: must be a policy, or an object with policy, authority and loosen",
+            '"lww", or {"policy": "authority", "authority": "integration"}',
+        ),
+        (
+            {"candidate": {"current_title": "union"}},
+            ".candidate.current_title: union is for lists, and current_title is none",
+            "choose one of: authority, critical, lww",
+        ),
+        (
+            {"application": {"stage": {"policy": "lww", "authority": "portal"}}},
+            ".application.stage.authority: only the policy authority has one",
+            'leave it out, or make the policy "authority"',
+        ),
+    ],
+)
+def test_a_fault_is_told_in_these_words(policies: JsonValue, message: str, remedy: str | None) -> None:
+    with pytest.raises(InvalidInput) as raised:
+        overrides_of({"policies": policies})
+    assert str(raised.value) == f"config.policies{message}"
+    assert remedy in (None, raised.value.remedy)
+
+
+def test_all_that_may_be_said_of_one_unit_may_be_said_together() -> None:
+    asked: JsonValue = {"phone": {"policy": "authority", "authority": "portal", "loosen": True}}
+    assert overrides_of({"policies": {"candidate": asked}})[EntityType.CANDIDATE].authorities == {"phone": Party.PORTAL}
+
+
 def test_a_preference_on_first_link_is_one_of_two() -> None:
-    with pytest.raises(InvalidInput, match=r"config\.first_link"):
+    with pytest.raises(InvalidInput, match=r"^config\.first_link: must be one of the listed$"):
         first_link_of({"first_link": "greenhouse"})

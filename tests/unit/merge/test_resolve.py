@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from pydantic import JsonValue
 
 from shared.errors import InvalidInput
 from shared.merge.base_codec import encode_base
 from shared.merge.merge import merge
+from shared.merge.normal_forms import phone_version
 from shared.merge.resolve import OURS, Resolution, Side, resolve, version_of
 from shared.merge.settle import refuse, settle, with_intents
 from shared.merge.state import NEVER, Fingerprint, Ours, Stamp
+from shared.model.fields import NormalForm
 from tests.unit.merge.lab import PHONE, TITLE, agreed, at, ours, rules, theirs
 
 MINE = ours({PHONE: "2", TITLE: "Baker"}, 5)
@@ -75,8 +79,16 @@ def test_a_refused_value_stays_refused_and_unknown_keys_survive() -> None:
     base = refuse(agreed({PHONE: "1"}), [PHONE], {PHONE: Fingerprint("x" * 16)}, "no")
     made, _ = decided(OURS, a=Side(base, side("3").theirs, rules()))
     assert (made.bases["a"][PHONE].blocked, made.bases["a"][PHONE].blocked_reason) == ("x" * 16, "no")
+    made, _ = decided(OURS, a=Side({PHONE: replace(base[PHONE], extra={"new": 1})}, side("3").theirs, rules()))
+    assert made.bases["a"][PHONE].extra == {"new": 1}
     made, _ = decided(OURS, a=Side({}, side("3").theirs, rules()))
     assert made.bases["a"][PHONE].blocked is None
+
+
+def test_a_decided_base_knows_the_form_and_the_key_of_its_prints() -> None:
+    forms = {NormalForm.PHONE: phone_version("DE")}
+    made, _ = decided(OURS, a=replace(side("3"), rules=rules(forms=forms, key_id=7)))
+    assert (made.bases["a"][PHONE].norm, made.bases["a"][PHONE].key_id) == (phone_version("DE"), 7)
 
 
 def test_a_name_is_decided_by_parts() -> None:
@@ -89,20 +101,20 @@ def test_a_name_is_decided_by_parts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("unit", "decision", "named"),
+    ("unit", "decision", "named", "message"),
     [
-        ("nothing", OURS, "nothing"),
-        (PHONE, "somebody", "side"),
-        (PHONE, "hiding", "side"),
-        (PHONE, {"email": "a@x.org"}, "email"),
-        (PHONE, {}, PHONE),
+        ("nothing", OURS, "nothing", "No conflict is open in this field"),
+        (PHONE, "somebody", "side", "Choose one of the listed sides, or give a value"),
+        (PHONE, "hiding", "side", "This side does not show the field any more"),
+        (PHONE, {"email": "a@x.org"}, "email", "Give values for phone"),
+        (PHONE, {}, PHONE, "Give values for phone"),
     ],
 )
-def test_what_can_not_be_decided_is_refused_by_name(unit: str, decision: str, named: str) -> None:
+def test_what_can_not_be_decided_is_refused_by_name(unit: str, decision: str, named: str, message: str) -> None:
     sides = {"a": side("3"), "hiding": Side({}, theirs({TITLE: "Cook"}), rules())}
     with pytest.raises(InvalidInput) as refused:
         resolve(unit, decision, ours=MINE, sides=sides, decided_at=at(75))
-    assert refused.value.field == named
+    assert (refused.value.field, str(refused.value)) == (named, message)
 
 
 def test_without_a_side_nothing_is_open() -> None:

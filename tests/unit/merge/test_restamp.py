@@ -18,7 +18,7 @@ from tests.unit.merge.lab import HASHER, PHONE, TAGS, TITLE, agreed, at, ours, r
 
 NEW_KEY = rules(hasher=link_hasher(b"another key", "link-1"), key_id=2, retired={1: HASHER})
 NAME: JsonObject = {"first_name": "Ann", "last_name": "Lee"}
-PHONES = "further_phones"
+PHONES, WORK = "further_phones", "work_history"
 
 
 def test_under_a_new_key_nothing_has_changed_and_everything_is_stamped_anew() -> None:
@@ -105,6 +105,37 @@ def test_late_normalisation_is_carried_over() -> None:
     assert base[TITLE].expects is not None
     late = merge(base, ours({TITLE: "Cook"}, 5), theirs({TITLE: "BAKER"}), replace(NEW_KEY, expected=upper))
     assert late.push == {TITLE: "Cook"}
+
+
+def test_what_the_vendor_was_to_make_of_ours_is_forgotten_where_nobody_shows_it() -> None:
+    base = {TITLE: replace(agreed({TITLE: "Baker"})[TITLE], expects=HASHER(TITLE, "BAKER"))}
+    assert merge(base, ours({TITLE: "Baker"}), theirs({TITLE: "Baker"}), NEW_KEY).base[TITLE].expects is None
+    apart = merge(base, ours({TITLE: "Cook"}, 5), theirs({TITLE: "Baker"}), replace(NEW_KEY, outbound=False))
+    assert apart.base[TITLE].expects is None
+
+
+def test_details_that_both_changed_are_a_change_of_both() -> None:
+    base = agreed({PHONES: [{"value": "1", "type": "home"}]})
+    mine: list[JsonValue] = [{"value": "1"}]
+    their: list[JsonValue] = [{"value": "1", "type": "work"}]
+    outcome = merge(base, ours({PHONES: mine}, 30), theirs({PHONES: their}), NEW_KEY)
+    assert (outcome.take, outcome.push) == ({}, {PHONES: mine})
+
+
+def test_parts_of_a_name_that_both_changed_wait_for_a_person() -> None:
+    mine = ours({**NAME, "first_name": "Anna"}, 5)
+    outcome = merge(agreed(NAME), mine, theirs({"first_name": "Anne"}), NEW_KEY)
+    assert [held.unit for held in outcome.held] == ["name"]
+
+
+def test_a_namesake_that_was_removed_stays_removed() -> None:
+    posts: list[JsonObject] = [{"employer": "Acme", "title": title} for title in ("Baker", "Chef")]
+    first, second = posts
+    base = agreed({WORK: [first, second]})
+    outcome = merge(base, ours({WORK: [first]}, 5), theirs({WORK: [second, first]}), NEW_KEY)
+    assert (outcome.take, outcome.push) == ({}, {WORK: [first]})
+    outcome = merge(base, ours({WORK: [first]}, 5), theirs({WORK: [first]}), NEW_KEY)
+    assert (outcome.is_quiet, outcome.decisions) == (True, ())
 
 
 def test_counts_and_aliases_begin_anew() -> None:

@@ -127,12 +127,20 @@ def test_row_2_a_removal_whose_answer_was_lost_can_be_added_again() -> None:
     assert (outcome.take, names(outcome.push[TAGS])) == ({}, {"a", "b"})
 
 
+def test_row_2_what_landed_in_part_is_known_in_part() -> None:
+    sent = merge(agreed({TAGS: ["a"]}), ours({TAGS: ["a", "b", "c"]}), theirs({TAGS: ["a"]}), rules())
+    known = with_intents(sent.base, sent.intents)
+    outcome = merge(known, ours({TAGS: ["a"]}, 65), theirs({TAGS: ["a", "c"]}, 70), rules())
+    assert (outcome.take, outcome.push) == ({}, {TAGS: ["a"]})
+
+
 def test_row_2_a_write_that_did_not_land_is_sent_again() -> None:
     mine = ours({TAGS: ["a", "b"]})
     sent = merge(agreed({TAGS: ["a", "x"]}), mine, theirs({TAGS: ["a", "x"]}), rules())
     known = with_intents(sent.base, sent.intents)
     outcome = merge(known, mine, theirs({TAGS: ["a", "x"]}, 70), rules())
     assert names(outcome.push[TAGS]) == {"a", "b"}
+    assert [str(each.rule) for each in outcome.decisions] == ["union"]
     assert not open_intents(outcome.base)
 
 

@@ -7,9 +7,14 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from shared.merge.merge import merge
+from shared.merge.normal_forms import phone_version
 from shared.merge.settle import open_intents, refuse, settle, with_intents
 from shared.merge.state import NEVER, Outcome, Rules, State, StoredBase
-from tests.unit.merge.lab import PHONE, TITLE, Pair, agreed, at, ours, rules, theirs
+from shared.model.fields import NormalForm
+from shared.model.records import JsonObject
+from tests.unit.merge.lab import HASHER, PHONE, TITLE, Pair, agreed, at, ours, rules, theirs
+
+NOBODY: JsonObject = {"first_name": None, "last_name": None}
 
 
 def sent(
@@ -130,6 +135,59 @@ def test_pain_22_clearing_travels_both_ways() -> None:
     assert (outcome.push, outcome.take) == ({TITLE: None}, {PHONE: None})
     assert pair.sync().is_quiet
     assert (pair.theirs[TITLE], pair.ours.values[PHONE]) == (None, None)
+
+
+def test_an_answer_ends_all_that_was_open() -> None:
+    known, outcome = sent({TITLE: "Cook"}, {TITLE: "Baker"}, rules(expected=upper))
+    assert known[TITLE].intent_expects is not None
+    settled = settle(known, outcome.intents, outcome.push, theirs({TITLE: "Chef"}, 70), rules(expected=upper, key_id=7))
+    assert (settled[TITLE].intent_expects, settled[TITLE].key_id, settled[TITLE].norm) == (None, 7, 1)
+    assert refuse(known, [TITLE], outcome.intents, "no")[TITLE].intent_expects is None
+
+
+def test_prints_of_a_number_keep_the_form_that_made_them() -> None:
+    how = rules(forms={NormalForm.PHONE: phone_version("DE")})
+    intent = merge({}, ours({PHONE: "030 23125000"}), theirs({PHONE: None}), how).intents
+    old = agreed({PHONE: "1"})
+    settled = settle(old, intent, {PHONE: "030 23125000"}, theirs({PHONE: "+49 30 23125000"}, 70), how)
+    assert (settled[PHONE].norm, settled[PHONE].theirs) == (phone_version("DE"), intent[PHONE])
+
+
+def test_a_value_that_stood_there_already_is_agreed_on() -> None:
+    base = agreed({TITLE: "Cook"})
+    settled = settle(base, {TITLE: base[TITLE].theirs}, {TITLE: "Cook"}, theirs({TITLE: "Cook"}, 70), rules())
+    assert settled[TITLE].state is State.AGREED
+
+
+def test_an_answer_to_a_part_of_a_name_settles_that_part() -> None:
+    half: JsonObject = {"first_name": "Ann", "last_name": None}
+    outcome = merge(agreed(NOBODY), ours(half, 5), theirs({"first_name": None}), rules())
+    known = with_intents(outcome.base, outcome.intents)
+    ann, lee = HASHER("first_name", "Ann"), HASHER("last_name", "Lee")
+    assert outcome.intents == {"name": f"{ann}.?"}
+    part = settle(known, outcome.intents, outcome.push, theirs({"first_name": "Ann"}, 70), rules())["name"]
+    assert (part.ours, part.theirs) == (f"{ann}.", f"{ann}.")
+    # What the answer shows besides is nothing that was sent.
+    whole = settle(known, outcome.intents, outcome.push, theirs({"first_name": "Ann", "last_name": "Lee"}, 70), rules())
+    assert (whole["name"].ours, whole["name"].theirs) == (f"{ann}.", f"{ann}.")
+    # Cleared under our hands.
+    cleared = settle(known, outcome.intents, outcome.push, theirs({**NOBODY, "last_name": "Lee"}, 70), rules())["name"]
+    assert (cleared.theirs, cleared.state) == ("", State.DIVERGED)
+    assert lee not in cleared.theirs
+
+
+def test_an_answer_that_hides_a_part_ignores_no_more_than_it_shows() -> None:
+    how = rules(expected=upper)
+    nobody = agreed(NOBODY)
+    cases: tuple[tuple[JsonObject, State], ...] = (
+        ({"first_name": None}, State.DIVERGED),
+        ({"first_name": "Bob"}, State.AGREED),
+    )
+    for shown, state in cases:
+        outcome = merge(nobody, ours({"first_name": "Ann", "last_name": "Lee"}, 5), theirs(NOBODY), how)
+        known = with_intents(outcome.base, outcome.intents, outcome.expects)
+        settled = settle(known, outcome.intents, outcome.push, theirs(shown, 70), how)["name"]
+        assert settled.state is state
 
 
 def test_a_look_after_an_empty_answer_takes_no_edit_for_our_own_write() -> None:

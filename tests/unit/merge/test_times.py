@@ -39,6 +39,11 @@ def test_last_write_wins(
     assert ours_is_later(stamp, theirs_at_, seen(resolution=resolution, rank=1)) is portal_wins
 
 
+def test_two_clocks_without_a_resolution_are_compared_to_the_microsecond() -> None:
+    stamp = Stamp(NOON + MICROSECOND, 2, "someone", resolution=timedelta(0))
+    assert ours_is_later(stamp, NOON, seen(resolution=timedelta(0), rank=1))
+
+
 def test_the_coarser_of_the_two_clocks_counts_on_either_side() -> None:
     stamp = Stamp(NOON + 100 * MILLISECOND, 2, "b", resolution=SECOND)
     assert not ours_is_later(stamp, NOON, seen(resolution=MILLISECOND, rank=1))

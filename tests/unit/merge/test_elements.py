@@ -1,0 +1,49 @@
+"""What an element is made of, sign by sign: prints of it are stored."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import JsonValue
+
+from shared.merge.elements import listed, told_apart, whole_name
+from shared.model.fields import FIELDS
+from tests.unit.merge.lab import CANDIDATE, HASHER
+
+PHONES, WORK = (FIELDS[CANDIDATE][name] for name in ("further_phones", "work_history"))
+
+
+@pytest.mark.parametrize(
+    ("element", "rest"),
+    [
+        ("1", ""),
+        ({"value": "1"}, ""),
+        ({"value": "1", "type": None}, ""),
+        ({"value": "1", "type": ""}, ""),
+        ({"value": "1", "type": "home"}, '{"type":"home"}'),
+        ({"value": "1", "type": 0}, '{"type":0}'),
+        ({"value": "1", "type": "half \ud800"}, '{"type":"half \ud800"}'),
+        ({"value": "1", "type": "half \ud800", "id": 7}, '{"id":7,"type":"half \ud800"}'),
+    ],
+)
+def test_all_beside_the_identity_is_the_rest(element: JsonValue, rest: str) -> None:
+    assert told_apart(PHONES, [element]) == {"1": (rest, element)}
+    ((identity, (whole, shown)),) = listed(PHONES, [element], HASHER).items()
+    assert identity == HASHER("further_phones", "1")
+    assert whole == (HASHER("further_phones*", f"1\0{rest}") if rest else identity)
+    assert shown == element
+
+
+def test_a_whole_element_has_a_name_of_its_own() -> None:
+    assert whole_name("tags") == "tags*"
+
+
+def test_objects_are_told_apart_as_they_stand() -> None:
+    post: JsonValue = {"employer": "Acme", "start": "2018-09", "title": "Baker"}
+    assert [element for _, element in told_apart(WORK, [post, {**post, "title": " Baker"}]).values()] == [post]  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize("tell", [told_apart, lambda field, value, version: listed(field, value, HASHER, version)])
+def test_objects_of_a_form_that_is_gone_are_not_told_apart(tell: object) -> None:
+    assert callable(tell)
+    with pytest.raises(LookupError):
+        tell(WORK, [{"employer": "Acme"}], 7)

@@ -1,0 +1,56 @@
+"""What a decision leaves in the base besides the two prints, and by whose time it is made."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from shared.merge.merge import merge
+from shared.merge.settle import refuse
+from shared.merge.state import Base, Theirs
+from shared.model.fields import Party, Policy
+from tests.unit.merge.lab import HASHER, PHONE, TITLE, agreed, at, ours, rows, rules, theirs
+
+BASE = agreed({TITLE: "Baker", PHONE: "1"})
+
+
+def undated(**values: str | None) -> Theirs:
+    """Shown by a vendor that dates nothing."""
+    return theirs(values, updated_at=None)
+
+
+def test_a_value_that_the_vendor_does_not_date_is_of_the_time_when_the_old_one_was_last_seen() -> None:
+    outcome = merge(BASE, ours({TITLE: "Chef"}, -30), undated(current_title="Cook"), rules())
+    assert (rows(outcome), outcome.take) == ({TITLE: "both_changed"}, {TITLE: "Cook"})
+    (decision,) = outcome.decisions
+    assert decision.stamp is not None
+    assert decision.stamp.at == at(0)
+
+
+def test_a_conflict_says_when_the_vendor_s_value_came_to_be() -> None:
+    mine = ours({PHONE: "2"}, 5)
+    (held,) = merge(BASE, mine, undated(phone="3"), rules()).held
+    assert held.theirs_at == at(0)
+    (held,) = merge(BASE, mine, theirs({PHONE: "3"}, field_times={PHONE: at(40)}), rules()).held
+    assert held.theirs_at == at(40)
+
+
+def test_what_was_refused_is_not_sent_because_the_vendor_changed_its_own() -> None:
+    refused = refuse(BASE, [TITLE], {TITLE: HASHER(TITLE, "Chef")}, "no")
+    outcome = merge(refused, ours({TITLE: "Chef"}, 50), theirs({TITLE: "Cook"}), rules())
+    assert (rows(outcome), outcome.push) == ({TITLE: "refused"}, {})
+
+
+def test_keys_of_another_release_outlive_a_decision() -> None:
+    known: Base = {TITLE: replace(BASE[TITLE], extra={"new": 1})}
+    taken = merge(known, ours({TITLE: "Chef"}, -30), theirs({TITLE: "Cook"}, updated_at=at(40)), rules())
+    assert (taken.take, taken.base[TITLE].extra) == ({TITLE: "Cook"}, {"new": 1})
+
+
+def test_a_request_that_the_authority_did_not_take_leaves_no_trace_of_its_refusal() -> None:
+    how = rules(policies={TITLE: Policy.AUTHORITY}, authorities={TITLE: Party.INTEGRATION})
+    refused = refuse(BASE, [TITLE], {TITLE: HASHER(TITLE, "Chef")}, "no")
+    known: Base = {TITLE: replace(refused[TITLE], extra={"new": 1})}
+    back = merge(known, ours({TITLE: "Chef"}, 5), theirs({TITLE: "Baker"}), how)
+    assert (rows(back), back.take) == ({TITLE: "restored"}, {TITLE: "Baker"})
+    unit = back.base[TITLE]
+    assert (unit.blocked, unit.blocked_reason, unit.extra) == (None, None, {"new": 1})
