@@ -35,7 +35,9 @@ class Target:
 
 TARGETS = {
     "merge": Target(
-        ("shared/merge/*",), ("tests/unit/merge",), spare=("shared/merge/state.py", "shared/merge/rows.py")
+        ("shared/merge/*",),
+        ("tests/unit/merge", "tests/property/merge/test_first_meetings.py", "tests/property/merge/test_laws.py"),
+        spare=("shared/merge/state.py", "shared/merge/rows.py"),
     ),
     "ledger": Target(
         ("shared/sync/next_step.py", "shared/sync/priorities.py", "shared/sync/cadence.py"), ("tests/unit/sync",)
@@ -54,7 +56,7 @@ pytest_add_cli_args=
     -p
     no:randomly
     -p
-    tests.fixtures.properties
+    tests.fixtures.mutants
     -q
 pytest_add_cli_args_test_selection=
 {tests}
