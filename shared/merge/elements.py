@@ -200,7 +200,7 @@ def _objects(
             continue
         identity = hasher(field.name, "\0".join(forms.get(name, "") for name in field.identity))
         parts = [_short(hasher(f"{field.name}*{name}", forms[name])) if name in forms else "" for name in details]
-        key = identity, whole_of_parts(field, identity, parts) if details else identity
+        key = identity, whole_of_parts(field, identity, parts)
         if key not in seen:
             seen[key] = element
             count[identity] = count.get(identity, 0) + 1

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from dataclasses import replace
+from hashlib import blake2b
+
 import pytest
 from pydantic import JsonValue
 
@@ -47,3 +51,17 @@ def test_objects_of_a_form_that_is_gone_are_not_told_apart(tell: object) -> None
     assert callable(tell)
     with pytest.raises(LookupError):
         tell(WORK, [{"employer": "Acme"}], 7)
+
+
+def test_an_object_is_known_by_its_identity_and_a_short_print_of_each_member() -> None:
+    shown = listed(WORK, [{}, {"employer": "Acme", "title": "Baker"}, {"employer": "Bolt"}], HASHER)
+    acme, bolt = (HASHER("work_history", f"{name}\0") for name in ("acme", "bolt"))
+    short = b64encode(blake2b(HASHER("work_history*title", "Baker").encode(), digest_size=6).digest(), b"-_").decode()
+    places = [name for name in WORK.members if name not in WORK.identity]
+    whole = ".".join(short if name == "title" else "" for name in places)
+    assert {identity: print_ for identity, (print_, _) in shown.items()} == {acme: whole, bolt: bolt}
+
+
+def test_elements_that_are_left_out_are_not_told_apart() -> None:
+    some = replace(WORK, only=frozenset({"acme"}))
+    assert list(told_apart(some, [{"employer": "Bolt"}, {"employer": "ACME"}])) == ["acme\0"]

@@ -183,6 +183,15 @@ def test_a_lost_answer_to_a_change_of_one_member_is_recognised() -> None:
     assert "own_write" in {str(decision.rule) for decision in outcome.decisions}
 
 
+def test_a_lost_answer_to_the_clearing_of_the_last_member_is_recognised() -> None:
+    bare: dict[str, JsonValue] = {"employer": "Acme", "start": "2018-09"}
+    sent = merge(agreed({WORK: [POST]}), ours({WORK: [bare]}, 5), theirs({WORK: [POST]}), rules())
+    known = with_intents(sent.base, sent.intents)
+    seen = theirs({WORK: [bare]}, 90, updated_at=at(80))
+    outcome = merge(known, ours({WORK: [post(end=None, description=None)]}, 70), seen, rules())
+    assert (outcome.take, outcome.push) == ({}, {WORK: [{**bare, "title": "Baker"}]})
+
+
 def test_a_lost_answer_of_a_call_that_never_arrived_is_sent_again() -> None:
     pair = Pair(theirs={WORK: [POST]})
     pair.sync()

@@ -51,11 +51,12 @@ def test_elements_are_told_apart_as_the_company_writes_numbers() -> None:
     assert set(told_apart(field, numbers(NATIONAL))) == {"03023125000"}
 
 
-def test_a_number_that_was_sent_one_way_and_is_shown_another_is_agreed_on() -> None:
+@pytest.mark.parametrize(("written", "shown"), [(NATIONAL, ABROAD), (ABROAD, NATIONAL)])
+def test_a_number_that_was_sent_one_way_and_is_shown_another_is_agreed_on(written: str, shown: str) -> None:
     how = rules(forms=GERMAN)
-    mine = ours({PHONES: numbers(NATIONAL)}, 5)
+    mine = ours({PHONES: numbers(written)}, 5)
     sent = merge(agreed({PHONES: []}, forms=GERMAN), mine, theirs({PHONES: []}), how)
-    answer = theirs({PHONES: numbers(ABROAD)}, 70)
+    answer = theirs({PHONES: numbers(shown)}, 70)
     known = settle(with_intents(sent.base, sent.intents), sent.intents, sent.push, answer, how)
     assert known[PHONES].ours == known[PHONES].theirs == sent.intents[PHONES]
     assert merge(known, mine, answer, how).decisions == ()

@@ -127,6 +127,12 @@ def test_whoever_has_namesakes_sets_them_apart() -> None:
         assert settled == UnitBase(one, one, at(70))
 
 
+def test_of_namesakes_that_were_added_the_one_that_is_shown_was_taken() -> None:
+    known, outcome = sent(WORK, agreed({WORK: []}), NAMESAKES, [], rules())
+    settled = settle(known, outcome.intents, outcome.push, theirs({WORK: NAMESAKES[:1]}, 70), rules())[WORK]
+    assert settled == UnitBase(crowded(NAMESAKES), crowded(NAMESAKES[:1]), at(70))
+
+
 def test_what_the_vendor_makes_of_one_of_several_namesakes_is_that_one() -> None:
     def shouting(_name: str, value: JsonValue) -> JsonValue:
         return (

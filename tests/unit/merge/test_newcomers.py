@@ -1,0 +1,55 @@
+"""The short way of a first sync, where chance seldom leads: lists as one value, a company's country, normalisers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+from pydantic import JsonValue
+
+from shared.merge.base_codec import encode_base
+from shared.merge.first import introduce
+from shared.merge.merge import merge
+from shared.merge.normal_forms import phone_version
+from shared.merge.state import Ours
+from shared.model.fields import FIELDS, Kind, NormalForm, Policy
+from shared.model.records import JsonObject
+from tests.unit.merge.lab import CANDIDATE, PHONE, TAGS, TITLE, at, rules, theirs
+
+PHONES, WORK = "further_phones", "work_history"
+BLANK: JsonObject = {
+    name: [" "] if field.kind is Kind.SET else " " for name, field in FIELDS[CANDIDATE].items() if name != PHONE
+}
+"""White space is nothing, but only the tables know that."""
+SHOWN: JsonObject = {
+    "first_name": "Ann",
+    "last_name": None,
+    TITLE: "Baker",
+    PHONE: "030 23125000",
+    TAGS: ["a", "b"],
+    PHONES: [{"value": "030 23125001", "type": "home"}],
+    WORK: [{"employer": "Acme", "title": "Baker"}, {"employer": "Bolt"}],
+}
+MADE: JsonObject = {"first_name": "ANN", TITLE: "BAKER", TAGS: ["a"], PHONES: [], WORK: [{"employer": "Acme"}]}
+
+
+def made(name: str, value: JsonValue) -> JsonValue:
+    return MADE.get(name, value)
+
+
+@pytest.mark.parametrize("policy", [Policy.LWW, Policy.UNION])
+@pytest.mark.parametrize("forms", [{}, {NormalForm.PHONE: phone_version("DE")}])
+@pytest.mark.parametrize("expected", [made, lambda _name, value: value])
+@pytest.mark.parametrize("when", [{}, {TITLE: at(40), TAGS: at(50)}])
+def test_a_newcomer_is_decided_as_by_the_tables(
+    policy: Policy, forms: dict[NormalForm, int], expected: object, when: dict[str, datetime]
+) -> None:
+    how = rules(policies=dict.fromkeys((TAGS, PHONES, WORK), policy), forms=forms, expected=expected, inbound=True)
+    seen = theirs(SHOWN, field_times=when)
+    newcomer, long = introduce(seen, how), merge({}, Ours(BLANK, {}), seen, how)
+    assert newcomer.outcome == long
+    assert newcomer.base == encode_base(long.base)
+    assert newcomer.outcome.take == {**SHOWN}
+    kept = {name for name, unit in long.base.items() if unit.expects is not None}
+    lists = {TAGS, PHONES, WORK} if policy is Policy.LWW else set()
+    assert kept == ({"name", TITLE} | lists if expected is made else set())
