@@ -9,7 +9,7 @@ from hashlib import blake2b
 import pytest
 from pydantic import JsonValue
 
-from shared.merge.elements import listed, told_apart, whole_name
+from shared.merge.elements import listed, told_apart, whole_name, with_left_out
 from shared.model.fields import FIELDS
 from tests.unit.merge.lab import CANDIDATE, HASHER
 
@@ -65,3 +65,9 @@ def test_an_object_is_known_by_its_identity_and_a_short_print_of_each_member() -
 def test_elements_that_are_left_out_are_not_told_apart() -> None:
     some = replace(WORK, only=frozenset({"acme"}))
     assert list(told_apart(some, [{"employer": "Bolt"}, {"employer": "ACME"}])) == ["acme\0"]
+
+
+def test_what_is_left_out_stays_where_nothing_else_is_a_list() -> None:
+    some = replace(WORK, only=frozenset({"acme"}))
+    assert with_left_out(some, None, [{"employer": "Bolt"}]) == [{"employer": "Bolt"}]
+    assert with_left_out(some, [{"employer": "Acme"}], None) == [{"employer": "Acme"}]

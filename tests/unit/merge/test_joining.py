@@ -192,3 +192,9 @@ def test_of_a_set_the_additions_and_removals_since_are_made_again() -> None:
 @pytest.mark.parametrize("nothing", [None, ""])
 def test_what_was_cleared_since_is_cleared_on_its_side(nothing: str | None) -> None:
     assert "current_title" not in parted(MINE, THEIRS, current_title=(nothing, "two")).other.values
+
+
+def test_a_list_that_one_of_the_two_held_keeps_its_stamp() -> None:
+    less, more = record({"tags": ["a"]}, 1), record({"tags": ["b", "a"]}, 2, "vendor", 1)
+    assert joined(less, more).stamps["tags"] == joined(more, less).stamps["tags"] == more.stamps["tags"]
+    assert joined(less, record({"tags": ["c"]}, 2)).stamps["tags"] == NOW

@@ -8,13 +8,14 @@ import pytest
 from pydantic import JsonValue
 
 from shared.merge.base_codec import encode_base
+from shared.merge.fingerprints import print_of
 from shared.merge.first import introduce
 from shared.merge.merge import merge
 from shared.merge.normal_forms import phone_version
 from shared.merge.state import Ours
-from shared.model.fields import FIELDS, Kind, NormalForm, Policy
+from shared.model.fields import FIELDS, UNITS, Kind, NormalForm, Policy
 from shared.model.records import JsonObject
-from tests.unit.merge.lab import CANDIDATE, PHONE, TAGS, TITLE, at, rules, theirs
+from tests.unit.merge.lab import CANDIDATE, PHONE, TAGS, TITLE, agreed, at, ours, rules, theirs
 
 PHONES, WORK = "further_phones", "work_history"
 BLANK: JsonObject = {
@@ -53,3 +54,21 @@ def test_a_newcomer_is_decided_as_by_the_tables(
     kept = {name for name, unit in long.base.items() if unit.expects is not None}
     lists = {TAGS, PHONES, WORK} if policy is Policy.LWW else set()
     assert kept == ({"name", TITLE} | lists if expected is made else set())
+
+
+def test_a_list_that_shows_itself_later_is_met_in_the_company_s_country() -> None:
+    how = rules(forms={NormalForm.PHONE: phone_version("DE")})
+    seen = theirs({TITLE: "Baker", PHONES: SHOWN[PHONES], TAGS: [" "], "first_name": ""})
+    outcome = merge(agreed({TITLE: "Baker"}), ours({TITLE: "Baker"}), seen, how)
+    unit = UNITS[CANDIDATE][PHONES]
+    assert outcome.base[PHONES].theirs == print_of(
+        how, unit, {PHONES: [{"value": "+493023125001", "type": "home"}]}, (PHONES,)
+    )
+    assert outcome.take == {PHONES: SHOWN[PHONES]}
+    assert outcome.base["name"].theirs == ".?"
+
+
+def test_a_group_of_a_form_that_is_gone_has_no_print() -> None:
+    unit = UNITS[CANDIDATE]["name"]
+    with pytest.raises(LookupError):
+        print_of(rules(), unit, {"first_name": "Ann"}, unit.members, version=9)
