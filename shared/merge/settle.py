@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
+from types import MappingProxyType
 
 from pydantic import JsonValue
 
@@ -51,6 +52,7 @@ def settle(
     rules: Rules,
     *,
     is_look: bool = False,
+    tried: Base = MappingProxyType({}),
 ) -> StoredBase:
     """
     Return *base* after the vendor has answered a call that sent the units *sent* (by unit: its intent).
@@ -58,6 +60,9 @@ def settle(
     *values* are the fields as they were sent. A unit that *answer* does not show keeps its intent: only a fresh fetch
     ends it (a write-only one is agreed on by any answer; None = the answer showed nothing). *is_look*: *answer* is no
     answer to the call but a later fetch; a value there that is neither ours nor made of ours is somebody's edit.
+    Where a look shows what stood there before the call, the vendor has ignored the write or somebody has undone it
+    since: the intent stays open, so that the next fresh fetch sends it again; unless *tried*, the base as it was before
+    this call, has it open already. What is not kept twice is not sent a third time.
     """
     known = StoredBase(base)
     for name, print_ in sent.items():
@@ -65,7 +70,9 @@ def settle(
         writable = rules.writable.get(name)
         shown = () if answer is None else tuple(each for each in unit.members if each in answer.values)
         if answer is not None and shown:
-            known[name] = _settled(known[name], unit, print_, values, answer, rules, shown, is_look=is_look)
+            settled = _settled(known[name], unit, print_, values, answer, rules, shown, is_look=is_look)
+            if not (is_look and _wants_another_try(print_, settled, tried.get(name), unit)):
+                known[name] = settled
         elif writable is not None and writable.blind:
             known[name] = _answered(known[name], unit, rules, print_, EMPTY)
     return known
@@ -128,6 +135,15 @@ def _settled(
         state=State.DIVERGED if is_ignored else State.AGREED,
         expects=None if expects is None or alike(expects, answered, unit) else expects,
     )
+
+
+def _wants_another_try(sent: Print, settled: UnitBase, tried: UnitBase | None, unit: Unit) -> bool:
+    """Tell whether some of what was *sent* is not there, and was not as open already when it was sent."""
+    before = None if tried is None else tried.intent
+    if not isinstance(sent, Mapping):
+        return settled.state is State.DIVERGED and not alike(sent, before, unit)
+    missing = {each for each in sent if each in settled.ours and each not in settled.theirs}
+    return bool(missing) and not (isinstance(before, Mapping) and missing <= before.keys())
 
 
 def _settled_set(

@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from shared.adapters.protocol import Adapter, Written
 from shared.errors import Rejected
 from shared.merge.base_codec import decode_base, encode_base, encode_print
-from shared.merge.settle import refuse, settle
+from shared.merge.settle import open_intents, refuse, settle
 from shared.merge.state import Base, Print
 from shared.model import UNITS, Direction, EntityType, LogAction, LogStatus, Party
 from shared.store.conflicts import FieldConflict
@@ -47,8 +47,8 @@ class _Push:
     """Units of calls that the vendor has answered."""
     unanswered: set[str] = field(default_factory=set)
     """Units that were sent and whose answers showed nothing of them."""
-    is_undone: bool = False
-    """The vendor has refused a request in a unit of which it is the authority."""
+    wants_merge: bool = False
+    """The vendor has refused what it is the authority of, or a look has left open what became of a write."""
 
 
 class Pusher:
@@ -65,8 +65,9 @@ class Pusher:
         Write `merged.outcome.push` and settle each answer; return whether the record is to be merged once more.
 
         A refused value is blocked and shown to people; the others are written without it. Where the vendor has the
-        last word, the next merge takes its value back. Raises what else the vendor's answers raise; intents whose
-        outcome is unknown stay.
+        last word, the next merge takes its value back; where a look did not find a write whose answer showed nothing,
+        the next merge sends it once more. Raises what else the vendor's answers raise; intents whose outcome is unknown
+        stay.
         """
         push = _Push(work, adapter, merged, book)
         waiting_units: list[frozenset[str]] = [frozenset(merged.outcome.intents)]
@@ -85,7 +86,7 @@ class Pusher:
                     waiting_units.append(open_units - refused)
         if push.unanswered:
             await self._look_again(push, frozenset(push.unanswered))
-        return push.is_undone
+        return push.wants_merge
 
     async def _write(self, push: _Push, units: frozenset[str]) -> None:
         """Write *units*, and note of which the answers showed nothing."""
@@ -114,7 +115,9 @@ class Pusher:
             ticket = await self._store.links.ticket(tx)
         record = await push.adapter.fetch(push.work.entity, push.merged.observation.external_id)
         (seen,) = observe([record], ticket, context=push.book.context, is_fresh_fetch=True)
-        await self._settle(push, units, seen, None, is_look=True)
+        base = await self._settle(push, units, seen, None, is_look=True)
+        shown = {unit for unit in units if _shows(push.work.entity, [unit], seen.values)}
+        push.wants_merge = push.wants_merge or not shown.isdisjoint(open_intents(base))
 
     async def _settle(
         self,
@@ -124,20 +127,27 @@ class Pusher:
         request_id: str | None,
         *,
         is_look: bool = False,
-    ) -> None:
-        """Transaction 2: base for the sent units, the fence, the log. *is_look*: *answer* was fetched later."""
+    ) -> Base:
+        """
+        Transaction 2: base for the sent units, the fence, the log; return that base.
+
+        *is_look*: *answer* was fetched later.
+        """
         merged, outcome = push.merged, push.merged.outcome
         sent = {unit: outcome.intents[unit] for unit in units}
         theirs = None if answer is None else push.book.theirs(answer, answer.values)
         async with self._database.company(push.work.integration.company_id) as tx:
             link = await self._locked(tx, push)
-            base = settle(decode_base(link.base), sent, outcome.push, theirs, merged.rules, is_look=is_look)
+            base = settle(
+                decode_base(link.base), sent, outcome.push, theirs, merged.rules, is_look=is_look, tried=merged.base
+            )
             fence = (await self._store.links.ticket(tx)).number
             write = _link_write(link, base, fence=fence, version=answer.version if answer is not None else None)
             await self._store.links.update(tx, [write])
             if not is_look:
                 await self._chronicle.after_write(tx, push.work, merged, units)
                 await self._store.logs.write(tx, [_log_row(push, units, LogStatus.SUCCESS, request_id=request_id)])
+        return base
 
     async def _refuse(self, push: _Push, units: frozenset[str], error: Rejected) -> None:
         """The vendor won't take *units*: remember it, and tell people."""
@@ -145,7 +155,7 @@ class Pusher:
         reason = str(error)
         members = UNITS[push.work.entity]
         asked = {unit for unit in units if push.merged.rules.is_authority(Party.INTEGRATION, members[unit])}
-        push.is_undone = push.is_undone or bool(asked)
+        push.wants_merge = push.wants_merge or bool(asked)
         async with self._database.company(push.work.integration.company_id) as tx:
             link = await self._locked(tx, push)
             base = refuse(decode_base(link.base), units, prints, error.code)

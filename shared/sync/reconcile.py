@@ -141,14 +141,14 @@ class Reconciler:
             return ending
         if work.job is not None and work.job.payload.get(REVOKED):
             await self._remover.forget(work, link)
-        is_undone = False
+        wants_merge = False
         for each in merged:
             if each.outcome.push:
-                is_undone |= await self._pusher.push(work, adapter, each, self._applier.book(work))
+                wants_merge |= await self._pusher.push(work, adapter, each, self._applier.book(work))
             removed = await self._remover.remove(work, adapter, each)
             if removed is not None:
                 return together([removed, Done("reconciled", knocks)])
-        return Continue(0.0, knocks) if is_undone else Done("reconciled", knocks)
+        return Continue(0.0, knocks) if wants_merge else Done("reconciled", knocks)
 
     async def _fetch(self, adapter: Adapter, entity: EntityType, external_id: str) -> tuple[Record, Ticket]:
         async with self._database.dispatch() as tx:

@@ -6,18 +6,25 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 
 from tests.simulation.engine.loop import VirtualLoop
 from tests.simulation.engine.plan import Kind, Plan, Step, plan_of
 from tests.simulation.engine.play import play
 from tests.simulation.engine.story import MOST_LINES, shrink, told
 from tests.simulation.engine.traits import plain
+from tests.simulation.engine.values import value_of
+from tests.simulation.engine.vendor import MemoryVendor
 
 ROOT = Path(__file__).resolve().parents[2]
 WORLDS = 300
+BEYOND = (547,)
+"""Seeds after those that told of a fault which is mended."""
 
 
 def test_three_hundred_worlds_hold_every_invariant() -> None:
@@ -27,6 +34,47 @@ def test_three_hundred_worlds_hold_every_invariant() -> None:
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     last = done.stdout.strip().splitlines()[-1]
     assert last.startswith(f"{WORLDS} of {WORLDS} worlds held, {WORLDS // 2} of them small"), last
+
+
+@pytest.mark.parametrize("seed", BEYOND)
+def test_a_world_that_told_of_a_fault_holds(seed: int) -> None:
+    assert play(plan_of(seed)).failure is None
+
+
+@pytest.mark.parametrize("moves", range(24, 38, 2))
+def test_what_is_undone_before_we_look_comes_to_rest(moves: int) -> None:
+    """Between an answer that shows nothing and our look, *moves* gates after the edit, somebody clears the field."""
+    assert play(_undone(moves)).failure is None
+
+
+def test_what_a_vendor_ignores_without_a_word_is_written_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once more than it takes, since somebody may have undone it; not for ever."""
+    written: list[Mapping[str, JsonValue]] = []
+
+    def ignore(_: MemoryVendor, external_id: str, changes: Mapping[str, JsonValue], seen: Mapping[str, int]) -> None:
+        assert external_id
+        assert seen is not None
+        written.append(changes)
+
+    monkeypatch.setattr(MemoryVendor, "write", ignore)
+    plan = _undone(1)
+    verdict = play(replace(plan, steps=tuple(each for each in plan.steps if each.number != 103)))
+    assert verdict.failure is not None
+    assert [each["current_company"] for each in written].count(value_of("current_company", 102)) == 2
+    assert all(written.count(each) == 2 for each in written)
+
+
+def _undone(moves: int) -> Plan:
+    """Return a world in which a company is cleared, comes from A to B, and is cleared there again."""
+    steps = (
+        Step(Kind.WAIT, 1, amount=60.0),
+        Step(Kind.VENDOR_EDIT, 2, 0, "A", 1, "current_company", 101, clears=True),
+        Step(Kind.WAIT, 3, amount=60.0),
+        Step(Kind.VENDOR_EDIT, 4, 0, "A", 1, "current_company", 102),
+        Step(Kind.VENDOR_EDIT, 5, moves, "B", 1, "current_company", 103, clears=True),
+        Step(Kind.WAIT, 6, amount=60.0),
+    )
+    return Plan(1, (plain("A"), replace(plain("B"), answers="nothing")), (("A", "B"),), steps, 100, workers=1)
 
 
 def test_a_full_world_has_the_size_that_is_promised() -> None:

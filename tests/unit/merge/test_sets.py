@@ -171,6 +171,22 @@ def test_an_element_that_is_missing_from_the_answer_was_refused_and_is_not_sent_
     assert names(there.take[TAGS]) == {"a", "b"}
 
 
+def test_an_element_that_a_look_does_not_find_is_sent_once_more_and_no_more() -> None:
+    """Found by the simulation (seed 547): a tag, taken away before we looked, stayed here alone for ever."""
+    mine = ours({TAGS: ["a", "b", "c"]})
+    first = merge(agreed({TAGS: ["a"]}), mine, theirs({TAGS: ["a"]}), rules())
+    known = with_intents(first.base, first.intents)
+    looked = settle(known, first.intents, first.push, theirs({TAGS: ["a", "b"]}, 70), rules(), is_look=True)
+    assert open_intents(looked) == {TAGS}
+    second = merge(looked, mine, theirs({TAGS: ["a", "b"]}, 80), rules())
+    assert names(second.push[TAGS]) == {"a", "b", "c"}
+    known = with_intents(second.base, second.intents)
+    shown = theirs({TAGS: ["a", "b"]}, 90)
+    base = settle(known, second.intents, second.push, shown, rules(), is_look=True, tried=looked)
+    assert not open_intents(base)
+    assert merge(base, mine, theirs({TAGS: ["a", "b"]}, 95), rules()).is_quiet
+
+
 def test_a_removal_that_the_vendor_ignored_comes_back() -> None:
     sent = merge(agreed({TAGS: ["a", "b"]}), ours({TAGS: ["a"]}), theirs({TAGS: ["a", "b"]}), rules())
     known = with_intents(sent.base, sent.intents)

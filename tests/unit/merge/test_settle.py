@@ -198,3 +198,27 @@ def test_a_look_after_an_empty_answer_takes_no_edit_for_our_own_write() -> None:
     base = settle(intents, pushed.intents, pushed.push, theirs({TITLE: "Warden"}, 70), rules(), is_look=True)
     later = merge(base, mine, theirs({TITLE: "Warden"}, 80, updated_at=at(65)), rules())
     assert later.take == {TITLE: "Warden"}
+
+
+def test_a_write_that_a_look_does_not_find_is_sent_once_more_and_no_more() -> None:
+    """Found by the simulation: somebody had undone it before we looked, and the two sides stayed apart for ever."""
+    mine, before = ours({TITLE: "Keeper"}, 5), theirs({TITLE: None})
+    first = merge(agreed({TITLE: None}), mine, before, rules())
+    known = with_intents(first.base, first.intents)
+    looked = settle(known, first.intents, first.push, theirs({TITLE: None}, 70), rules(), is_look=True)
+    assert open_intents(looked) == {TITLE}
+    second = merge(looked, mine, theirs({TITLE: None}, 80), rules())
+    assert second.push == {TITLE: "Keeper"}
+    base = with_intents(second.base, second.intents)
+    base = settle(base, second.intents, second.push, theirs({TITLE: None}, 90), rules(), is_look=True, tried=looked)
+    assert (open_intents(base), base[TITLE].state) == (frozenset(), State.DIVERGED)
+    assert merge(base, mine, theirs({TITLE: None}, 95), rules()).is_quiet
+
+
+def test_another_value_after_one_that_was_not_found_has_a_second_try_of_its_own() -> None:
+    known, outcome = sent({TITLE: "Cook"}, {TITLE: "Baker"})
+    looked = settle(known, outcome.intents, outcome.push, theirs({TITLE: "Baker"}, 70), rules(), is_look=True)
+    other = merge(looked, ours({TITLE: "Chef"}, 75), theirs({TITLE: "Baker"}, 80), rules())
+    base = with_intents(other.base, other.intents)
+    base = settle(base, other.intents, other.push, theirs({TITLE: "Baker"}, 90), rules(), is_look=True, tried=looked)
+    assert open_intents(base) == {TITLE}
