@@ -97,7 +97,7 @@ def _syncing(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     pull.add_argument("--entity", choices=ENTITIES, required=True)
     pull.add_argument("--mode", choices=MODES, default="incremental")
     pull.add_argument("--no-limiter", action="store_true", help="against a simulator whose limiter is off as well")
-    pull.set_defaults(run="shared.cli.syncing:pull")
+    pull.set_defaults(run="shared.cli.pulling:pull")
     reconcile = commands.add_parser("reconcile", help="reconcile one record with its vendor, by the workers")
     reconcile.add_argument("--integration", type=UUID, required=True)
     reconcile.add_argument("--entity", choices=ENTITIES, required=True)

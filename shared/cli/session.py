@@ -15,6 +15,7 @@ from shared.store.database import Database
 
 if TYPE_CHECKING:
     from shared.composition import Services
+    from shared.sync.reading import Reader
 
 ACTOR = "operator"
 """By whom a decision was made that came by a command."""
@@ -42,11 +43,11 @@ async def opened() -> AsyncIterator[Session]:
 
 
 @asynccontextmanager
-async def composed(*, limiter_off: bool = False) -> AsyncIterator[Services]:
+async def composed(*, limiter_off: bool = False, first_reader: Reader | None = None) -> AsyncIterator[Services]:
     """Give everything that the functions have; for commands that call vendors or queues. Logs go to standard error."""
     from shared.composition import Services
 
-    services = Services(load_settings(), limiter_off=limiter_off)
+    services = Services(load_settings(), limiter_off=limiter_off, first_reader=first_reader)
     try:
         yield services
     finally:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import resource
-import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from shared.cli.engine import Engine
+from shared.cli.memory import peak_rss_bytes
 from shared.cli.output import result
+from shared.cli.reader_process import ReaderProcess
+from shared.cli.remote_reader import RemoteReader
 from shared.cli.session import company_of, composed
 from shared.errors import NotFound, SettingsError
 from shared.model import Direction, EntityType, RunStatus
@@ -26,10 +26,15 @@ LONGEST_WAIT_S = 30.0
 """A job that comes due later than this is left to the workers."""
 
 
-async def pull(asked: argparse.Namespace) -> int:
-    """Pull one entity to its end; print one line of figures. 1 unless the run is complete or partial."""
+async def pull(asked: argparse.Namespace, reader: ReaderProcess | None) -> int:
+    """
+    Pull one entity to its end; print one line of figures. 1 unless the run is complete or partial.
+
+    *reader* reads the pages if it is a first pull.
+    """
     entity = EntityType.parse(asked.entity)
-    async with composed(limiter_off=asked.no_limiter) as services:
+    first_reader = RemoteReader(reader) if reader is not None else None
+    async with composed(limiter_off=asked.no_limiter, first_reader=first_reader) as services:
         if asked.no_limiter and not services.settings.outgoing_allow_loopback:
             raise SettingsError(
                 "--no-limiter is for simulators alone", remedy="leave it out, or set OUTGOING_ALLOW_LOOPBACK"
@@ -47,7 +52,7 @@ async def pull(asked: argparse.Namespace) -> int:
         )
         run = await _finished(services, engine, company_id, asked.integration, entity, run_id)
         seconds = time.monotonic() - started
-    result(figures(run, seconds))
+    result(figures(run, seconds, reader_peak_rss_bytes=first_reader.peak_rss_bytes if first_reader else None))
     return 0 if run["status"] in (RunStatus.COMPLETE, RunStatus.PARTIAL) else 1
 
 
@@ -71,8 +76,12 @@ async def reconcile(asked: argparse.Namespace) -> int:
     return 0 if ended["status"] == "completed" else 1
 
 
-def figures(run: dict[str, Any], seconds: float) -> dict[str, Any]:
-    """Return the line that `pull` prints. *seconds* are those of the whole run, asking for it included."""
+def figures(run: dict[str, Any], seconds: float, *, reader_peak_rss_bytes: int | None) -> dict[str, Any]:
+    """
+    Return the line that `pull` prints. *seconds* are those of the whole run, asking for it included.
+
+    *reader_peak_rss_bytes* is None where no other process read the pages.
+    """
     return {
         "run_id": run["id"],
         "status": run["status"],
@@ -88,19 +97,9 @@ def figures(run: dict[str, Any], seconds: float) -> dict[str, Any]:
         "requests": run["requests"],
         "seconds": round(seconds, 3),
         "peak_rss_bytes": peak_rss_bytes(),
+        "reader_peak_rss_bytes": reader_peak_rss_bytes,
         "error": run["error"],
     }
-
-
-def peak_rss_bytes() -> int:
-    """Return the most memory that this process has held at once."""
-    # Linux counts in `ru_maxrss` what the process held that started this one, so its own high-water mark is better.
-    status = Path("/proc/self/status")
-    if status.exists():
-        mark = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
-        return int(mark.split()[1]) * 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024  # bytes there, kilobytes elsewhere
 
 
 async def _finished(

@@ -41,6 +41,7 @@ class Services(Requests):
             self.applier,
             time_budget_s=self.settings.sync_time_budget_seconds,
             is_ending=self.draining.is_asked,
+            first_reader=self.first_reader,
         )
 
     @cached_property

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from shared.sync.adapters import Adapters
     from shared.sync.applying import Applier
     from shared.sync.held_values import Vault
+    from shared.sync.reading import Reader
     from shared.sync.traffic import Traffic
 
 LIMITS_WAIT_S = 1.5
@@ -38,6 +39,8 @@ class Ground:
     settings: Settings
     limiter_off: bool = False
     draining: Draining = field(default_factory=Draining)
+    first_reader: Reader | None = None
+    """Reads the pages of first pulls; None: this process does."""
 
     @cached_property
     def keys(self) -> Keys:

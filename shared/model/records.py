@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from typing import Any, ClassVar, NotRequired, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, SkipValidation
@@ -159,6 +160,17 @@ class Record(BaseModel):
         """Return the same record less the vendor's payload."""
         return self._copied({**self.__dict__, "raw": {}}, self.model_fields_set)
 
+    def about(self) -> dict[str, Any]:
+        """Return what is known about the record: neither values nor the vendor's payload."""
+        values = self.__dict__
+        return {name: values[name] for name in self.model_fields_set & _TOLD}
+
+    @classmethod
+    def of(cls, about: dict[str, Any]) -> Self:
+        """Return a record of which nothing but *about* is known. It was a record's, and is not validated again."""
+        blank: Self = _blank(cls)
+        return cls._copied(blank, {**blank.__dict__, **about}, {*about})
+
     def showing(self, values: Mapping[str, JsonValue], *, left_out: bool) -> Self:
         """Return the same record with *values* for its visible fields. Raises pydantic's ValidationError."""
         about = {name: self.__dict__[name] for name in self.model_fields_set & _ABOUT}
@@ -179,7 +191,13 @@ class Record(BaseModel):
     __str__ = __repr__
 
 
+@cache
+def _blank(kind: type[Record]) -> Any:
+    return kind(external_id="")
+
+
 _ABOUT = frozenset(Record.model_fields)
+_TOLD = _ABOUT - {"raw"}
 _JSON = frozenset({str, bool, int, list, dict, type(None)})
 """Types of values that are JSON as they are; so is what lists and dicts of records hold."""
 

@@ -35,7 +35,7 @@ def as_json(value: object) -> str:
     return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
-def rows_as_json(rows: Sequence[Mapping[str, object]]) -> str:
+def rows_as_json(rows: Sequence[Mapping[str, object] | orjson.Fragment]) -> str:
     """Return the rows of one statement as JSON text. All keys are texts: to look for others takes twice as long."""
     return orjson.dumps(rows).decode()
 

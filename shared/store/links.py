@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, LiteralString
 from uuid import UUID
 
+import orjson
 from pydantic import JsonValue
 
 from shared.errors import Conflict
@@ -57,6 +58,8 @@ class LinkWrite:
     is_primary: bool = True
     was_written: bool = False
     """The vendor has just taken a write of ours."""
+    encoded: bytes | None = None
+    """The row of a new link as `encoded_link` made it in another process; *base* is empty here then."""
 
 
 _COLUMNS: LiteralString = (
@@ -234,7 +237,14 @@ def _link(row: Mapping[str, Any]) -> Link:
     )
 
 
-def _row(write: LinkWrite) -> dict[str, Any]:
+def encoded_link(write: LinkWrite) -> bytes:
+    """Return the row of *write* as JSON."""
+    return orjson.dumps(_row(write))
+
+
+def _row(write: LinkWrite) -> dict[str, Any] | orjson.Fragment:
+    if write.encoded is not None:
+        return orjson.Fragment(write.encoded)
     return {
         "id": write.id,
         "internal_id": write.internal_id,

@@ -29,13 +29,21 @@ UNFINISHED = frozenset({Row.INTENT_OPEN, Row.OUTDATED})
 
 
 @dataclass(slots=True)
+class Told:
+    """What is told of a newcomer by the process that decided on it: what its log row needs."""
+
+    take: Mapping[str, JsonValue]
+    taken_by: list[tuple[str, Sequence[str]]]
+
+
+@dataclass(slots=True)
 class Merged:
     """What one observation comes to. Never changed; not frozen only because a page makes hundreds."""
 
     observation: Observation
     record_id: UUID
     link_id: UUID
-    decided: Outcome | Newcomer
+    decided: Outcome | Newcomer | Told
     rules: Rules
     before: StoredRecord | None
     """The record as it was; None for a new one."""
@@ -48,7 +56,13 @@ class Merged:
 
     @property
     def outcome(self) -> Outcome:
-        """What was decided, in full; costs as much as the merge where nothing was there before."""
+        """
+        What was decided, in full; costs as much as the merge where nothing was there before.
+
+        Raises LookupError if another process decided it: nobody asks that of a record that is new in a pull.
+        """
+        if isinstance(self.decided, Told):
+            raise LookupError("the outcome stayed where it was decided")  # noqa: TRY004 - not the caller's mistake in kind
         return self.decided if isinstance(self.decided, Outcome) else self.decided.outcome
 
     @property
@@ -97,7 +111,9 @@ class Merged:
     @property
     def taken_by(self) -> list[tuple[str, Sequence[str]]]:
         """Rules by which units of ours change, each with its units."""
-        if not isinstance(self.decided, Outcome):
+        if isinstance(self.decided, Told):
+            return self.decided.taken_by
+        if isinstance(self.decided, Newcomer):
             return [(taken.row, taken.units) for taken in self.decided.taken]
         return [(each.rule, (each.unit,)) for each in self.decided.decisions if each.stamp is not None]
 

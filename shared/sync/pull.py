@@ -10,15 +10,13 @@ missed.
 from __future__ import annotations
 
 import asyncio
-import gc
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
 import psycopg
 
-from shared.adapters.protocol import Adapter, Cursor, Page
+from shared.adapters.protocol import Cursor, Page
 from shared.errors import AuthFailed, Conflict, CursorExpired, NotFound, Permanent
 from shared.model import Direction, EntityType, RunStatus
 from shared.store.attention import Quarantined
@@ -32,45 +30,25 @@ from shared.sync import coverage, waiting
 from shared.sync.adapters import Adapters
 from shared.sync.applying import Applier
 from shared.sync.endings import Continue, Done, Ending
-from shared.sync.merging import Merged
-from shared.sync.observations import Observation, RuleBook, observe
+from shared.sync.observations import Observation
 from shared.sync.priorities import INCREMENTAL_PULL, PULL, RECONCILE, WEBHOOK_SIGNAL
 from shared.sync.quarantine import refused_by_database
+from shared.sync.reading import PageReader, Read, Reader, Source, collect_seldom, one_ahead
 from shared.sync.restarting import begun_again
 from shared.sync.run_evidence import evidence_of, missing_records, status_of, tell_of_missing
 from shared.sync.wakeups import wake_what_is_over
 from shared.sync.work import Applied, Work
 
-YOUNG_OBJECTS = 200_000
-"""Made between two looks of the garbage collector. A page makes some 100,000, all gone with it and none in a cycle; at
-the default of 700 the collector walked every page forty times, a third of a first sync's time."""
-
 TRIES_PER_PAGE = 3
 """Times that a page is applied again because another worker was faster, before the job is."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """What a page showed. The vendor's own records are gone by now: they are most of a page's memory."""
-
-    page: Page
-    """Without its records."""
-    observations: Sequence[Observation]
-    foreseen: Mapping[str, Merged]
-
-
-@dataclass(frozen=True, slots=True)
-class _Pull:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pull(Source):
     """One execution of a pull's job."""
 
     job: Job
     run: Run
-    work: Work
-    book: RuleBook
-    adapter: Adapter
-    start: Cursor | None = None
-    is_first: bool = False
-    """No pull of this entity has come to its end yet, so that what is read is likely to be new."""
 
 
 class Puller:
@@ -85,9 +63,16 @@ class Puller:
         *,
         time_budget_s: float,
         is_ending: Callable[[], bool],
+        first_reader: Reader | None = None,
     ) -> None:
-        """*is_ending* tells that this process ends soon: a pull then goes on elsewhere from its next page."""
+        """
+        *is_ending* tells that this process ends soon: a pull then goes on elsewhere from its next page.
+
+        *first_reader* reads the pages of first pulls; without one this process does, as it does all others.
+        """
         self._database = database
+        self._reader = PageReader(database, store, applier)
+        self._first_reader = first_reader or self._reader
         self._store = store
         self._adapters = adapters
         self._applier = applier
@@ -96,9 +81,7 @@ class Puller:
 
     async def __call__(self, job: Job) -> Ending:
         """Pull until the vendor says that there is no more, or the time budget ends."""
-        if gc.get_threshold()[0] < YOUNG_OBJECTS:
-            gc.freeze()  # what a process has loaded by now it keeps
-            gc.set_threshold(YOUNG_OBJECTS)
+        collect_seldom()
         async with self._database.company(job.company_id) as tx:
             await self._store.ledger.guard(tx, job)
             integration = await self._store.connections.get(tx, job.integration_id)
@@ -109,7 +92,7 @@ class Puller:
             return await self._end(job, run, RunStatus.FAILED, error="this entity may not come in: config.directions")
         async with self._adapters.connected(integration) as adapter:
             work = Work(integration, type(adapter), job.entity, job, run.id)
-            pull = _Pull(job, run, work, self._applier.book(work), adapter)
+            pull = _Pull(job=job, run=run, work=work, book=self._applier.book(work), adapter=adapter)
             try:
                 return await self._pull(pull)
             except (Permanent, AuthFailed) as error:
@@ -134,7 +117,8 @@ class Puller:
         pull = await self._started(pull)
         knocks: list[Knock] = []
         last_page = False
-        async with self._reading(pull) as reads:
+        reader = self._first_reader if pull.is_first else self._reader
+        async with one_ahead(reader.pages(pull)) as reads:
             async for read in reads:
                 applied, is_cancelled = await self._take_in(pull, read)
                 knocks.extend(applied.knocks)
@@ -165,43 +149,6 @@ class Puller:
             return pull
         return replace(pull, start=pull.adapter.since(entity, cursor.watermark - capability.overlap))
 
-    @asynccontextmanager
-    async def _reading(self, pull: _Pull) -> AsyncIterator[AsyncIterator[_Read]]:
-        """Yield the pages, each asked for while the one before is being taken in."""
-        pages = pull.adapter.pages(pull.job.entity, pull.start)
-        ahead: asyncio.Task[_Read | None] | None = None
-
-        async def read() -> _Read | None:
-            async with self._database.dispatch() as tx:
-                ticket = await self._store.links.ticket(tx)
-            page = await anext(pages, None)
-            if page is None:
-                return None
-            observations = observe(page.records, ticket, context=pull.book.context)
-            page = replace(page, records=())
-            if not pull.is_first:
-                return _Read(page, observations, {})
-            foreseen = await self._applier.foresee(pull.work, observations, pull.book)
-            return _Read(page, observations, foreseen)
-
-        async def reads() -> AsyncIterator[_Read]:
-            nonlocal ahead
-            ahead = asyncio.create_task(read())
-            while (current := await ahead) is not None:
-                ahead = asyncio.create_task(read())
-                yield current
-            ahead = None
-
-        try:
-            yield reads()
-        finally:
-            if ahead is not None:
-                ahead.cancel()
-                await asyncio.gather(ahead, return_exceptions=True)
-            close = getattr(pages, "aclose", None)
-            if close is not None:
-                await close()
-
     async def _wake(self, pull: _Pull, applied: Applied) -> list[Knock]:
         """Look once more after those who wait: what they wait for may have come in while the page was written."""
         if not applied.waits:
@@ -209,7 +156,7 @@ class Puller:
         async with self._database.company(pull.job.company_id) as tx:
             return await wake_what_is_over(tx, self._store, pull.work.integration.id, list(applied.waits.values()))
 
-    async def _take_in(self, pull: _Pull, read: _Read) -> tuple[Applied, bool]:
+    async def _take_in(self, pull: _Pull, read: Read) -> tuple[Applied, bool]:
         for attempt in range(1, TRIES_PER_PAGE + 1):
             try:
                 return await self._write_page(pull, read)
@@ -221,7 +168,7 @@ class Puller:
                 return await self._bisect(pull, read)
         raise AssertionError("unreachable")
 
-    async def _write_page(self, pull: _Pull, read: _Read) -> tuple[Applied, bool]:
+    async def _write_page(self, pull: _Pull, read: Read) -> tuple[Applied, bool]:
         page = read.page
         async with self._database.company(pull.job.company_id) as tx:
             await self._store.ledger.guard(tx, pull.job)
@@ -231,7 +178,7 @@ class Puller:
             is_cancelled = await self._record_page(tx, pull, read, applied, len(refused))
         return applied, is_cancelled
 
-    async def _record_page(self, tx: Transaction, pull: _Pull, read: _Read, applied: Applied, quarantined: int) -> bool:
+    async def _record_page(self, tx: Transaction, pull: _Pull, read: Read, applied: Applied, quarantined: int) -> bool:
         listed = len(read.observations) + len(read.page.refused)
         stay_away = listed - applied.counts.read - quarantined
         counts = replace(
@@ -246,7 +193,7 @@ class Puller:
         await self._store.runs.move_cursor(tx, integration_id, entity, pull.run.id, read.page.following)
         return await self._store.runs.add(tx, pull.run.id, counts, applied.coverage)
 
-    async def _bisect(self, pull: _Pull, read: _Read) -> tuple[Applied, bool]:
+    async def _bisect(self, pull: _Pull, read: Read) -> tuple[Applied, bool]:
         """A row that breaks the statement is found by halves and set aside; the others come in."""
         counts, quarantined, shown, knocks = Counts(), 0, dict[str, int](), list[Knock]()
         halves: list[Sequence[Observation]] = [read.observations]
