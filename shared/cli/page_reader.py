@@ -80,8 +80,8 @@ async def _serve(
                 book = services.applier.book(work)
                 source = Source(work=work, book=book, adapter=adapter, start=start, is_first=is_first)
                 await asked.get()
-                async for read in reader.pages(source):
-                    answer(PAGE, pack(read))
+                async for opened in reader.pages(source):
+                    answer(PAGE, pack(opened()))
                     await asked.get()
             answer(LAST, str(peak_rss_bytes()).encode())
     except LiaisonError as error:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from functools import partial
 
 from shared.adapters.http import before_call
 from shared.cli.reader_process import ERROR, LAST, NEXT, SOURCE, ReaderGone, ReaderProcess
 from shared.errors import Unavailable
 from shared.sync.page_frames import pack_source, unpack, unpack_error
-from shared.sync.reading import Read, Source
+from shared.sync.reading import Opened, Source
 
 
 @dataclass(slots=True)
@@ -20,7 +21,7 @@ class RemoteReader:
     peak_rss_bytes: int | None = None
     """The most memory that the process has held; None until it has read to the end."""
 
-    async def pages(self, source: Source) -> AsyncGenerator[Read, None]:
+    async def pages(self, source: Source) -> AsyncGenerator[Opened, None]:
         """Yield every page of *source*. Raises as the adapter does, and Unavailable when the process ends too soon."""
         try:
             await self.process.start()
@@ -36,7 +37,7 @@ class RemoteReader:
                     return
                 if kind == ERROR:
                     raise unpack_error(content)
-                yield unpack(content, source)
+                yield partial(unpack, content, source)
         except ReaderGone as error:
             raise Unavailable(str(error), remedy="it is started again with the next attempt") from error
         finally:

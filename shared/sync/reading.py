@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 from shared.adapters.protocol import Adapter, Cursor, Page
@@ -49,10 +50,14 @@ class Read:
     foreseen: Mapping[str, Merged]
 
 
+Opened = Callable[[], Read]
+"""Opens a page that is here. What that takes is spent while the next page is on its way already."""
+
+
 class Reader(Protocol):
     """Reads pages, each when it is asked for it."""
 
-    def pages(self, source: Source) -> AsyncGenerator[Read, None]:
+    def pages(self, source: Source) -> AsyncGenerator[Opened, None]:
         """Yield every page of *source*. Raises as the adapter does."""
 
 
@@ -64,7 +69,7 @@ class PageReader:
     store: Store
     applier: Applier
 
-    async def pages(self, source: Source) -> AsyncGenerator[Read, None]:
+    async def pages(self, source: Source) -> AsyncGenerator[Opened, None]:
         """Yield every page of *source*. Raises as the adapter does."""
         pages = source.adapter.pages(source.work.entity, source.start)
         try:
@@ -79,7 +84,7 @@ class PageReader:
                 foreseen: Mapping[str, Merged] = {}
                 if source.is_first:
                     foreseen = await self.applier.foresee(source.work, observations, source.book)
-                yield Read(page, observations, foreseen)
+                yield partial(Read, page, observations, foreseen)
         finally:
             close = getattr(pages, "aclose", None)
             if close is not None:
@@ -87,19 +92,20 @@ class PageReader:
 
 
 @asynccontextmanager
-async def one_ahead(pages: AsyncGenerator[Read, None]) -> AsyncIterator[AsyncIterator[Read]]:
+async def one_ahead(pages: AsyncGenerator[Opened, None]) -> AsyncIterator[AsyncIterator[Read]]:
     """Yield *pages*, each asked for while the one before is being taken in; close them when the block ends."""
-    ahead: asyncio.Task[Read | None] | None = None
+    ahead: asyncio.Task[Opened | None] | None = None
 
-    async def read() -> Read | None:
+    async def read() -> Opened | None:
         return await anext(pages, None)
 
     async def reads() -> AsyncIterator[Read]:
         nonlocal ahead
         ahead = asyncio.create_task(read())
-        while (current := await ahead) is not None:
+        while (opened := await ahead) is not None:
             ahead = asyncio.create_task(read())
-            yield current
+            await asyncio.sleep(0)  # it is asked for before this one is opened
+            yield opened()
         ahead = None
 
     try:

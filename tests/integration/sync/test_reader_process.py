@@ -26,7 +26,7 @@ from shared.store.records import encoded_record
 from shared.sync.merging import Merged
 from shared.sync.outcome_log import row_of
 from shared.sync.page_frames import pack, pack_error, unpack, unpack_error
-from shared.sync.reading import PageReader, Read, Source
+from shared.sync.reading import Opened, PageReader, Source
 from shared.sync.work import Work
 from tests.fixtures.postgres import Database
 from tests.fixtures.storage import StorageAccount
@@ -37,7 +37,7 @@ WITHIN_S = 60.0
 PEOPLE, PAGES = 1100, 3
 WRITTEN = """
 SELECT l.entity_type, l.external_id, r.data - 'candidate_id' - 'job_id' AS data, encode(l.digest, 'hex') AS digest,
-    l.state, l.is_primary, l.fence, l.vendor_version, r.version, r.archived_at, r.submission,
+    l.state, l.is_primary, l.fence, l.vendor_version, r.version, r.archived_at IS NOT NULL AS archived, r.submission,
     ARRAY(SELECT jsonb_object_keys(r.stamps) ORDER BY 1) AS stamps,
     ARRAY(SELECT jsonb_object_keys(l.base) ORDER BY 1) AS base,
     (SELECT jsonb_agg(jsonb_build_array(g.action, g.status, g.details) ORDER BY g.action) FROM sync_logs g
@@ -52,7 +52,7 @@ class Dying(RemoteReader):
 
     was_killed: bool = False
 
-    async def pages(self, source: Source) -> AsyncGenerator[Read, None]:
+    async def pages(self, source: Source) -> AsyncGenerator[Opened, None]:
         """Yield pages as long as there is somebody to read them."""
         async for read in RemoteReader.pages(self, source):
             if not self.was_killed:
@@ -141,7 +141,7 @@ async def test_a_page_is_the_same_on_both_sides_of_the_pipe(world: World) -> Non
             work = Work(integration, type(adapter), entity)
             source = Source(work=work, book=services.applier.book(work), adapter=adapter, is_first=True)
             pages = PageReader(services.database, services.store, services.applier).pages(source)
-            sent = await anext(pages)
+            sent = (await anext(pages))()
             await pages.aclose()
             got = unpack(pack(sent), source)
             assert got.page == sent.page
