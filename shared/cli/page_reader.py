@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import gc
 import os
 import signal
@@ -18,6 +19,9 @@ from functools import partial
 
 from shared.cli.__main__ import LOADED_OBJECTS
 
+PIPE_BYTES = 1024 * 1024
+"""As much as Linux gives to anybody."""
+
 
 def main() -> int:
     """Answer until standard input ends; return the exit code."""
@@ -25,6 +29,9 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupted command tells by ending what it talks through
     answers = os.dup(1)
     os.dup2(2, 1)
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):  # by default it holds a twentieth of a page, and both sides take turns
+            fcntl.fcntl(answers, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     return asyncio.run(_until_alone(answers, limiter_off="--no-limiter" in sys.argv[1:]))
 
 
