@@ -32,6 +32,7 @@ from shared.store.database import Database, Transaction
 from shared.store.ledger import JobRequest, Knock, Ledger
 from shared.store.links import Links
 from shared.store.queues import MOST_SEEN, Knocker, Queues, queue_for
+from shared.store.record_merges import merge_key
 from shared.store.webhook_events import EventRow, Receiver, WebhookEvents
 from shared.sync.priorities import RECONCILE, WEBHOOK_SIGNAL
 
@@ -275,7 +276,7 @@ def is_stopped(receiver: Receiver, changes: Sequence[Change]) -> bool:
 def _request(integration_id: UUID, change: Change, record_key: str) -> JobRequest:
     payload: dict[str, JsonValue] = {"reason": "webhook"}
     if change.merged_into is not None:
-        payload["merged_into"] = change.merged_into
+        payload[merge_key(change.external_id)] = change.merged_into
     return JobRequest(
         integration_id,
         action=RECONCILE,

@@ -101,15 +101,24 @@ WHERE id = %(id)s
 _BEING_CREATED: LiteralString = "SELECT 1 FROM create_intents WHERE record_id = ANY(%(ids)s) AND state = 'open' LIMIT 1"
 # Jobs that are done stay a day; one merged id is asked for by few of them.
 _TOLD: LiteralString = """
-SELECT payload ->> 'merged_into' AS into_id FROM sync_queue
+SELECT payload ->> %(name)s AS into_id FROM sync_queue
 WHERE integration_id = %(integration)s AND action = 'reconcile' AND entity_type = 'candidate'
-    AND record_key = ANY(%(keys)s) AND payload ->> 'merged_into' <> %(external)s
+    AND record_key = ANY(%(keys)s) AND payload ->> %(name)s <> %(external)s
 ORDER BY created_at DESC, id LIMIT 1
 """
 _WAITING: LiteralString = """
 SELECT DISTINCT integration_id, hold_reason FROM sync_queue
 WHERE status = 'pending' AND hold_reason LIKE %(reasons)s
 """
+
+
+def merge_key(external_id: str) -> str:
+    """
+    Return the key of a job's payload under which stands what the vendor's *external_id* is said to be merged into.
+
+    A record of ours may have several links at one vendor, and their jobs become one: each link reads its own.
+    """
+    return f"merged_into:{external_id}"
 
 
 class RecordMerges:
@@ -198,7 +207,8 @@ class RecordMerges:
         self, tx: Transaction, integration_id: UUID, external_id: str, keys: Sequence[str]
     ) -> str | None:
         """Return the vendor's id that *external_id*, with jobs under *keys*, was lately said to be merged into."""
-        row = await tx.row(_TOLD, integration=integration_id, external=external_id, keys=list(keys))
+        name = merge_key(external_id)
+        row = await tx.row(_TOLD, integration=integration_id, external=external_id, keys=list(keys), name=name)
         return None if row is None else str(row["into_id"])
 
     async def waiting_for(self, tx: Transaction, entity: EntityType, record_id: UUID) -> list[tuple[UUID, str]]:

@@ -24,7 +24,7 @@ from shared.store.conflicts import MatchConflict
 from shared.store.database import Database, Transaction
 from shared.store.ledger import JobRequest, Knock
 from shared.store.links import EXTERNAL_KEY, Link, LinkWrite
-from shared.store.record_merges import LinkPlace
+from shared.store.record_merges import LinkPlace, merge_key
 from shared.store.store import Store
 from shared.sync.applying import Applier
 from shared.sync.candidate_merges import CANDIDATE, CandidateMerges
@@ -33,9 +33,6 @@ from shared.sync.gone import as_gone
 from shared.sync.outcome_log import log_row
 from shared.sync.priorities import RECONCILE, WEBHOOK_SIGNAL
 from shared.sync.work import Work
-
-MERGED_INTO = "merged_into"
-"""Key of a job's payload: the vendor's id of the record into which this one is said to be merged."""
 
 MERGE, REVIEW = "merge", "review"
 ON_VENDOR_MERGE = (MERGE, REVIEW)
@@ -72,7 +69,7 @@ class VendorMerges:
         None: no merge is spoken of, or nothing shows it; then the record is gone, and a person is asked about the rest.
         """
         payload = work.job.payload if work.job is not None else {}
-        into = payload.get(MERGED_INTO)
+        into = payload.get(merge_key(link.external_id))
         if not isinstance(into, str) or link.entity is not CANDIDATE or into == link.external_id:
             return None
         last, survivor = await self._last(work, adapter, link, into)

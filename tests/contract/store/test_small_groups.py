@@ -15,6 +15,7 @@ from shared.store.history import HistoryRow, HistorySide
 from shared.store.knock_traffic import KnockTraffic, Look
 from shared.store.links import LinkWrite
 from shared.store.logs import LogRow
+from shared.store.record_merges import merge_key
 from shared.store.webhook_events import EventRow, WebhookEvents
 from tests.contract.store.ground import CANDIDATE, JOB, Place
 from tests.contract.store.test_people import end, held, match, put, put_matches
@@ -300,11 +301,13 @@ async def test_what_a_vendor_said_of_a_merge_is_read_from_its_jobs(place: Place)
 
     assert await told("ext:2") is None
     await place.ask("ext:2")
-    await place.ask("ext:3", payload={"merged_into": "4"})
+    await place.ask("ext:3", payload={merge_key("3"): "4"})
     assert await told("ext:2") is None
-    await place.ask("ext:2", payload={"merged_into": "3"})
+    await place.ask("ext:2", payload={merge_key("2"): "3", merge_key("5"): "5", merge_key("6"): "7"})
     assert await told("ext:2", "another") == "3"
-    assert await told("ext:2", of="3") is None, "nobody is merged into themselves"
+    assert await told("ext:2", of="6") == "7", "one job may speak of several ids"
+    assert await told("ext:2", of="3") is None
+    assert await told("ext:2", of="5") is None, "nobody is merged into themselves"
 
 
 async def test_what_moves_with_a_merge(place: Place) -> None:

@@ -117,7 +117,7 @@ async def test_a_merge_names_both_records_and_the_survivor(world: World) -> None
     await world.work()
 
     rows = world.run("SELECT record_key, payload FROM sync_queue WHERE integration_id = %s", integration_id)
-    assert {row["record_key"]: row["payload"].get("merged_into") for row in rows} == {"ext:1": "2", "ext:2": None}
+    assert {row["record_key"]: row["payload"].get("merged_into:1") for row in rows} == {"ext:1": "2", "ext:2": None}
 
 
 async def test_a_ping_is_counted_and_asks_for_nothing(world: World) -> None:

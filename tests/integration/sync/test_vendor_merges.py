@@ -10,8 +10,9 @@ import pytest
 from shared.adapters.protocol import Change, ChangeKind
 from shared.model import Direction, EntityType
 from shared.store.ledger import JobRequest
+from shared.store.record_merges import merge_key
 from shared.sync.priorities import RECONCILE, WEBHOOK_SIGNAL
-from shared.sync.vendor_merges import MERGED_INTO, MOST_WAITS
+from shared.sync.vendor_merges import MOST_WAITS
 from tests.integration.sync.test_deletes import configure
 from tests.integration.sync.test_identity import vendor_person
 from tests.integration.sync.test_reconcile import signal
@@ -42,12 +43,20 @@ async def merge_silently(world: World, winner: int, loser: int) -> None:
 
 
 async def tell(world: World, winner: int, loser: int) -> None:
+    """Do what the webhook worker does with the event of a merge."""
+    await ask(world, winner, loser)
+    await world.drain()
+
+
+async def ask(world: World, winner: int, loser: int) -> None:
+    """Enqueue what follows from the event of a merge."""
     change = Change(CANDIDATE, str(loser), ChangeKind.MERGED, merged_into=str(winner))
     services = world.services
     async with services.database.company(world.company_id) as tx:
         ids = [str(winner), change.external_id]
         keys = await services.store.links.record_keys(tx, world.integration_id, CANDIDATE, ids)
-        payloads: dict[str, dict[str, Any]] = {str(winner): {}, change.external_id: {MERGED_INTO: change.merged_into}}
+        merge: dict[str, Any] = {merge_key(change.external_id): change.merged_into}
+        payloads = {str(winner): {}, change.external_id: merge}
         await services.store.ledger.enqueue(
             tx,
             [
@@ -63,7 +72,6 @@ async def tell(world: World, winner: int, loser: int) -> None:
                 for each in ids
             ],
         )
-    await world.drain()
 
 
 async def links_of(world: World, record_id: UUID) -> dict[str, tuple[str, bool]]:
@@ -95,7 +103,7 @@ async def test_a_link_goes_on_to_the_person_that_is_left(world: World) -> None:
                     str(record["id"]),
                     Direction.INBOUND,
                     WEBHOOK_SIGNAL,
-                    {MERGED_INTO: str(winner)},
+                    {merge_key(str(loser)): str(winner)},
                 )
             ],
         )
@@ -108,6 +116,27 @@ async def test_a_link_goes_on_to_the_person_that_is_left(world: World) -> None:
     before = (await world.row(count))["n"]
     await world.pull(CANDIDATE, mode="full")
     assert (await world.row(count))["n"] == before
+
+
+async def test_two_links_of_one_record_that_are_merged_into_two_people_each_go_their_own_way(world: World) -> None:
+    losers = [await person(world, "Ada"), await person(world, "Augusta")]
+    await world.pull(CANDIDATE)
+    one, two = [await world.record_of(CANDIDATE, each) for each in losers]
+    await world.services.merges.merge(world.company_id, one["id"], two["id"], {}, actor="dm")
+    await world.drain()
+    winners = [await person(world, "Ada"), await person(world, "Augusta")]
+    for winner, loser in zip(winners, losers, strict=True):
+        await merge_silently(world, winner, loser)
+        await ask(world, winner, loser)
+    await world.drain()
+    followed = await world.rows(
+        "SELECT external_id, details ->> 'into' AS into_id FROM sync_logs WHERE details ->> 'rule' = 'merged_at_vendor'"
+    )
+    assert {(row["external_id"], row["into_id"]) for row in followed} == {
+        (str(loser), str(winner)) for winner, loser in zip(winners, losers, strict=True)
+    }
+    left = await links_of(world, one["id"])
+    assert {left[str(each)][0] for each in losers} == {"gone"}
 
 
 async def test_two_records_that_the_vendor_merged_are_asked_about(world: World) -> None:

@@ -197,7 +197,7 @@ async def being_created(session: Session, *, ids: Sequence[UUID]) -> Result:
 
 
 @imitates(production, "_TOLD")
-async def told(session: Session, *, integration: UUID, external: str, keys: Sequence[str]) -> Result:
+async def told(session: Session, *, integration: UUID, external: str, keys: Sequence[str], name: str) -> Result:
     rows = session.rows(
         session.memory.tables["sync_queue"],
         lambda row: (
@@ -205,11 +205,11 @@ async def told(session: Session, *, integration: UUID, external: str, keys: Sequ
             and row["action"] == "reconcile"
             and row["entity_type"] == "candidate"
             and row["record_key"] in keys
-            and row["payload"].get("merged_into", external) != external
+            and row["payload"].get(name, external) != external
         ),
     )
     newest = sorted(sorted(rows, key=lambda row: row["id"]), key=lambda row: row["created_at"], reverse=True)
-    return [{"into_id": row["payload"]["merged_into"]} for row in newest[:1]]
+    return [{"into_id": row["payload"][name]} for row in newest[:1]]
 
 
 @imitates(production, "_WAITING")
