@@ -68,14 +68,14 @@ STAGES = (
     ),
     Stage("unit", 1.5, folders=("unit", "property"), workers=2),
     # These wait for services more than they compute, so three share two cores well.
-    Stage("integration", 4, folders=("integration",), workers=3),
-    Stage("acceptance", 7, folders=("acceptance",)),
+    Stage("integration", 5, folders=("integration",), workers=3),
+    Stage("acceptance", 6.5, folders=("acceptance",)),
     Stage("conformance", 1.5, folders=("contract", "conformance"), workers=2, share="loadfile"),
     Stage("simulation", 2, folders=("simulation",)),
     Stage("browser", 0.5, folders=("browser",), awaited=True),
     Stage("bench", 0.5, folders=("bench",), awaited=True),
 )
-SET_UP_MINUTES = 2.0
+SET_UP_MINUTES = 1.5
 NO_TESTS = {"fixtures"}  # folders of tests/ that hold none
 
 

@@ -206,7 +206,7 @@ MUTANTS = (
     Mutant("clearing at a vendor does not travel", "22", f"{_SYNC}.observations:RuleBook.theirs", _empty_is_hidden, 1),
     Mutant("clearing in the portal does not travel", "22", f"{_SYNC}.edits:_same", _no_clearing, 5),
     Mutant("everybody is new", "19", f"{_SYNC}.identity:match_page", _all_new, 1),
-    Mutant("identities are not locked", "19", "shared.store.records:Records.lock_identities", _says_later(None), 29),
+    Mutant("identities are not locked", "19", "shared.store.records:Records.lock_identities", _says_later(None), 49),
     Mutant("the whole answer is agreed", "20", f"{_SYNC}.pushing:settle", _whole_answer, 5),
     Mutant("values count for nothing in a digest", "3", f"{_SYNC}.observations:_observation", _no_value_digest, 17),
     Mutant("a held value is taken all the same", "31", f"{_MERGE}.scalars:_hold", _takes_held, 5),

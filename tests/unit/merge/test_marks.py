@@ -59,6 +59,16 @@ def test_what_was_edited_here_since_meets_as_at_a_first_link() -> None:
     assert met == merge({"tags": base["tags"]}, mine, theirs({"current_title": "Developer"}), asked)
 
 
+def test_a_base_of_another_key_can_not_say_whether_ours_is_as_agreed() -> None:
+    mine = ours({"current_title": "Dev"})
+    asked = replace(rules(), marks=NEW)
+    stored = known(current_title="Dev")
+    assert under(stored, mine, asked).keys() == {"current_title"}
+    title = stored["current_title"]
+    older = StoredBase({"current_title": replace(title, key_id=title.key_id + 1)}, stored.extra)
+    assert under(older, mine, asked) == {}
+
+
 def test_a_list_under_another_map_meets_as_at_a_first_link() -> None:
     mine = ours({"tags": ["heiß"]})
     asked = replace(rules(), marks={"tags": "tags:1"})
