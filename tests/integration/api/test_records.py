@@ -42,14 +42,22 @@ async def test_a_list_shows_each_candidate_once_page_by_page_newest_first(
 
 async def test_a_candidate_shows_every_field_and_where_they_stand(admin: Caller, synced: dict[str, Any]) -> None:
     listed = await everyone(admin, "/api/candidates?limit=100")
-    one = next(row for row in listed if row["applications"])
+    submitted = [row for row in listed if row["applications"]]
+    one = next(row for row in submitted if row["applied_for_job_id"])
     read = await admin("GET", f"/api/candidates/{one['id']}")
     assert read.status == 200
     assert read.body.keys() >= {*FIELDS[EntityType.CANDIDATE], "candidate_id", "conflicts", "external_ids", "as_of"}
     newest = read.body["applications"][0]
     assert read.body["current_stage"] == newest["stage"]
     assert read.body["applied_for_job_id"] == newest["job_id"]
-    assert read.body["applied_for_job_title"]
+    titles = {job["id"]: job["title"] for job in await everyone(admin, "/api/jobs?limit=100")}
+    applications = [each for row in listed for each in row["applications"]]
+    # A prospect has applied for no job yet: such an application shows neither a key nor a title.
+    assert {each["job_id"] is None for each in applications} == {True, False}
+    assert [each["job_title"] for each in applications] == [titles.get(each["job_id"]) for each in applications]
+    assert all(titles.values())
+    for row in submitted:
+        assert row["applied_for_job_title"] == row["applications"][0]["job_title"]
     assert read.headers["etag"] == f'"{read.body["version"]}"'
     assert read.body["as_of"] is not None
     assert read.body["sources"][0]["integration_id"] == synced["id"]
