@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID, uuid4
 
@@ -247,7 +248,7 @@ def refuse_nul(value: object, path: str) -> None:
 def respond(status: int, body: object, headers: Mapping[str, str]) -> func.HttpResponse:
     """Return the HTTP answer with *body* as JSON."""
     content = b"" if body is None else orjson.dumps(body, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)
-    is_problem = status >= 400 and isinstance(body, dict) and "type" in body  # noqa: PLR2004
+    is_problem = status >= HTTPStatus.BAD_REQUEST and isinstance(body, dict) and "type" in body
     media_type = problem.MEDIA_TYPE if is_problem else "application/json"
     return func.HttpResponse(
         content, status_code=status, mimetype=media_type, headers={"cache-control": "no-store", **headers}
@@ -263,7 +264,7 @@ def request_id_of(req: func.HttpRequest) -> str:
 def _headers_of(error: LiaisonError) -> Mapping[str, str]:
     if isinstance(error, Unauthenticated):
         return {"WWW-Authenticate": "Bearer"}
-    if problem.status_of(error) == 503:  # noqa: PLR2004
+    if problem.status_of(error) == HTTPStatus.SERVICE_UNAVAILABLE:
         return {"Retry-After": str(problem.RETRY_AFTER_S)}
     return {}
 

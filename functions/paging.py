@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,8 @@ from shared.errors import InvalidInput
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 500
+
+_NUMBER = re.compile("[0-9]{1,9}")
 
 Position = tuple[datetime, UUID]
 """Sort key of the last row that was shown: its time and its id."""
@@ -38,9 +41,15 @@ def read_limit(text: str | None) -> int:
     """Return the page size that *text* asks for. Raises InvalidInput."""
     if text is None:
         return DEFAULT_LIMIT
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= MAX_LIMIT:
+    limit = read_number(text)
+    if limit is None or not 1 <= limit <= MAX_LIMIT:
         raise InvalidInput(f"limit: must be 1 to {MAX_LIMIT}", field="limit", remedy=f"ask for at most {MAX_LIMIT}")
-    return int(text)
+    return limit
+
+
+def read_number(text: str) -> int | None:
+    """Return the whole number that *text* is in nine digits at most; None if it is no such."""
+    return int(text) if _NUMBER.fullmatch(text) else None
 
 
 def encode_cursor(position: Position) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import azure.functions as func
 
 from functions.edge import Answer, Call, Handler, endpoint
-from functions.paging import read_limit
+from functions.paging import read_limit, read_number
 from shared.errors import InvalidInput
 from shared.model import EntityType
 
@@ -29,15 +29,14 @@ def _telling(entity: EntityType) -> Handler:
         params = call.query("before_version")
         if "cursor" in params:
             raise InvalidInput("cursor: is no filter here", field="cursor", remedy="use before_version")
-        limit, below = read_limit(params.get("limit")), params.get("before_version")
-        if below is not None and not (below.isascii() and below.isdigit() and len(below) < 10):  # noqa: PLR2004
+        limit, given = read_limit(params.get("limit")), params.get("before_version")
+        below = None if given is None else read_number(given)
+        if given is not None and below is None:
             raise InvalidInput(
                 "before_version: is no version", field="before_version", remedy="give a version shown here"
             )
         async with call.services.database.company(call.company_id) as tx:
-            found = await call.services.chronicles.history(
-                tx, entity, call.path_id(), below=None if below is None else int(below), limit=limit + 1
-            )
+            found = await call.services.chronicles.history(tx, entity, call.path_id(), below=below, limit=limit + 1)
         shown = found[:limit]
         return Answer({"data": shown, "next_before_version": shown[-1]["version"] if len(found) > limit else None})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from pydantic import ValidationError
@@ -85,7 +86,7 @@ def status_of(error: LiaisonError) -> int:
 def problem(error: LiaisonError, request_id: str) -> tuple[int, dict[str, Any]]:
     """Return status and body of the answer to *error*."""
     status = status_of(error)
-    if status == 500:  # noqa: PLR2004 - what is our own trouble is told to operators alone
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:  # what is our own trouble is told to operators alone
         return status, unexpected(request_id)
     body: dict[str, Any] = {
         "type": f"{TYPE_PREFIX}{error.code}",

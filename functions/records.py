@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -193,7 +194,7 @@ async def _show_past(call: Call, entity: EntityType, moment: datetime) -> Answer
 async def _show(call: Call, entity: EntityType, record_id: UUID, *, status: int = 200) -> Answer:
     async with call.services.database.company(call.company_id) as tx:
         view = await _view(tx, entity, record_id)
-    headers = {"Location": f"/api/{entity.value}s/{record_id}"} if status == 201 else {}  # noqa: PLR2004
+    headers = {"Location": f"/api/{entity.value}s/{record_id}"} if status == HTTPStatus.CREATED else {}
     return Answer(view, status=status, version=view["version"], headers=headers)
 
 

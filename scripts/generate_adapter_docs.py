@@ -1,7 +1,8 @@
 """
 Write docs/adapters.md: how adapters work, and what each vendor lets us do, from the capabilities that they declare.
 
-`--check` writes nothing and ends with 1 when the file differs from what would be written.
+Run by `python -m scripts.generate_adapter_docs`. `--check` writes nothing and ends with 1 when the file differs from
+what would be written.
 """
 
 from __future__ import annotations
@@ -10,13 +11,12 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from scripts.documents import write_or_check
+from shared.adapters import get, platforms
+from shared.adapters.protocol import Capabilities, EntityCapability, FieldCapability
+from shared.model import FIELDS, EntityType, Kind
 
-from scripts.documents import write_or_check  # noqa: E402
-from shared.adapters import get, platforms  # noqa: E402  # a script's own folder is not the project's
-from shared.adapters.protocol import Capabilities, EntityCapability, FieldCapability  # noqa: E402
-from shared.model import FIELDS, EntityType, Kind  # noqa: E402
+ROOT = Path(__file__).resolve().parents[1]
 
 INTRODUCTION = """\
 # Adapters

@@ -1,7 +1,8 @@
 """
 Write docs/settings.md and local.settings.sample.json from the settings that shared/settings.py declares.
 
-`--check` writes nothing and ends with 1 when a file differs from what would be written.
+Run by `python -m scripts.generate_settings_docs`. `--check` writes nothing and ends with 1 when a file differs from
+what would be written.
 """
 
 from __future__ import annotations
@@ -10,11 +11,10 @@ import json
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from scripts.documents import write_or_check
+from shared.setting_list import Setting, declared
 
-from scripts.documents import write_or_check  # noqa: E402
-from shared.setting_list import Setting, declared  # noqa: E402  # a script's own folder is not the project's
+ROOT = Path(__file__).resolve().parents[1]
 
 WORKER_SETTINGS = {"FUNCTIONS_WORKER_RUNTIME": "python"}
 """Read by the Functions host, not by us."""

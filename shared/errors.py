@@ -26,6 +26,15 @@ An error's text is made for the person who can act on it and holds neither perso
 
 from __future__ import annotations
 
+from http import HTTPStatus
+from typing import TypedDict, Unpack
+
+
+class _Details(TypedDict, total=False):
+    remedy: str | None
+    request_id: str | None
+    status: int | None
+
 
 class LiaisonError(Exception):
     """Something that was foreseen. `code` is stable: stored, shown, alerted on."""
@@ -59,8 +68,8 @@ class RateLimited(Retryable):
 
     code = "rate_limited"
 
-    def __init__(self, message: str = "", *, wait_s: float, **details: object) -> None:
-        super().__init__(message, **details)  # type: ignore[arg-type]
+    def __init__(self, message: str = "", *, wait_s: float, **details: Unpack[_Details]) -> None:
+        super().__init__(message, **details)
         self.wait_s = wait_s
 
 
@@ -93,8 +102,8 @@ class Rejected(Permanent):
 
     code = "rejected"
 
-    def __init__(self, message: str = "", *, field: str | None = None, **details: object) -> None:
-        super().__init__(message, **details)  # type: ignore[arg-type]
+    def __init__(self, message: str = "", *, field: str | None = None, **details: Unpack[_Details]) -> None:
+        super().__init__(message, **details)
         self.field = field
 
 
@@ -127,8 +136,8 @@ class InvalidInput(Permanent):
 
     code = "invalid_input"
 
-    def __init__(self, message: str = "", *, field: str | None = None, **details: object) -> None:
-        super().__init__(message, **details)  # type: ignore[arg-type]
+    def __init__(self, message: str = "", *, field: str | None = None, **details: Unpack[_Details]) -> None:
+        super().__init__(message, **details)
         self.field = field
 
 
@@ -148,6 +157,11 @@ class AuthFailed(NeedsHuman):
     """The vendor refuses our credentials, or they lack a permission."""
 
     code = "auth_failed"
+
+    @property
+    def lacks_permission(self) -> bool:
+        """Whether the credentials are good and only this was refused to them."""
+        return self.status == HTTPStatus.FORBIDDEN
 
 
 class Conflict(LiaisonError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, cast
 
 from shared.settings import Settings
 
@@ -27,8 +28,7 @@ class Setting:
 def declared() -> Iterator[Setting]:
     """Yield every setting in the order of its declaration."""
     for field in Settings.model_fields.values():
-        extra = field.json_schema_extra
-        assert isinstance(extra, dict)  # noqa: S101  # `_setting` makes every field
+        extra = cast("dict[str, Any]", field.json_schema_extra)  # `_setting` makes every field
         default = None if field.is_required() else _written(field.default)
         sample = extra["sample"]
         yield Setting(

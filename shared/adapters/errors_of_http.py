@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, NoReturn
 
 import httpx
@@ -119,7 +120,7 @@ def raise_for_status(
         raise Rejected(_told(dialect, status, words), field=ours, **details)
     if kind is AuthFailed:
         permission = f" ({needs})" if needs else ""
-        remedy = f"grant {needs}" if status == 403 and needs else "check the credentials"  # noqa: PLR2004
+        remedy = f"grant {needs}" if status == HTTPStatus.FORBIDDEN and needs else "check the credentials"
         raise AuthFailed(_told(dialect, status, words) + permission, remedy=remedy, **details)
     if kind is NeedsHuman:
         raise NeedsHuman(_told(dialect, status, ""), remedy="check the integration's api_base_url", **details)
@@ -127,9 +128,9 @@ def raise_for_status(
 
 
 def _by_hundreds(status: int) -> type[LiaisonError]:
-    if status >= 500:  # noqa: PLR2004
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Unavailable
-    return Rejected if status >= 400 else NeedsHuman  # noqa: PLR2004
+    return Rejected if status >= HTTPStatus.BAD_REQUEST else NeedsHuman
 
 
 def _told(dialect: Dialect, status: int, words: str) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Protocol
 
 import httpx
@@ -33,7 +34,6 @@ WHOLE_CALL_S = 30.0
 MAX_BODY_BYTES = 64 * 1024 * 1024
 MAX_TOKEN_BYTES = 64 * 1024
 _LIMITS = httpx.Limits(max_connections=10, max_keepalive_connections=5, keepalive_expiry=30.0)
-_UNAUTHORIZED, _TOO_MANY = 401, 429
 _TROUBLES = frozenset({408, 425})
 """Statuses below 500 that tell of the vendor's own trouble (`shared.adapters.errors_of_http`)."""
 
@@ -317,7 +317,11 @@ class VendorApi:
             request = self.http.request(method, url, headers={**extra, **headers}, **parts)
             response, body = await self._paced(request, is_write=is_write, max_bytes=max_bytes)
             requests += 1
-            if response.status_code != _UNAUTHORIZED or requests > 1 or not await self.auth.was_refused(headers):
+            if (
+                response.status_code != HTTPStatus.UNAUTHORIZED
+                or requests > 1
+                or not await self.auth.was_refused(headers)
+            ):
                 return self._answer(response, body, is_write=is_write, needs=needs, requests=requests)
 
     async def _paced(self, request: httpx.Request, *, is_write: bool, max_bytes: int) -> tuple[httpx.Response, bytes]:
@@ -336,7 +340,7 @@ class VendorApi:
         told = read_headers(response.headers, self.window)
         now = limiter.clock.now()
         await limiter.store.answered(limiter.account, permit, told, sent_at=sent_at, now=now)
-        if response.status_code == _TOO_MANY:
+        if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
             telemetry.count("rate_limited", vendor=self.dialect.vendor)
             until = now + refusal_s(response.headers, self.window, now)
             await limiter.store.refused(limiter.account, until, now)
@@ -345,11 +349,11 @@ class VendorApi:
     def _answer(self, response: httpx.Response, body: bytes, *, is_write: bool, needs: str, requests: int) -> Answer:
         status = response.status_code
         request_id = next((response.headers[n] for n in self.dialect.request_ids if n in response.headers), None)
-        if status == _TOO_MANY:
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
             wait_s = refusal_s(response.headers, self.window, self.http.clock.now())
             raise RateLimited("the vendor asks to wait", wait_s=wait_s, status=status, request_id=request_id)
         parsed, is_json = _parse(body)
-        if status >= 300:  # noqa: PLR2004 - what is not a success
+        if status >= HTTPStatus.MULTIPLE_CHOICES:  # what is not a success
             raise_for_status(self.dialect, status, parsed, is_write=is_write, needs=needs, request_id=request_id)
         if not is_json:
             if is_write:

@@ -13,6 +13,7 @@ import base64
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any, Protocol
 
 from shared.adapters import wire
@@ -210,9 +211,9 @@ class TokenSource:
         basic = base64.b64encode(f"{user}:{secret}".encode()).decode()
         headers = {"Authorization": f"Basic {basic}", "Accept": "application/json"}
         answer = await self._post(self._url, self._grant.form(current), headers)
-        if answer.status == 200:  # noqa: PLR2004
+        if answer.status == HTTPStatus.OK:
             return read_token(answer, current, self._clock.now())
-        if answer.status == 429 or answer.status >= 500:  # noqa: PLR2004
+        if answer.status == HTTPStatus.TOO_MANY_REQUESTS or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise Unavailable("the token service is busy", status=answer.status)
         if _error(answer.body) == "invalid_grant":
             stored = await self._store.load(self._key)

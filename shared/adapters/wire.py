@@ -39,6 +39,11 @@ def identifier(payload: Object, key: str, *, path: str = "") -> str | None:
     raise InvalidPayload(f"{path}{key}: is not a positive integer")
 
 
+def is_identifier(text: str) -> bool:
+    """Return whether *text* is an identifier in plain digits. Other scripts' digits, which Python takes, are none."""
+    return _ID.fullmatch(text) is not None
+
+
 def number_text(value: int, path: str) -> str:
     """Return *value* in digits; a number beyond 38 of them is no identifier of any vendor."""
     if abs(value) >= 10**38:

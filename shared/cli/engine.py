@@ -26,7 +26,7 @@ class NoKnocks(Knocker):
     def __init__(self) -> None:
         """Need no queues."""
 
-    async def send(self, knocks: Sequence[Knock], **_: object) -> int:  # noqa: ARG002
+    async def send(self, knocks: Sequence[Knock], **_: object) -> int:  # noqa: ARG002 - nothing is sent
         """Send nothing."""
         return 0
 

@@ -21,6 +21,8 @@ SOURCE, NEXT, PAGE, LAST, ERROR = b"s", b"n", b"p", b"l", b"e"
 HEAD = struct.Struct("!cQ")
 BUFFER_BYTES = 4 * 1024 * 1024
 ENDING_S = 5.0
+PROCESSES = 2
+"""This one and the reader: with fewer processors they would only take turns."""
 
 
 class ReaderGone(Exception):
@@ -99,7 +101,7 @@ async def frame_from(stream: asyncio.StreamReader) -> tuple[bytes, bytes]:
 @asynccontextmanager
 async def started(*, limiter_off: bool) -> AsyncIterator[ReaderProcess | None]:
     """Have a process at hand for the block. None where it would gain nothing (one core), or can't be had."""
-    if (os.cpu_count() or 1) < 2:  # noqa: PLR2004
+    if (os.cpu_count() or 1) < PROCESSES:
         yield None
         return
     process = ReaderProcess(limiter_off=limiter_off)

@@ -176,7 +176,7 @@ _EVALUATED = frozenset(
 _CONSTANTS = (str, int, float, bool, type(None))
 
 
-class _Evaluator(EvalWithCompoundTypes):  # type: ignore[misc]
+class _Evaluator(EvalWithCompoundTypes):  # type: ignore[misc]  # the library says no types
     """simpleeval with our operators and functions and without anything else."""
 
     nodes: dict[type[ast.AST], Callable[..., Any]]

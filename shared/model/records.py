@@ -15,7 +15,7 @@ from datetime import date, datetime
 from functools import cache
 from typing import Any, ClassVar, NotRequired, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, SkipValidation
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, SkipValidation, with_config
 from typing_extensions import TypedDict
 
 from shared.model.enums import EntityType
@@ -38,10 +38,9 @@ class Contact(TypedDict):
     type: NotRequired[str | None]
 
 
+@with_config(extra="forbid")
 class Employment(TypedDict):
     """One post of a person's work history. *start* and *end* are `2018`, `2018-09` or `2018-09-01`."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
 
     employer: NotRequired[str | None]
     title: NotRequired[str | None]
@@ -51,10 +50,9 @@ class Employment(TypedDict):
     description: NotRequired[str | None]
 
 
+@with_config(extra="forbid")
 class Education(TypedDict):
     """One course of study. *year* is the one of its end, where no more is known."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
 
     institution: NotRequired[str | None]
     degree: NotRequired[str | None]
@@ -64,10 +62,9 @@ class Education(TypedDict):
     end: NotRequired[str | None]
 
 
+@with_config(extra="forbid")
 class Qualification(TypedDict):
     """A certificate or a licence. Dates are ISO 8601."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
 
     name: NotRequired[str | None]
     issuer: NotRequired[str | None]
@@ -76,19 +73,17 @@ class Qualification(TypedDict):
     expiry_date: NotRequired[str | None]
 
 
+@with_config(extra="forbid")
 class Language(TypedDict):
     """A language that a person speaks, and how well, in the source's own word (`C1`, `native`)."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
 
     language: NotRequired[str | None]
     level: NotRequired[str | None]
 
 
+@with_config(extra="forbid")
 class Salary(TypedDict):
     """What a person wants to earn: ISO 4217 *currency*, for each *period* (`year`, `month`, `hour`)."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
 
     amount_min: NotRequired[int | float | None]
     amount_max: NotRequired[int | float | None]
@@ -96,14 +91,13 @@ class Salary(TypedDict):
     period: NotRequired[str | None]
 
 
+@with_config(extra="forbid")
 class CustomField(TypedDict):
     """
     A field that a company has added of its own. *value* is never empty: a field without a value is no element.
 
     A choice is its text, several are texts; a day is ISO 8601, an amount `45000 EUR`, a range `20..40` or `..40 EUR`.
     """
-
-    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
 
     name: str
     value: bool | int | float | str | list[str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from hashlib import blake2b
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import orjson
 
@@ -50,9 +50,10 @@ class WindowTable:
 
     async def save(self, account: str, window: Window, mark: object) -> bool:
         """Replace the entity *mark*. False: somebody was faster. Raises Unavailable."""
-        assert mark is None or isinstance(mark, Mapping)  # noqa: S101 - `load` gave it
         properties = {"v": 1, "state": orjson.dumps(asdict(window)).decode()}
-        return await self.tables.replace(TABLE, _partition(account), ROW, properties, instead_of=mark)
+        return await self.tables.replace(
+            TABLE, _partition(account), ROW, properties, instead_of=cast("Mapping[str, Any] | None", mark)
+        )
 
 
 def _partition(account: str) -> str:

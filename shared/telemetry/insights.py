@@ -48,7 +48,7 @@ class _Mended:
         until_here.wait(timeout)
 
 
-class _Events(_Mended, AzureEventHandler):  # type: ignore[misc]
+class _Events(_Mended, AzureEventHandler):  # type: ignore[misc]  # the library says no types
     """Every event of ours."""
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -56,7 +56,7 @@ class _Events(_Mended, AzureEventHandler):  # type: ignore[misc]
             super().emit(_with_dimensions(record))
 
 
-class _Traces(_Mended, AzureLogHandler):  # type: ignore[misc]
+class _Traces(_Mended, AzureLogHandler):  # type: ignore[misc]  # likewise
     """Warnings, errors and exceptions."""
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -6,10 +6,11 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from sandbox.vendors.greenhouse import material
+from sandbox.vendors.greenhouse import material, shares
 from sandbox.vendors.greenhouse.account import Account
 from sandbox.vendors.greenhouse.clock import moment_text
 from sandbox.vendors.greenhouse.organisation import DAY_S
+from sandbox.vendors.greenhouse.shares import happens
 from sandbox.vendors.greenhouse.tables import Row
 
 OUTCOMES = ("in_process", "in_process", "in_process", "rejected", "rejected", "hired")
@@ -80,9 +81,9 @@ class Histories:
         if status == "rejected":
             self._rejection(row, updated_s)
         self._account["applications"].put(row)
-        if self._chance.random() < 0.8:  # noqa: PLR2004 - most attach a resume
+        if happens(self._chance, shares.RESUME):
             self._file(row, created_s, "resume")
-        if self._chance.random() < 0.3:  # noqa: PLR2004
+        if happens(self._chance, shares.COVER_LETTER):
             self._file(row, created_s, "cover_letter")
         for _ in range(self._chance.choice((0, 0, 1, 2))):
             self._note(row, updated_s)
@@ -138,7 +139,7 @@ class Histories:
             entered_s = created_s + position * step_s
             current = is_open and position == reached - 1
             # A visit's times may be null where history was only partly recorded.
-            recorded = current or self._chance.random() < 0.97  # noqa: PLR2004
+            recorded = current or happens(self._chance, shares.VISIT_RECORDED)
             visit = self._account.add(
                 "application_stages",
                 application_id=row["id"],

@@ -8,6 +8,7 @@ from typing import Any
 from sandbox.vendors.greenhouse import jobs as job_rules
 from sandbox.vendors.greenhouse.account import Account
 from sandbox.vendors.greenhouse.clock import moment_text, seconds_of
+from sandbox.vendors.greenhouse.shares import is_turn
 from sandbox.vendors.greenhouse.tables import Row
 
 # Generated data lies before this, so that it is older than whatever happens while serving.
@@ -183,7 +184,7 @@ def _custom_fields(account: Account) -> None:
 
 def _job(account: Account, number: int) -> None:
     """Job *number*; drafts, closed ones and templates come round among the open ones."""
-    is_template = number % 12 == 11  # noqa: PLR2004 - one in twelve
+    is_template = is_turn(number, every=12, at=11)
     status = {5: "draft", 8: "closed"}.get(number % 12, "open")
     opened_at = None if status == "draft" else times(800 - number % 300)["created_at"]
     offices, departments = account["offices"].ids(), account["departments"].ids()
@@ -193,11 +194,11 @@ def _job(account: Account, number: int) -> None:
         requisition_id=f"REQ-{number:04d}" if number % 3 else None,
         status="draft" if is_template else status,
         department_id=departments[number % len(departments)] if number % 4 else None,
-        office_ids=None if number % 7 == 3 else offices[: number % 4],  # noqa: PLR2004
+        office_ids=None if is_turn(number, every=7, at=3) else offices[: number % 4],
         opened_at=opened_at,
         closed_at=times(100)["created_at"] if status == "closed" else None,
         notes="<p>Replacement hire &amp; <b>urgent</b></p>" if number % 2 else None,
-        confidential=number % 17 == 16,  # noqa: PLR2004
+        confidential=is_turn(number, every=17, at=16),
         is_template=is_template,
         copied_from_id=account["jobs"].ids()[0] if number % 5 == 1 else None,
         custom_fields=_job_fields(number),

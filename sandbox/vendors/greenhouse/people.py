@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from sandbox.vendors.greenhouse import histories, material
+from sandbox.vendors.greenhouse import histories, material, shares
 from sandbox.vendors.greenhouse.account import Account
 from sandbox.vendors.greenhouse.clock import moment_text
 from sandbox.vendors.greenhouse.organisation import ANCHOR_S, DAY_S
+from sandbox.vendors.greenhouse.shares import drawn, happens, is_turn
 from sandbox.vendors.greenhouse.tables import Row
 
 OLDEST_DAYS = 1200
@@ -39,7 +40,7 @@ class People:
             "created_at": self._time_text(created_s),
             "updated_at": self._time_text(updated_s),
         }
-        if self._chance.random() < 0.01:  # noqa: PLR2004 - one in a hundred was anonymised
+        if happens(self._chance, shares.ANONYMISED):
             row |= _anonymised(candidate_id)
         self._account["candidates"].put(row)
         text = moment_text(created_s)
@@ -77,18 +78,18 @@ class People:
                 {"value": pattern.format(number)} for pattern in chance.sample(material.SOCIALS, chance.randrange(3))
             ],
             "tags": chance.sample(material.TAGS, chance.choice((0, 0, 1, 2, 5))),
-            "private": chance.random() < 0.02,  # noqa: PLR2004 - one in fifty
-            "can_email": chance.random() < 0.95,  # noqa: PLR2004
+            "private": happens(chance, shares.PRIVATE),
+            "can_email": happens(chance, shares.CAN_EMAIL),
             "linked_user_ids": [],
             "time_zone": chance.choice(material.TIME_ZONES),
             "custom_fields": self._custom_fields(number),
         }
 
     def _name(self) -> tuple[str | None, str | None]:
-        kind = self._chance.random()
-        if kind < 0.12:  # noqa: PLR2004 - shares of the whole, from here on
+        kind = drawn(self._chance, shares.NAMES)
+        if kind == "full":
             return self._chance.choice(material.FULL_NAMES)
-        if kind < 0.15:  # noqa: PLR2004
+        if kind == "half":
             return self._chance.choice(material.HALF_NAMES)
         return self._chance.choice(material.FIRST_NAMES), self._chance.choice(material.LAST_NAMES)
 
@@ -100,17 +101,17 @@ class People:
             {"value": f"p{number}+jobs@münchen.example", "type": "other"},
         ]
         emails = chance.sample(emails, chance.choice((0, 1, 1, 1, 2, 2, 3)))
-        kind = chance.random()
-        if kind < 0.02:  # noqa: PLR2004
+        kind = drawn(chance, shares.EMAILS)
+        if kind == "shared":
             emails.append({"value": chance.choice(material.SHARED_MAILS), "type": "work"})
-        elif kind < 0.04:  # noqa: PLR2004
+        elif kind == "odd":
             emails.append({"value": chance.choice(material.ODD_MAILS), "type": "other"})
-        elif kind < 0.06 and emails:  # noqa: PLR2004 - the same one twice, in another case
+        elif kind == "twice in another case" and emails:
             emails.append({"value": emails[0]["value"].upper(), "type": "other"})
-        elif kind < 0.07 and number:  # noqa: PLR2004 - an earlier person's
+        elif kind == "an earlier person's" and number:
             earlier = chance.randrange(number)
             emails.insert(0, {"value": f"person.{earlier}@example.com", "type": "personal"})
-        elif kind < 0.08:  # noqa: PLR2004 - a type no document names
+        elif kind == "of an undocumented type":
             emails.append({"value": f"old.{number}@example.net", "type": "school"})
         return emails
 
@@ -128,7 +129,7 @@ class People:
             ("Notice period", "single_select", chance.choice(self._options["notice_period"])),
             ("Headline", "short_text", f"Nr. {number} <at> work & play"),
             ("Motivation", "long_text", self._prose()),
-            ("Willing to relocate", "yes_no", chance.random() < 0.5),  # noqa: PLR2004
+            ("Willing to relocate", "yes_no", happens(chance, shares.YES)),
             ("Desired salary", "currency", {"amount": amount, "currency_code": code}),
             (
                 "Salary range",
@@ -149,7 +150,7 @@ class People:
             name.lower().replace(" ", "_"): {
                 "name": name,
                 "type": kind,
-                "value": value if chance.random() < 0.7 else None,  # noqa: PLR2004
+                "value": value if happens(chance, shares.CUSTOM_FIELD_FILLED) else None,
             }
             for name, kind, value in values
         }
@@ -168,27 +169,27 @@ class People:
     def _time_text(self, seconds: float) -> str:
         """Mostly milliseconds and `Z`; sometimes seconds only, or an offset (section 3.1)."""
         text = moment_text(seconds)
-        kind = self._chance.random()
-        if kind < 0.03:  # noqa: PLR2004
+        kind = drawn(self._chance, shares.TIMES)
+        if kind == "seconds only":
             return text[:-5] + "Z"
-        if kind < 0.06:  # noqa: PLR2004
+        if kind == "offset":
             return text[:-1] + "+00:00"
         return text
 
 
 def _make_awkward(fields: dict[str, dict[str, Any]], number: int) -> None:
     """Give some people values that the documents allow or don't rule out (section 8.6), by their number alone."""
-    if number % 17 == 3:  # noqa: PLR2004
+    if is_turn(number, every=17, at=3):
         fields["headline"]["value"] = "  Zoe\u0308 &amp; <b>Søhne</b>\r\n\tLtd \U0001f525 "
-    if number % 19 == 4:  # noqa: PLR2004
+    if is_turn(number, every=19, at=4):
         fields["years_of_experience"]["value"] = "12.0"
-    if number % 23 == 5 and fields["desired_salary"]["value"]:  # noqa: PLR2004
+    if is_turn(number, every=23, at=5) and fields["desired_salary"]["value"]:
         fields["desired_salary"]["value"]["currency_code"] = None
-    if number % 29 == 6 and fields["salary_range"]["value"]:  # noqa: PLR2004
+    if is_turn(number, every=29, at=6) and fields["salary_range"]["value"]:
         fields["salary_range"]["value"]["min_amount"] = None
-    if number % 31 == 7:  # noqa: PLR2004 - an option that is offered no more
+    if is_turn(number, every=31, at=7):  # an option that is offered no more
         fields["languages"]["value"] = ["Latein", "日本語"]
-    if number % 37 == 8:  # noqa: PLR2004 - a type that no document names
+    if is_turn(number, every=37, at=8):  # a type that no document names
         fields["rating"] = {"name": "Rating", "type": "star_rating", "value": {"stars": 4, "of": 5}}
 
 

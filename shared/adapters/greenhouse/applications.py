@@ -135,7 +135,7 @@ class ApplicationCalls:
         try:
             rows, _ = await self._lists.everything("/openings", {"job_ids": job_id, "open": "true"})
         except AuthFailed as exc:
-            if exc.status != 403:  # noqa: PLR2004
+            if not exc.lacks_permission:
                 raise
             return None
         order = sorted((wire.whole(row, "sort_order", default=0), int(wire.required_id(row))) for row in rows)
@@ -224,7 +224,7 @@ def reference(fields: Mapping[str, JsonValue], name: str) -> int | None:
     if value is None:
         return None
     text = str(value)
-    if not text.isdigit():
+    if not wire.is_identifier(text):
         raise InvalidInput(f"{name}: is not a number of Greenhouse", field=name)
     return int(text)
 

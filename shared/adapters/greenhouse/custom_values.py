@@ -29,6 +29,8 @@ FLAGS = frozenset({"yes_no", "boolean"})
 MASKED = "_hris"
 """Types that end so come with their value masked: what is shown is no data."""
 _LARGEST = 2**63
+_MOST_PLACES = 38
+"""A number with more before or behind its point is none that a person wrote, and dear to compute with."""
 _NUMBER = r"-?[0-9]+(?:\.[0-9]+)?"
 _AMOUNT = re.compile(rf"(?P<amount>{_NUMBER})\s+(?P<unit>[A-Za-z]{{3}})")
 _RANGE = re.compile(rf"(?P<least>{_NUMBER})?\s*\.\.\s*(?P<most>{_NUMBER})?(?:\s+(?P<unit>[A-Za-z]{{3}}))?")
@@ -97,7 +99,7 @@ def _decimal(value: object) -> Decimal | None:
         exact = Decimal(str(value).strip())
     except InvalidOperation:
         return None
-    return exact if exact.is_finite() and abs(exact.adjusted()) <= 38 else None  # noqa: PLR2004 - as of ids
+    return exact if exact.is_finite() and abs(exact.adjusted()) <= _MOST_PLACES else None
 
 
 def _digits(value: object) -> str:

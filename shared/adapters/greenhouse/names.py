@@ -62,7 +62,7 @@ class Names:
             try:
                 found, requests = await self._lists.everything(dictionary.path, dictionary.params)
             except AuthFailed as exc:
-                if exc.status != 403:  # noqa: PLR2004
+                if not exc.lacks_permission:
                     raise
                 dictionary.rows, requests = None, 1
             else:
@@ -97,7 +97,7 @@ class Names:
         try:
             answers = await self._stage_lists(job_ids)
         except AuthFailed as exc:
-            if exc.status != 403:  # noqa: PLR2004
+            if not exc.lacks_permission:
                 raise
             self._stages_hidden_at = self._clock.now()
             return None, 1

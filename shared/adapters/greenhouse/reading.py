@@ -88,12 +88,12 @@ class Reader:
         A refusal of one record alone, while its list is allowed, is about a private or confidential one: Rejected.
         """
         path = PATHS[entity]
-        if not external_id.isdigit():
+        if not wire.is_identifier(external_id):
             raise NotFound("Greenhouse has numbers for ids")
         try:
             answer = await self._lists.api.get(f"{path}/{external_id}", needs=self._lists.permission(path, "list"))
         except AuthFailed as exc:
-            if exc.status != 403:  # noqa: PLR2004
+            if not exc.lacks_permission:
                 raise
             await self._lists.page(path, {"per_page": "1"})
             raise Rejected("Greenhouse keeps this record from the acting user", status=403) from exc
@@ -162,7 +162,7 @@ class Reader:
                 LEGACY_STAGES if self._lists.is_legacy else STAGES, self._first(EntityType.JOB, position.since)
             )
         except AuthFailed as exc:
-            if exc.status != 403:  # noqa: PLR2004
+            if not exc.lacks_permission:
                 raise
             stages, requests = [], 1
         changed = {int(wire.required_id(row, "job_id")) for row in stages}

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[3]
 
 def test_the_page_is_what_the_capabilities_say() -> None:
     for path, text in written_files().items():
-        assert path.read_text() == text, f"{path.name} is out of date: run python scripts/generate_adapter_docs.py"
+        assert path.read_text() == text, f"{path.name} is out of date: run python -m scripts.generate_adapter_docs"
 
 
 @pytest.mark.parametrize("platform", platforms())

@@ -29,6 +29,16 @@ def test_what_is_no_identifier_is_refused_without_its_value(value: Any) -> None:
     assert str(raised.value).startswith("payload.id: ")
 
 
+@pytest.mark.parametrize(("text", "is_one"), [("7", True), ("9" * 38, True), ("9" * 39, False)])
+def test_plain_digits_are_an_identifier_up_to_a_length(text: str, is_one: bool) -> None:
+    assert wire.is_identifier(text) is is_one
+
+
+@pytest.mark.parametrize("text", ["", "²", "٣", "-1", "7\n", "7/jobs", "x"])
+def test_what_only_looks_like_digits_is_no_identifier(text: str) -> None:
+    assert not wire.is_identifier(text)
+
+
 def test_a_missing_identifier_is_refused_by_path() -> None:
     with pytest.raises(InvalidPayload, match=r"^person\.id: is missing$"):
         wire.required_id({}, path="person.")

@@ -43,7 +43,7 @@ def test_a_cursor_of_somebody_else_is_refused_by_name(text: str) -> None:
     assert caught.value.field == "cursor"
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "501", "x", "1.5", "٣", "9" * 100])
+@pytest.mark.parametrize("text", ["0", "-1", "501", "x", "1.5", "٣", "9" * 100, "0000011000", "²"])
 def test_a_page_size_out_of_bounds_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         read_limit(text)
