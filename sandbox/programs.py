@@ -17,14 +17,13 @@ import httpx
 from sandbox.services.account import BARE_ENVIRONMENT
 from sandbox.services.folders import CLONE
 from sandbox.services.identity import ProcessIdentity
-from sandbox.services.process import POLL_SECONDS, ServiceFailed, ServiceProcess, free_ports
+from sandbox.services.process import POLL_SECONDS, ServiceFailed, ServiceProcess, on_free_port
 
 START_SECONDS = 120
 HEALTHY_SECONDS = 180
 """Generous: it is waited for on a condition, and a machine may be slow."""
 DRAIN_SECONDS = 20
 CLI_SECONDS = 120
-PORT_TRIES = 5
 
 PYTHON_ENVIRONMENT = BARE_ENVIRONMENT | {"PYTHONPATH": str(CLONE)}
 
@@ -70,17 +69,7 @@ class HostProgram:
 
     def start(self) -> Mapping[str, Any]:
         """Start and return what it announces; raises `ServiceFailed`."""
-        if self.port:
-            return self._start_once()
-        for attempt in range(1, PORT_TRIES + 1):
-            self.port = free_ports(1)[0]
-            try:
-                return self._start_once()
-            except ServiceFailed as failure:
-                # Somebody was faster to take the port that was free a moment ago.
-                if "Address already in use" not in str(failure) or attempt == PORT_TRIES:
-                    raise
-        raise AssertionError("unreachable: the last try returns or raises")
+        return self._start_on(self.port) if self.port else on_free_port(self._start_on)
 
     def run_by_hand(self, function: str) -> None:
         """Ask the host's own endpoint to run a timer or queue function now. Raises httpx.HTTPError."""
@@ -138,7 +127,8 @@ class HostProgram:
                 raise ServiceFailed("the host's worker outlived it")
             pause.wait(POLL_SECONDS)
 
-    def _start_once(self) -> Mapping[str, Any]:
+    def _start_on(self, port: int) -> Mapping[str, Any]:
+        self.port = port
         command: list[str | Path] = [
             sys.executable,
             "-m",

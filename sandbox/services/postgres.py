@@ -24,12 +24,11 @@ from psycopg.conninfo import make_conninfo
 
 from sandbox.services import folders
 from sandbox.services.account import Account, may_enter, may_run, run_as, unprivileged
-from sandbox.services.process import ServiceFailed, ServiceProcess, free_ports
+from sandbox.services.process import ServiceFailed, ServiceProcess, on_free_port
 from sandbox.services.settings import ServiceSettings
 
 SUPERUSER = "postgres"
 START_SECONDS = 30
-PORT_TRIES = 5
 
 SERVER_SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -108,19 +107,15 @@ class PostgresServer:
     def start(self) -> None:
         """Start the server and wait until it answers a query; raises `ServiceFailed`."""
         if self.port:
-            return self._start_once()
-        for attempt in range(1, PORT_TRIES + 1):
-            self.port = free_ports(1)[0]
-            try:
-                return self._start_once()
-            except ServiceFailed as failure:
-                # Somebody was faster to take the port that was free a moment ago.
-                if "Address already in use" not in str(failure) or attempt == PORT_TRIES:
-                    self.port = 0
-                    raise
-        return None
+            return self._start_on(self.port)
+        try:
+            return on_free_port(self._start_on)
+        except ServiceFailed:
+            self.port = 0
+            raise
 
-    def _start_once(self) -> None:
+    def _start_on(self, port: int) -> None:
+        self.port = port
         settings = SERVER_SETTINGS | ({} if self.durable else FORGETFUL_SETTINGS)
         command: list[str | Path] = [self.bin / "postgres", "-D", self.data, "-p", str(self.port)]
         for name, value in settings.items():

@@ -10,12 +10,16 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from sandbox.services import guardian
 from sandbox.services.account import BARE_ENVIRONMENT, Account
 from sandbox.services.folders import record_process
 
 POLL_SECONDS = 0.02
+PORT_TRIES = 5
+
+Started = TypeVar("Started")
 
 
 class ServiceFailed(Exception):
@@ -129,6 +133,18 @@ def free_ports(count: int) -> list[int]:
     finally:
         for each in sockets:
             each.close()
+
+
+def on_free_port(start: Callable[[int], Started]) -> Started:
+    """Return what *start* returns for a free port; others are tried while somebody is faster. Raises ServiceFailed."""
+    for _ in range(PORT_TRIES - 1):
+        try:
+            return start(free_ports(1)[0])
+        except ServiceFailed as failure:
+            # The port was free a moment ago.
+            if "Address already in use" not in str(failure):
+                raise
+    return start(free_ports(1)[0])
 
 
 def answers(port: int) -> bool:
