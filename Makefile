@@ -39,8 +39,8 @@ parity-proof: setup ## Plant a hundred corruptions in 100,000 records: all found
 intake: setup ## 200 signed webhooks a second for ten minutes, PostgreSQL stopped
 	@$(PYTHON_RUN) -m tests.acceptance.intake
 
-verify: setup ## Long checks, in resumable pieces; writes docs/verification.md
-	@$(PYTHON_RUN) -m scripts.verify
+verify: setup ## Long checks, in resumable pieces; writes docs/verification.md; ONLY="20,000 worlds"
+	@$(PYTHON_RUN) -m scripts.verify $(if $(ONLY),--only "$(ONLY)")
 
 fmt: setup ## Format the code and repair what the linter can
 	@$(PYTHON_RUN) -m ruff format .

@@ -16,11 +16,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.verify import fingerprint_of_sources
+from scripts import sources
+from scripts.progress import telling_how_far
+from scripts.sources import fingerprint_of_sources
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARE = 0.80
-INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Target:
 
     mutate: tuple[str, ...]
     tests: tuple[str, ...]
+    rests_on: tuple[str, ...]
     spare: tuple[str, ...] = ()
     """Files among them that hold values and no decision."""
 
@@ -37,10 +39,13 @@ TARGETS = {
     "merge": Target(
         ("shared/merge/*",),
         ("tests/unit/merge", "tests/property/merge/test_first_meetings.py"),
+        sources.MERGE_MUTANTS,
         spare=("shared/merge/state.py", "shared/merge/rows.py"),
     ),
     "ledger": Target(
-        ("shared/sync/next_step.py", "shared/sync/priorities.py", "shared/sync/cadence.py"), ("tests/unit/sync",)
+        ("shared/sync/next_step.py", "shared/sync/priorities.py", "shared/sync/cadence.py"),
+        ("tests/unit/sync",),
+        sources.LEDGER_MUTANTS,
     ),
 }
 
@@ -72,8 +77,8 @@ use_git_change_detection=false
 def prepare(name: str) -> Path:
     """Return the folder for *name*, with a fresh copy of the sources if they have changed."""
     folder = ROOT / ".local" / "mutation" / name
-    mark, sources = folder / "sources", fingerprint_of_sources()
-    if mark.exists() and mark.read_text(encoding="ascii") == sources:
+    mark, fingerprint = folder / "sources", fingerprint_of_sources(TARGETS[name].rests_on)
+    if mark.exists() and mark.read_text(encoding="ascii") == fingerprint:
         return folder
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -94,7 +99,7 @@ def prepare(name: str) -> Path:
         ),
         encoding="utf-8",
     )
-    mark.write_text(sources, encoding="ascii")
+    mark.write_text(fingerprint, encoding="ascii")
     return folder
 
 
@@ -115,14 +120,9 @@ def main() -> int:
     parser.add_argument("target", choices=sorted(TARGETS))
     folder = prepare(parser.parse_args().target)
     mutmut = str(Path(sys.executable).with_name("mutmut"))
-    log = folder / "mutmut.log"
-    try:
-        with log.open("w", encoding="utf-8") as output:  # its spinner fills screens
-            run = subprocess.run([mutmut, "run"], cwd=folder, check=False, stdout=output, stderr=output)  # noqa: S603
-    except KeyboardInterrupt:
-        tried, known = tried_so_far(folder)
-        print(f"{tried} of {known} mutants tried so far; the next call goes on")
-        return INTERRUPTED
+    log = folder / "mutmut.log"  # its spinner fills screens
+    with telling_how_far(lambda: tried_so_far(folder), "mutants tried"), log.open("w", encoding="utf-8") as output:
+        run = subprocess.run([mutmut, "run"], cwd=folder, check=False, stdout=output, stderr=output)  # noqa: S603
     if run.returncode != 0:
         print(log.read_text(encoding="utf-8", errors="replace")[-3000:])
         print(f"mutmut ended with {run.returncode}")

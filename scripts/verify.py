@@ -1,8 +1,8 @@
 """
 Run the checks that are too long for CI, piece by piece, and keep the results in a document.
 
-docs/verification.md is both result and memory: a piece that passed on these very sources
-is not run again, so `make verify` may be stopped and started until all is done. A piece
+docs/verification.md is both result and memory: a piece that passed on these very files
+(scripts/sources.py) is not run again, so `make verify` may be stopped and started until all is done. A piece
 ends within ten minutes; one that can go on where it stopped says so (`resumes`) and gets
 its next ten minutes from the next `make verify`. Three take longer, because they cannot
 be cut so small: the intake, whose load lasts ten minutes without a break, the proof of
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import hashlib
 import os
 import signal
 import subprocess
@@ -24,6 +23,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from scripts import sources
+from scripts.sources import fingerprint_of_sources
+
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = ROOT / "docs" / "verification.md"
 LIMIT_SECONDS = 570
@@ -32,7 +34,8 @@ HEADER = """\
 # Verification
 
 The last result of each long check; `make verify` runs those that have none on the present sources, and writes this
-page. *Sources* is a fingerprint of every file but the documents: rows with the same one were checked together.
+page. *Sources* is a fingerprint of the files that the piece rests on, named in `scripts/sources.py`, and of no others:
+a row holds until one of them changes.
 
 | piece | result | figures | minutes | date | sources |
 | --- | --- | --- | --- | --- | --- |
@@ -45,6 +48,8 @@ class Piece:
 
     name: str
     command: tuple[str, ...]
+    rests_on: tuple[str, ...]
+    """Paths: the result holds as long as what git keeps there is the same."""
     resumes: bool = False
     limit_seconds: int = LIMIT_SECONDS
 
@@ -52,29 +57,48 @@ class Piece:
 PYTHON = sys.executable
 
 PIECES = (
-    Piece("mutants of the merge", (PYTHON, "-m", "scripts.mutation", "merge"), resumes=True),
-    Piece("mutants of the ledger", (PYTHON, "-m", "scripts.mutation", "ledger"), resumes=True),
-    Piece("unit and property on 3.12", ("scripts/test_on", "3.12", "tests/unit", "tests/property")),
-    Piece("unit and property on 3.13", ("scripts/test_on", "3.13", "tests/unit", "tests/property")),
-    Piece("parity of 100,000 records", (PYTHON, "-m", "tests.parity_proof"), limit_seconds=1800),
+    Piece("mutants of the merge", (PYTHON, "-m", "scripts.mutation", "merge"), sources.MERGE_MUTANTS, resumes=True),
+    Piece("mutants of the ledger", (PYTHON, "-m", "scripts.mutation", "ledger"), sources.LEDGER_MUTANTS, resumes=True),
+    Piece("unit and property on 3.12", ("scripts/test_on", "3.12", "tests/unit", "tests/property"), sources.EVERYTHING),
+    Piece("unit and property on 3.13", ("scripts/test_on", "3.13", "tests/unit", "tests/property"), sources.EVERYTHING),
+    Piece("parity of 100,000 records", (PYTHON, "-m", "tests.parity_proof"), sources.PARITY, limit_seconds=1800),
     Piece(
         "20,000 worlds",
         (PYTHON, "-m", "tests.simulation", "--seeds", "1-20000", "--keep", ".local/simulation.json"),
+        sources.WORLDS,
         resumes=True,
     ),
     Piece(
         "300 previews",
         (PYTHON, "-m", "tests.preview_proof", "--seeds", "1-300", "--keep", ".local/previews.json"),
+        sources.PREVIEWS,
         resumes=True,
     ),
     Piece(
         "the past of 1,000 records",
         (PYTHON, "-m", "tests.past_proof", "--stories", "1-16", "--keep", ".local/past.json"),
+        sources.PAST,
         resumes=True,
     ),
-    Piece("20 kill points", (PYTHON, "-m", "tests.acceptance.kill_points", "--points", "20"), resumes=True),
-    Piece("50 kills", (PYTHON, "-m", "tests.acceptance.kills", "--kills", "50"), resumes=True, limit_seconds=3600),
-    Piece("ten minutes of intake", (PYTHON, "-m", "tests.acceptance.intake", "--seconds", "600"), limit_seconds=1800),
+    Piece(
+        "20 kill points",
+        (PYTHON, "-m", "tests.acceptance.kill_points", "--points", "20"),
+        sources.KILL_POINTS,
+        resumes=True,
+    ),
+    Piece(
+        "50 kills",
+        (PYTHON, "-m", "tests.acceptance.kills", "--kills", "50"),
+        sources.KILLS,
+        resumes=True,
+        limit_seconds=3600,
+    ),
+    Piece(
+        "ten minutes of intake",
+        (PYTHON, "-m", "tests.acceptance.intake", "--seconds", "600"),
+        sources.INTAKE,
+        limit_seconds=1800,
+    ),
 )
 
 
@@ -111,20 +135,10 @@ def write_rows(rows: Mapping[str, Row]) -> None:
     DOCUMENT.write_text(HEADER + "".join(lines), encoding="utf-8")
 
 
-def fingerprint_of_sources() -> str:
-    """Return a fingerprint of all files that git would keep, but the documents."""
-    listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", "--", ":!docs", ":!*.md"]
-    names = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True, text=True).stdout  # noqa: S603
-    digest = hashlib.sha256()
-    for name in sorted(filter(None, names.split("\0"))):
-        if (path := ROOT / name).is_file():
-            digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\0".encode())
-    return digest.hexdigest()[:12]
-
-
-def run_piece(piece: Piece, sources: str) -> Row:
+def run_piece(piece: Piece) -> Row:
     """Run *piece* for at most its limit; its output is shown, its last line kept."""
     print(f"\n=== {piece.name}", flush=True)
+    fingerprint = fingerprint_of_sources(piece.rests_on)
     started = time.monotonic()
     figures, code = _run(piece.command, piece.limit_seconds)
     minutes = f"{(time.monotonic() - started) / 60:.1f}"
@@ -132,7 +146,7 @@ def run_piece(piece: Piece, sources: str) -> Row:
     if code is None:
         figures = f"stopped after {piece.limit_seconds} s; {figures}"
     date = datetime.now(UTC).date().isoformat()
-    return Row(piece.name, result, figures.replace("|", "/"), minutes, date, sources)
+    return Row(piece.name, result, figures.replace("|", "/"), minutes, date, fingerprint)
 
 
 def _run(command: tuple[str, ...], limit_seconds: int) -> tuple[str, int | None]:
@@ -176,27 +190,33 @@ class _Alarm:
 
 
 def main() -> int:
-    """Run what has not passed on these sources; return 0 once everything has."""
+    """Run what has not passed on the present sources; return 0 once everything has."""
     parser = argparse.ArgumentParser(description=__doc__, prog="make verify")
     parser.add_argument("--only", choices=[piece.name for piece in PIECES], action="append")
     parser.add_argument("--again", action="store_true", help="also what has passed")
     parser.add_argument("--list", action="store_true", help="show the results and run nothing")
     arguments = parser.parse_args()
 
-    sources = fingerprint_of_sources()
     rows = read_rows()
     for piece in () if arguments.list else PIECES:
-        known = rows.get(piece.name)
-        done = known is not None and known.result == "passed" and known.sources == sources
-        if (arguments.only and piece.name not in arguments.only) or (done and not arguments.again):
+        if (arguments.only and piece.name not in arguments.only) or (holds(piece, rows) and not arguments.again):
             continue
-        rows[piece.name] = run_piece(piece, sources)
+        rows[piece.name] = run_piece(piece)
         write_rows(rows)
-    failed = [piece.name for piece in PIECES if (row := rows.get(piece.name)) is None or row.result != "passed"]
+    wrong = [piece for piece in PIECES if not holds(piece, rows)]
     for piece in PIECES:
         row = rows.get(piece.name)
-        print(f"{piece.name:<28} {row.result if row else 'not yet run':<12} {row.figures if row else ''}")
-    return 1 if failed else 0
+        result = "not yet run" if row is None else row.result
+        if result == "passed" and piece in wrong:
+            result = "out of date"
+        print(f"{piece.name:<28} {result:<12} {row.figures if row else ''}")
+    return 1 if wrong else 0
+
+
+def holds(piece: Piece, rows: Mapping[str, Row]) -> bool:
+    """Tell whether *piece* has passed on the files as they are."""
+    row = rows.get(piece.name)
+    return row is not None and row.result == "passed" and row.sources == fingerprint_of_sources(piece.rests_on)
 
 
 if __name__ == "__main__":

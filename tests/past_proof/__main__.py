@@ -14,7 +14,9 @@ import time
 from pathlib import Path
 
 from sandbox.services.azurite import running_azurite
-from scripts.verify import fingerprint_of_sources
+from scripts import sources
+from scripts.progress import telling_how_far
+from scripts.sources import fingerprint_of_sources
 from shared.composition import Services
 from tests.fixtures.postgres import migrated_database, running_postgres
 from tests.integration.sync.world import settings_for
@@ -33,8 +35,9 @@ def main() -> int:
     asked = parser.parse_args()
     first, _, last = asked.stories.partition("-")
     seeds = range(int(first), int(last or first) + 1)
-    kept = None if asked.keep is None else Kept(asked.keep, fingerprint_of_sources())
+    kept = None if asked.keep is None else Kept(asked.keep, fingerprint_of_sources(sources.PAST))
     with (
+        telling_how_far(lambda: (0 if kept is None else kept.count_of(seeds), len(seeds)), "stories told truly"),
         running_postgres() as server,
         migrated_database(server, "past") as database,
         running_azurite(accounts=(ACCOUNT,)) as azurite,

@@ -14,7 +14,9 @@ import time
 from pathlib import Path
 
 from sandbox.services.azurite import running_azurite
-from scripts.verify import fingerprint_of_sources
+from scripts import sources
+from scripts.progress import telling_how_far
+from scripts.sources import fingerprint_of_sources
 from shared.composition import Services
 from tests.fixtures.postgres import migrated_database, running_postgres
 from tests.integration.sync.world import settings_for
@@ -32,8 +34,9 @@ def main() -> int:
     asked = parser.parse_args()
     first, _, last = asked.seeds.partition("-")
     seeds = range(int(first), int(last or first) + 1)
-    kept = None if asked.keep is None else Kept(asked.keep, fingerprint_of_sources())
+    kept = None if asked.keep is None else Kept(asked.keep, fingerprint_of_sources(sources.PREVIEWS))
     with (
+        telling_how_far(lambda: (0 if kept is None else kept.count_of(seeds), len(seeds)), "worlds held"),
         running_postgres() as server,
         migrated_database(server, "previews") as database,
         running_azurite(accounts=(ACCOUNT,)) as azurite,

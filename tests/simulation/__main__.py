@@ -9,21 +9,24 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scripts.verify import fingerprint_of_sources
+from scripts import sources
+from scripts.progress import telling_how_far
+from scripts.sources import fingerprint_of_sources
 from tests.simulation.engine.plan import plan_of
 from tests.simulation.engine.play import play
 from tests.simulation.engine.story import shrink, told
 
-AT_ONCE = 20
-"""Seeds that are handed to a process together."""
+AT_ONCE = 2
+"""Seeds that are handed to a process together: few, for what is begun is ended before an interrupted run goes."""
 MOST_STORIES = 5
 
 
@@ -74,7 +77,9 @@ def main() -> int:
     first, _, last = asked.seeds.partition("-")
     seeds = range(int(first), int(last or first) + 1)
     began = time.monotonic()
-    tally = _play_all(seeds, asked.jobs, None if asked.keep is None else Kept(asked.keep, fingerprint_of_sources()))
+    kept = None if asked.keep is None else Kept(asked.keep, fingerprint_of_sources(sources.WORLDS))
+    with telling_how_far(lambda: (0 if kept is None else kept.count_of(seeds), len(seeds)), "worlds held"):
+        tally = _play_all(seeds, asked.jobs, kept)
     for seed in sorted(tally.failed)[:MOST_STORIES]:
         _say("\n" + told(shrink(play(plan_of(seed)))))
     minutes = (time.monotonic() - began) / 60
@@ -101,6 +106,10 @@ class Kept:
             if kept["sources"] == sources:
                 self.seeds = {seed for first, last in kept["seeds"] for seed in range(first, last + 1)}
 
+    def count_of(self, seeds: Collection[int]) -> int:
+        """Return how many of *seeds* went well."""
+        return len(self.seeds.intersection(seeds))
+
     def add(self, seeds: Sequence[int], tally: Tally) -> None:
         """Remember those of *seeds* that did not fail."""
         self.seeds.update(seed for seed in seeds if seed not in tally.failed)
@@ -110,9 +119,10 @@ class Kept:
 
 def _play_all(seeds: range, jobs: int, kept: Kept | None) -> Tally:
     missing = [seed for seed in seeds if kept is None or seed not in kept.seeds]
-    tally = Tally(worlds=len(seeds) - len(missing), small=sum(seed % 2 for seed in seeds if seed not in missing))
+    known = set(seeds).difference(missing)
+    tally = Tally(worlds=len(known), small=sum(seed % 2 for seed in known))
     pieces = [missing[start : start + AT_ONCE] for start in range(0, len(missing), AT_ONCE)]
-    with ProcessPoolExecutor(max_workers=jobs) as pool:
+    with ProcessPoolExecutor(max_workers=jobs, initializer=_leave_interrupts_to_the_first) as pool:
         for piece, found in zip(pieces, pool.map(play_seeds, pieces), strict=True):
             tally.add(found)
             if kept is not None:
@@ -120,6 +130,11 @@ def _play_all(seeds: range, jobs: int, kept: Kept | None) -> Tally:
             for seed, failure in found.failed.items():
                 _say(f"seed {seed}: {failure}")
     return tally
+
+
+def _leave_interrupts_to_the_first() -> None:
+    """A terminal, and `make verify`, interrupt every process; the first ends the others, and says how far it came."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _spans(seeds: set[int]) -> Iterator[tuple[int, int]]:

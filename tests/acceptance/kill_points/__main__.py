@@ -9,7 +9,9 @@ from types import FrameType
 
 from sandbox.services.folders import CLONE
 from sandbox.stack import running_stack
-from scripts.verify import fingerprint_of_sources
+from scripts import sources
+from scripts.progress import telling_how_far
+from scripts.sources import fingerprint_of_sources
 from tests.acceptance.kill_points.drain import run_drain
 from tests.acceptance.kill_points.plan import Kept, table, waves
 from tests.acceptance.kill_points.wave import PROMISED_S, Result, run_wave
@@ -29,12 +31,12 @@ def main() -> int:
             drained = run_drain(stack, asked.seed)
         _say(table([drained]))
         return 1 if drained.wrong else 0
-    kept = Kept(CLONE / ".local" / "kill_points.json", fingerprint_of_sources())
+    kept = Kept(CLONE / ".local" / "kill_points.json", fingerprint_of_sources(sources.KILL_POINTS))
     planned = waves(asked.points, asked.seed)
     missing = [wave for wave in planned if asked.again or kept.find(wave) is None]
     results: list[Result] = [each for wave in planned if wave not in missing for each in kept.find(wave) or ()]
     if missing:
-        with running_stack() as stack:
+        with telling_how_far(lambda: (len(results), asked.points), "points tried"), running_stack() as stack:
             for wave in missing:
                 found = run_wave(stack, wave.points, wave.seed)
                 kept.keep(wave, found)

@@ -11,7 +11,9 @@ from pathlib import Path
 from types import FrameType
 
 from sandbox.services.folders import CLONE
-from scripts.verify import fingerprint_of_sources
+from scripts import sources
+from scripts.progress import telling_how_far
+from scripts.sources import fingerprint_of_sources
 from tests.acceptance.kills import clock
 from tests.acceptance.kills.chunk import run_chunk
 from tests.acceptance.kills.faults import Spans
@@ -35,16 +37,18 @@ def main() -> int:
         _say(str(missing))
         return 1
     spans = Spans.short() if asked.short else Spans()
-    kept, results = Kept(asked.keep, fingerprint_of_sources()), []
+    kept = Kept(asked.keep, fingerprint_of_sources(sources.KILLS))
+    results: list[Result] = []
     planned = chunks(asked.kills, asked.seed)
-    for chunk in planned if asked.chunk is None else planned[asked.chunk - 1 : asked.chunk]:
-        name = f"{asked.kills}:{asked.seed}:{chunk.number}{':short' if asked.short else ''}"
-        result = None if asked.again else kept.find(name)
-        if result is None:
-            result = run_chunk(chunk, spans)
-            kept.keep(name, result)
-        _say(told(result))
-        results.append(result)
+    with telling_how_far(lambda: (sum(each.kills for each in results), asked.kills), "kills tried"):
+        for chunk in planned if asked.chunk is None else planned[asked.chunk - 1 : asked.chunk]:
+            name = f"{asked.kills}:{asked.seed}:{chunk.number}{':short' if asked.short else ''}"
+            result = None if asked.again else kept.find(name)
+            if result is None:
+                result = run_chunk(chunk, spans)
+                kept.keep(name, result)
+            _say(told(result))
+            results.append(result)
     _say(_summed(results))
     return 1 if any(each.wrong for each in results) else 0
 
