@@ -27,7 +27,6 @@ from shared.sync.work import Work
 
 ISSUE = "removal_refused"
 """Kind of the issue that stands while a vendor refuses a delete; its subject is the record."""
-_FORBIDDEN = 403
 
 
 class Remover:
@@ -66,7 +65,7 @@ class Remover:
         except NotFound:
             pass  # somebody was faster: it is gone, as was asked for
         except (Rejected, AuthFailed) as error:
-            if isinstance(error, AuthFailed) and error.status != _FORBIDDEN:
+            if isinstance(error, AuthFailed) and not error.lacks_permission:
                 raise
             await self._refused(work, begun, error)
             return Done("removal_refused")
