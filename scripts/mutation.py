@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts import sources
-from scripts.progress import telling_how_far
+from scripts.resuming import telling_how_far
 from scripts.sources import fingerprint_of_sources
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -4,7 +4,7 @@ The files that each long check rests on, and a fingerprint of them.
 A result holds as long as these files are what they were: the rows of docs/verification.md,
 and whatever a check that was stopped remembers, are kept by this fingerprint. Paths are
 git's pathspecs. That they hold everything of ours that a check imports is tested; this
-file and scripts/progress.py decide no result, and are among none.
+file and scripts/resuming.py decide no result, and are among none.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ LEDGER_MUTANTS = (
 SERVICES = ("requirements.txt", "requirements-sandbox.txt", "sandbox", "shared", "tests/fixtures")
 """Our code on PostgreSQL, Azurite and simulators, without a host."""
 PARITY = (*SERVICES, "tests/bench", "tests/parity_proof")
-PREVIEWS = (*SERVICES, *WORLDS, "tests/integration/sync/world.py", "tests/preview_proof")
+PREVIEWS = (*SERVICES, *WORLDS, "tests/integration/sync/world.py", "tests/preview_proof", "tests/proving.py")
 
 STACK = (*SERVICES, "function_app.py", "functions", "host.json")
 """Everything that runs when the whole stack does."""
@@ -52,6 +52,7 @@ PAST = (
     "tests/integration/api/calling.py",
     "tests/integration/sync/world.py",
     "tests/past_proof",
+    "tests/proving.py",
 )
 KILL_POINTS = (*STACK, "scripts/compare_demo.py", "tests/acceptance/kill_points")
 KILLS = (*KILL_POINTS, "tests/acceptance/kills")

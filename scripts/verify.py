@@ -97,7 +97,7 @@ PIECES = (
         "ten minutes of intake",
         (PYTHON, "-m", "tests.acceptance.intake", "--seconds", "600"),
         sources.INTAKE,
-        limit_seconds=1800,
+        limit_seconds=3600,
     ),
 )
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from tests.acceptance.kill_points.wave import RANDOM, Result
 
@@ -32,6 +29,11 @@ class Wave:
     points: tuple[str, ...]
     seed: int
 
+    @property
+    def name(self) -> str:
+        """What its results are kept by."""
+        return f"{self.number}:{self.seed}:{','.join(self.points)}"
+
 
 def waves(points: int, seed: int) -> list[Wave]:
     """Return the waves with the first *points* points: three exact ones a kill, then a random one."""
@@ -43,32 +45,6 @@ def waves(points: int, seed: int) -> list[Wave]:
         left -= len(chosen)
         number += 1
     return found
-
-
-class Kept:
-    """Results of waves, in a file, so that a run that was stopped goes on where it stood."""
-
-    def __init__(self, file: Path, sources: str) -> None:
-        """Read *file*; what was measured on other *sources* is forgotten."""
-        self._file = file
-        self._sources = sources
-        self._results: dict[str, list[Result]] = {}
-        if file.exists():
-            kept = json.loads(file.read_text(encoding="utf-8"))
-            if kept["sources"] == sources:
-                self._results = {name: [Result(**each) for each in found] for name, found in kept["waves"].items()}
-
-    def find(self, wave: Wave) -> list[Result] | None:
-        """Return the results of *wave* if it was tried and went well."""
-        found = self._results.get(_name(wave))
-        return None if found is None or any(each.wrong for each in found) else found
-
-    def keep(self, wave: Wave, results: Sequence[Result]) -> None:
-        """Add the results of *wave*."""
-        self._results[_name(wave)] = list(results)
-        shown = {name: [dataclasses.asdict(each) for each in found] for name, found in self._results.items()}
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        self._file.write_text(json.dumps({"sources": self._sources, "waves": shown}), encoding="utf-8")
 
 
 def table(results: Iterable[Result]) -> str:
@@ -83,7 +59,3 @@ def table(results: Iterable[Result]) -> str:
         )
         lines += [f"       {line}" for line in each.wrong[:10]]
     return "\n".join(lines)
-
-
-def _name(wave: Wave) -> str:
-    return f"{wave.number}:{wave.seed}:{','.join(wave.points)}"

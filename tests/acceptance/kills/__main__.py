@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
 from sandbox.services.folders import CLONE
 from scripts import sources
-from scripts.progress import telling_how_far
+from scripts.resuming import KeptResults, be_interrupted_when_told_to_end, say, telling_how_far
 from scripts.sources import fingerprint_of_sources
 from tests.acceptance.kills import clock
 from tests.acceptance.kills.chunk import run_chunk
 from tests.acceptance.kills.faults import Spans
-from tests.acceptance.kills.plan import Kept, Result, chunks, told
+from tests.acceptance.kills.plan import Result, chunks, told
 
 
 def main() -> int:
@@ -30,26 +28,27 @@ def main() -> int:
     parser.add_argument("--chunk", type=int, help="only these ten, counted from 1")
     parser.add_argument("--again", action="store_true", help="also what was good before")
     asked = parser.parse_args()
-    signal.signal(signal.SIGTERM, _interrupt)
+    be_interrupted_when_told_to_end()
     try:
         clock.library()
     except clock.NoFaketime as missing:
-        _say(str(missing))
+        say(str(missing))
         return 1
     spans = Spans.short() if asked.short else Spans()
-    kept = Kept(asked.keep, fingerprint_of_sources(sources.KILLS))
+    kept = KeptResults(asked.keep, fingerprint_of_sources(sources.KILLS), Result)
     results: list[Result] = []
     planned = chunks(asked.kills, asked.seed)
     with telling_how_far(lambda: (sum(each.kills for each in results), asked.kills), "kills tried"):
         for chunk in planned if asked.chunk is None else planned[asked.chunk - 1 : asked.chunk]:
             name = f"{asked.kills}:{asked.seed}:{chunk.number}{':short' if asked.short else ''}"
-            result = None if asked.again else kept.find(name)
-            if result is None:
-                result = run_chunk(chunk, spans)
-                kept.keep(name, result)
-            _say(told(result))
-            results.append(result)
-    _say(_summed(results))
+            found = None if asked.again else kept.find(name)
+            if found is None:
+                found = [run_chunk(chunk, spans)]
+                kept.keep(name, found)
+            for result in found:
+                say(told(result))
+            results += found
+    say(_summed(results))
     return 1 if any(each.wrong for each in results) else 0
 
 
@@ -64,14 +63,6 @@ def _summed(results: Sequence[Result]) -> str:
         f" {sum(each.edits for each in results)} edits ({edits}), converged within {slowest_s:.0f} s,"
         f" {sum(each.throttled for each in results)} refusals"
     )
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - the table is what this is for
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -71,26 +71,24 @@ Fault = Callable[[Ground], Iterator[None]]
 """Begins, yields for the kill that is to happen under it, and ends."""
 
 
-def storage_hangs(ground: Ground) -> Iterator[None]:
-    """The storage account takes connections and answers nothing."""
-    ground.storage.suspend()
+def _without_storage(ground: Ground, end: Callable[[], None], begin: Callable[[], None]) -> Iterator[None]:
+    end()
     try:
         began = time.monotonic()
         yield
         _watch_storage(ground, began)
     finally:
-        ground.storage.resume()
+        begin()
+
+
+def storage_hangs(ground: Ground) -> Iterator[None]:
+    """The storage account takes connections and answers nothing."""
+    yield from _without_storage(ground, ground.storage.suspend, ground.storage.resume)
 
 
 def storage_restarts(ground: Ground) -> Iterator[None]:
     """The storage account is gone, and comes back with the data that it had."""
-    ground.storage.stop()
-    try:
-        began = time.monotonic()
-        yield
-        _watch_storage(ground, began)
-    finally:
-        ground.storage.start()
+    yield from _without_storage(ground, ground.storage.stop, ground.storage.start)
 
 
 def tables_deleted(ground: Ground) -> Iterator[None]:

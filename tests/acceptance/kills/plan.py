@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from tests.acceptance.kills.faults import FAULTS
 
@@ -75,32 +72,6 @@ def chunks(kills: int, seed: int) -> list[Chunk]:
         planned = [Kill(chance.uniform(*PAUSES_S), places.get(place)) for place in range(count)]
         found.append(Chunk(index, seed * 1000 + index, planned))
     return found
-
-
-class Kept:
-    """Results in a file, so that a run that was stopped goes on where it stood."""
-
-    def __init__(self, file: Path, sources: str) -> None:
-        """Read *file*; what was found with other *sources* is forgotten."""
-        self._file = file
-        self._sources = sources
-        self._results: dict[str, Result] = {}
-        if file.exists():
-            kept = json.loads(file.read_text(encoding="utf-8"))
-            if kept["sources"] == sources:
-                self._results = {name: Result(**each) for name, each in kept["chunks"].items()}
-
-    def find(self, name: str) -> Result | None:
-        """Return the result of a chunk if it was run and nothing was wrong."""
-        found = self._results.get(name)
-        return None if found is None or found.wrong else found
-
-    def keep(self, name: str, result: Result) -> None:
-        """Add a result."""
-        self._results[name] = result
-        shown = {each: dataclasses.asdict(found) for each, found in self._results.items()}
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        self._file.write_text(json.dumps({"sources": self._sources, "chunks": shown}, indent=1), encoding="utf-8")
 
 
 def told(result: Result) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 from scripts import mutation, sources, verify
 from scripts.sources import ROOT, fingerprint_of_sources
 
-DECIDE_NO_RESULT = {ROOT / "scripts" / "sources.py", ROOT / "scripts" / "progress.py"}
+DECIDE_NO_RESULT = {ROOT / "scripts" / "sources.py", ROOT / "scripts" / "resuming.py"}
 BY_NAME = {piece.name: piece for piece in verify.PIECES}
 
 
@@ -83,7 +84,7 @@ def test_what_remembers_goes_by_the_paths_of_its_piece() -> None:
     for piece in verify.PIECES:
         if piece.resumes and piece.command[2] != "scripts.mutation":
             program = ROOT.joinpath(*piece.command[2].split("."), "__main__.py").read_text("utf-8")
-            (used,) = (value for name, value in named.items() if f"fingerprint_of_sources({name})" in program)
+            (used,) = (value for name, value in named.items() if re.search(rf"\b{re.escape(name)}\)", program))
             assert used == piece.rests_on, piece.name
     for name, target in mutation.TARGETS.items():
         assert target.rests_on == BY_NAME[f"mutants of the {name}"].rests_on
@@ -91,7 +92,7 @@ def test_what_remembers_goes_by_the_paths_of_its_piece() -> None:
 
 def test_a_check_that_is_interrupted_says_last_how_far_it_is() -> None:
     program = (
-        "import time; from scripts.progress import telling_how_far\n"
+        "import time; from scripts.resuming import telling_how_far\n"
         "with telling_how_far(lambda: (3, 8), 'worlds held'):\n"
         "    print('begun', flush=True); time.sleep(600)"
     )
