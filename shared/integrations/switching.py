@@ -56,7 +56,9 @@ class Canceller:
         await self._logs.write(tx, [_skipped(integration_id, job, cause, words) for job in jobs])
         at_work = await self._integrations.at_work(tx, integration_id, (PULL, PUSH_MOVED))
         parents: set[UUID] = set()
-        for run in await self._running(tx, integration_id, entities):
+        running = await self._running(tx, integration_id, entities)
+        await self._runs.lock(tx, running)
+        for run in running:
             if (run.entity, run.direction) in at_work:
                 await self._runs.request_cancel(tx, run.id)
             else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, LiteralString
@@ -96,8 +96,10 @@ _END: LiteralString = """
 UPDATE runs SET status = %(status)s, ended_at = clock_timestamp(), evidence = %(evidence)s, error = %(error)s
 WHERE id = %(id)s AND status = 'running'
 """
-# Two last children that end at the same time would each see the other running: the second waits for the first.
-_LOCK_PARENT: LiteralString = "SELECT id FROM runs WHERE id = %(id)s FOR NO KEY UPDATE"
+# Parents come before what is under them, each by id. Whoever works on several children holds their parents by then.
+_LOCK: LiteralString = """
+SELECT id FROM runs WHERE id = ANY(%(ids)s) ORDER BY parent_id IS NOT NULL, id FOR NO KEY UPDATE
+"""
 _END_PARENT: LiteralString = """
 UPDATE runs p SET ended_at = clock_timestamp(), status = CASE
         WHEN c.all_complete THEN 'complete' WHEN c.all_failed THEN 'failed' WHEN c.any_cancelled THEN 'cancelled'
@@ -237,6 +239,16 @@ class Runs:
         )
         return bool(row["is_cancel_requested"])
 
+    async def lock(self, tx: Transaction, runs: Collection[Run]) -> None:
+        """
+        Hold *runs* and their parents until the transaction ends, in the order that everybody keeps.
+
+        Needed before a transaction changes a run that it may also end, and before it changes runs of several parents:
+        an end takes the parent's lock as well.
+        """
+        ids = {run.id for run in runs} | {run.parent_id for run in runs if run.parent_id is not None}
+        await tx.rows(_LOCK, ids=sorted(ids))
+
     async def end(
         self,
         tx: Transaction,
@@ -247,8 +259,8 @@ class Runs:
         error: str | None = None,
     ) -> None:
         """End a run, and its parent with its last child. The table refuses `complete` without evidence."""
-        if run.parent_id is not None:
-            await tx.row(_LOCK_PARENT, id=run.parent_id)
+        # Two last children that end at the same time would each see the other running: the second waits here.
+        await self.lock(tx, [run])
         await tx.run(
             _END,
             id=run.id,
@@ -261,6 +273,7 @@ class Runs:
 
     async def request_cancel(self, tx: Transaction, run_id: UUID) -> bool:
         """Ask a running run, or a parent's, to stop at its next page; False if none runs."""
+        await tx.rows(_LOCK, ids=[run_id])
         return await tx.run(_REQUEST_CANCEL, id=run_id) > 0
 
     async def lock_cursor(self, tx: Transaction, integration_id: UUID, entity: EntityType) -> CursorState:

@@ -47,6 +47,7 @@ class OutboundSweep:
                 if not runs:
                     return Done("nothing_to_run", knocks)
                 run = runs[0]
+                await self._store.runs.lock(tx, [run])
                 if after is None and job.payload.get(OF_RUN) == str(run.id):
                     after = UUID(str(job.payload[AFTER]))
                 moved = await self._store.links.moved_records(tx, job.integration_id, job.entity, after, self._batch)

@@ -110,9 +110,11 @@ async def end(session: Session, *, id: UUID, status: str, evidence: str | None, 
     return len(changed)
 
 
-@imitates(production, "_LOCK_PARENT")
-async def lock_parent(session: Session, *, id: UUID) -> Result:
-    slots = session.by_key(session.memory.tables["runs"], id)
+@imitates(production, "_LOCK")
+async def lock(session: Session, *, ids: list[UUID]) -> Result:
+    table = session.memory.tables["runs"]
+    found = [slot for each in ids for slot in session.by_key(table, each)]
+    slots = sorted(found, key=lambda slot: (session.seen(slot)["parent_id"] is not None, session.seen(slot)["id"]))
     return shown([session.seen(slot) for slot in await session.lock(slots, Strength.NO_KEY_UPDATE)], ("id",))
 
 
