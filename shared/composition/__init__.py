@@ -154,6 +154,7 @@ class Services(Requests):
     @cached_property
     def sweep(self) -> Sweep:
         """Knocks for what is due, starts schedules."""
+        from shared.sync.breakers import BreakerWatch
         from shared.sync.sweep import Sweep
         from shared.sync.vanishing import Watch
 
@@ -165,6 +166,7 @@ class Services(Requests):
             self.comparisons,
             per_integration=self.settings.sync_max_concurrent,
             watch=Watch(self.database, self.store, self.queues, self.traffic),
+            breakers=None if self.limiter_off else BreakerWatch(self.database, self.store, self.limit_tables),
         )
 
     @cached_property

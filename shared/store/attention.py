@@ -30,6 +30,15 @@ class Issue:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An open issue, whose it is, and when it was raised last."""
+
+    company: UUID
+    integration: UUID
+    told_at: datetime
+
+
 _QUARANTINE: LiteralString = """
 INSERT INTO quarantine AS q (id, company_id, integration_id, entity_type, external_id, run_id, code, reason)
 SELECT r.id, %(company)s, %(integration)s, %(entity)s, r.external_id, %(run)s, r.code, r.reason
@@ -61,6 +70,12 @@ _SETTLE: LiteralString = """
 UPDATE issues SET ended_at = clock_timestamp()
 WHERE integration_id = %(integration)s AND kind = %(kind)s AND subject = %(subject)s AND ended_at IS NULL
 """
+_SETTLE_AS_TOLD: LiteralString = """
+UPDATE issues SET ended_at = clock_timestamp()
+WHERE integration_id = %(integration)s AND kind = %(kind)s AND subject = %(subject)s AND ended_at IS NULL
+    AND last_seen_at = %(told_at)s
+"""
+_TOLD_OF_BREAKERS: LiteralString = "SELECT company, integration, told_at FROM told_of_breakers()"
 # Each half has its own index and gives no more than a page, however many there are of the other.
 _LISTED: LiteralString = """
 (SELECT id, kind, subject, detail, NULL AS entity, NULL AS external_id, NULL AS code, times, NULL::uuid AS run_id,
@@ -160,6 +175,17 @@ class Attention:
     async def settle_issue(self, tx: Transaction, integration_id: UUID, *, kind: str, subject: str) -> None:
         """Close an issue that no longer holds."""
         await tx.run(_SETTLE, integration=integration_id, kind=kind, subject=subject)
+
+    async def settle_as_told(
+        self, tx: Transaction, integration_id: UUID, *, kind: str, subject: str, told_at: datetime
+    ) -> bool:
+        """Close an issue that was last raised at *told_at*; False if it was raised anew, or closed, since."""
+        settled = await tx.run(_SETTLE_AS_TOLD, integration=integration_id, kind=kind, subject=subject, told_at=told_at)
+        return settled > 0
+
+    async def told_of_breakers(self, tx: Transaction) -> list[Told]:
+        """Return the integrations of all companies whose vendor is told to be out of reach (dispatch)."""
+        return [Told(**row) for row in await tx.rows(_TOLD_OF_BREAKERS)]
 
     async def open_count(self, tx: Transaction, integration_id: UUID) -> int:
         """Return how many issues and quarantined records of an integration are open."""

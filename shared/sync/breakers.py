@@ -2,7 +2,8 @@
 Breakers of integrations, shared by all workers through the Azure Table `breakers`, and what people see of them.
 
 What people are told stands in the database, and each job reads it with its integration (`is_told_unreachable`): where
-it stands, the next answer takes it back, so that nothing hangs on the process that closed the breaker.
+it stands, the next answer takes it back. Where no answer comes, the sweep does, once the table says that the breaker is
+closed: nothing hangs on the process that closed it.
 
 A process looks at the table every two seconds while it calls; in between it goes by what it saw. While the table is
 away each process counts for itself.
@@ -21,6 +22,7 @@ import orjson
 from shared import telemetry
 from shared.adapters.breaker import BESIDE_A_PROBE_S, Circuit, raise_open
 from shared.errors import Unavailable
+from shared.store.attention import Told
 from shared.store.database import Database
 from shared.store.store import Store
 from shared.sync.window_table import SharedTable
@@ -33,6 +35,8 @@ TRIES = 4
 
 UNREACHABLE = "vendor_unreachable"
 """Kind of the issue that stands while a breaker is open."""
+CALLS = "calls"
+"""Its subject."""
 OPEN = "breaker_open"
 """`blocked_reason` of an integration whose breaker is open."""
 
@@ -69,13 +73,51 @@ class BreakerNotices:
         )
         async with self.database.company(company_id) as tx:
             await self.store.connections.block(tx, integration_id, wait_s=wait_s, reason=OPEN)
-            await self.store.attention.raise_issue(tx, integration_id, kind=UNREACHABLE, subject="calls", detail=detail)
+            await self.store.attention.raise_issue(tx, integration_id, kind=UNREACHABLE, subject=CALLS, detail=detail)
 
     async def closed(self, company_id: UUID, integration_id: UUID) -> None:
         """Let the integration go on and close its issue. Raises Unavailable."""
         async with self.database.company(company_id) as tx:
             await self.store.connections.unblock(tx, integration_id, reason=OPEN)
-            await self.store.attention.settle_issue(tx, integration_id, kind=UNREACHABLE, subject="calls")
+            await self.store.attention.settle_issue(tx, integration_id, kind=UNREACHABLE, subject=CALLS)
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerWatch:
+    """Takes back what people are told of breakers that are closed, whoever was to say so."""
+
+    database: Database
+    store: Store
+    table: SharedTable
+
+    async def look(self) -> int:
+        """
+        Hold each issue against its breaker; return how many were taken back. Raises Unavailable without the database.
+
+        An issue that is raised anew while we look stands: its breaker opened after we saw it closed.
+        """
+        async with self.database.dispatch() as tx:
+            told = await self.store.attention.told_of_breakers(tx)
+        taken_back = 0
+        for each in told:
+            try:
+                entity = await self.table.find(TABLE, str(each.integration), ROW)
+            except Unavailable as error:
+                log.warning("breakers_not_watched", code=error.code)
+                break
+            if _circuit(entity).is_closed:
+                taken_back += await self._take_back(each)
+        return taken_back
+
+    async def _take_back(self, told: Told) -> bool:
+        async with self.database.company(told.company) as tx:
+            attention = self.store.attention
+            is_ours = await attention.settle_as_told(
+                tx, told.integration, kind=UNREACHABLE, subject=CALLS, told_at=told.told_at
+            )
+            if is_ours:
+                await self.store.connections.unblock(tx, told.integration, reason=OPEN)
+        return is_ours
 
 
 class SharedBreaker:

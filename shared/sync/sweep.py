@@ -19,6 +19,7 @@ from shared.store.heartbeats import SWEEP, Heartbeats
 from shared.store.ledger import Knock
 from shared.store.queues import MOST_SEEN, QUEUE_BY_PRIORITY, Knocker, Queues
 from shared.store.schedules import Schedules
+from shared.sync.breakers import BreakerWatch
 from shared.sync.cadence import next_due
 from shared.sync.parity import Comparisons
 from shared.sync.priorities import COMPARE
@@ -47,6 +48,7 @@ class Sweep:
         *,
         per_integration: int,
         watch: Watch | None = None,
+        breakers: BreakerWatch | None = None,
     ) -> None:
         self._database = database
         self._queues = queues
@@ -55,6 +57,7 @@ class Sweep:
         self._comparisons = comparisons
         self._per_integration = per_integration
         self._watch = watch
+        self._breakers = breakers
         self._schedules = Schedules()
 
     async def sweep(self) -> int:
@@ -69,6 +72,8 @@ class Sweep:
         async with self._database.dispatch() as tx:
             tended = await tx.one(_TEND)
             await Heartbeats().beat(tx, SWEEP)
+        if self._breakers is not None:
+            await self._breakers.look()
         log.debug("swept", knocks=sent, woken=tended["woken"], purged=tended["purged"])
         return sent
 

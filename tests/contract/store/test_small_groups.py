@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from shared.model import Direction, LogAction, LogStatus
+from shared.store.attention import Told
 from shared.store.history import HistoryRow, HistorySide
 from shared.store.knock_traffic import KnockTraffic, Look
 from shared.store.links import LinkWrite
@@ -377,6 +378,37 @@ async def test_knocks_that_reach_nobody_are_noticed(place: Place) -> None:
     assert await look(2, 0) == Look(2)
     await ground.pass_time(50)
     assert await look(2, 2) == Look()
+
+
+async def test_who_was_told_of_a_breaker_and_what_was_told_anew_stands(place: Place) -> None:
+    ground, attention = place.ground, place.ground.store.attention
+
+    async def tell(kind: str = "vendor_unreachable") -> None:
+        async with ground.database.company(place.company_id) as tx:
+            await attention.raise_issue(tx, place.integration_id, kind=kind, subject="calls", detail="d")
+
+    async def told() -> list[Told]:
+        async with ground.database.dispatch() as tx:
+            return await attention.told_of_breakers(tx)
+
+    async def settle(told_at: datetime) -> bool:
+        async with ground.database.company(place.company_id) as tx:
+            return await attention.settle_as_told(
+                tx, place.integration_id, kind="vendor_unreachable", subject="calls", told_at=told_at
+            )
+
+    await tell()
+    await tell("another")
+    (first,) = await told()
+    assert (first.company, first.integration) == (place.company_id, place.integration_id)
+    await ground.pass_time(1)
+    await tell()
+    (second,) = await told()
+    assert not await settle(first.told_at)
+    assert await told() == [second]
+    assert await settle(second.told_at)
+    assert not await settle(second.told_at), "it is over"
+    assert await told() == []
 
 
 async def test_who_was_told_of_vanishing_knocks(place: Place) -> None:

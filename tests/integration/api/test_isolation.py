@@ -464,5 +464,6 @@ async def test_functions_that_cross_companies_are_these_and_no_others(services: 
         "maintain_partitions",
         "queue_figures",
         "tend_queue",
+        "told_of_breakers",
         "told_of_vanishing",
     ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -19,7 +20,7 @@ from shared.integrations.lifecycle import Integrations
 from shared.model import Direction, EntityType
 from shared.store.ledger import JobRequest
 from shared.store.tables import Tables
-from shared.sync.breakers import FRESH_S, ROW, TABLE, SharedBreaker
+from shared.sync.breakers import FRESH_S, ROW, TABLE, BreakerNotices, BreakerWatch, SharedBreaker
 from shared.sync.priorities import RECONCILE
 from tests.fixtures.postgres import Database
 from tests.fixtures.storage import StorageAccount
@@ -216,6 +217,48 @@ async def test_the_word_that_it_closed_may_be_lost_with_its_process(world: World
         await bystander.aclose()
     assert await world.rows("SELECT 1 FROM issues WHERE ended_at IS NULL") == []
     assert await standing(world) == {"waits": None, "blocked_reason": None}
+
+
+async def test_the_sweep_takes_back_that_a_vendor_is_out_of_reach_once_its_breaker_is_closed(world: World) -> None:
+    """Whoever closed it died before it told anyone, and nobody calls the vendor: no answer would ever come."""
+    await world.pull()
+    external_ids = [str(row["id"]) for row in (await world.vendor_state())["candidates"]]
+    await world.control.post("/faults", json={"kind": "error", "status": 503, "path": "/v3/.*", "times": None})
+    await look_at(world, external_ids)
+    await world.drain()
+
+    await world.services.sweep.sweep()
+    assert await standing(world) == {"waits": True, "blocked_reason": "breaker_open"}
+    assert len(await world.rows("SELECT 1 FROM issues WHERE kind = 'vendor_unreachable' AND ended_at IS NULL")) == 1
+
+    state = {"state": orjson.dumps(asdict(Circuit())).decode()}
+    await world.services.limit_tables.merge(TABLE, str(world.integration_id), ROW, state)
+    asked = len(await world.requests())
+    await world.services.sweep.sweep()
+    assert await world.rows("SELECT 1 FROM issues WHERE ended_at IS NULL") == []
+    assert await standing(world) == {"waits": None, "blocked_reason": None}
+    assert len(await world.requests()) == asked, "the vendor was not asked for that"
+
+
+async def test_what_is_told_anew_while_the_sweep_looks_stands(world: World) -> None:
+    """The breaker was closed when the sweep saw it, and opens before the sweep takes back what is told of it."""
+    notices = BreakerNotices(world.services.database, world.services.store)
+    opened = replace(Circuit(), failures=MOST_FAILURES, opened=1, open_until=time.time() + OPEN_S[0])
+    await notices.opened(world.company_id, world.integration_id, opened)
+
+    class OpensBehindUs:
+        """A table whose breaker opens right after it was read as closed."""
+
+        async def find(self, table: str, partition: str, row: str) -> Mapping[str, Any] | None:  # noqa: ARG002
+            await notices.opened(world.company_id, world.integration_id, opened)
+            return None
+
+        async def replace(self, *_: object, **__: object) -> bool:
+            raise AssertionError("nobody may write")
+
+    assert await BreakerWatch(world.services.database, world.services.store, OpensBehindUs()).look() == 0
+    assert await standing(world) == {"waits": True, "blocked_reason": "breaker_open"}
+    assert len(await world.rows("SELECT 1 FROM issues WHERE kind = 'vendor_unreachable' AND ended_at IS NULL")) == 1
 
 
 async def attempts(world: World) -> int:

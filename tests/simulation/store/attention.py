@@ -96,6 +96,26 @@ async def settle(session: Session, *, integration: UUID, kind: str, subject: str
     return len(await session.update(table, slots, _is_open, lambda row: {**row, "ended_at": session.clock()}))
 
 
+@imitates(production, "_SETTLE_AS_TOLD")
+async def settle_as_told(session: Session, *, integration: UUID, kind: str, subject: str, told_at: datetime) -> Result:
+    def is_as_told(row: Row) -> bool:
+        return _is_open(row) and row["last_seen_at"] == told_at
+
+    table = session.memory.tables["issues"]
+    slots = session.at(table, "issues_open", (integration, kind, subject), is_as_told)
+    return len(await session.update(table, slots, is_as_told, lambda row: {**row, "ended_at": session.clock()}))
+
+
+@imitates(production, "_TOLD_OF_BREAKERS")
+async def told_of_breakers(session: Session) -> Result:
+    issues = session.rows(session.memory.tables["issues"], everybody=True)
+    return [
+        {"company": row["company_id"], "integration": row["integration_id"], "told_at": row["last_seen_at"]}
+        for row in issues
+        if row["kind"] == "vendor_unreachable" and _is_open(row) and row["integration_id"] is not None
+    ]
+
+
 @imitates(production, "_LISTED")
 async def listed(
     session: Session,

@@ -23,7 +23,8 @@ MIGRATIONS = Path(__file__).parents[3] / "shared" / "store" / "migrations"
 
 FUNCTIONS = (
     "all_integrations", "claim_job", "companies_to_remind", "company_of_integration", "due_jobs", "due_schedules",
-    "integration_runs", "is_due_if_named", "is_quiet", "last_priority", "lease_job", "tend_queue", "told_of_vanishing",
+    "integration_runs", "is_due_if_named", "is_quiet", "last_priority", "lease_job", "tend_queue", "told_of_breakers",
+    "told_of_vanishing",
 )  # fmt: skip
 """Functions of the database that statements call, and that are imitated with them."""
 
