@@ -113,7 +113,7 @@ class CandidateMerges:
         plan = await self._plan(tx, survivor_id, other_id, choices, actor)
         if expected_version is not None and plan.survivor.version != expected_version:
             raise Conflict(f"the record is at version {plan.survivor.version} by now", remedy="read it again")
-        if await self.store.record_merges.is_being_created(tx, [survivor_id, other_id]):
+        if await self.is_being_created(tx, survivor_id, other_id):
             raise Conflict("one of the two is being created at a vendor", remedy="try again in a minute")
         await self._remember(tx, plan, actor)
         await self._write(tx, plan, actor)
@@ -122,6 +122,15 @@ class CandidateMerges:
         knocks += await self._wake(tx, other_id)
         knocks += await self.store.ledger.enqueue(tx, await reconciles(tx, self.store, plan.places, survivor_id))
         return plan, knocks
+
+    async def is_being_created(self, tx: Transaction, survivor_id: UUID, other_id: UUID) -> bool:
+        """
+        Whether a create of one of the two, or of an application that would move with the other, may be under way.
+
+        One whose answer was lost is searched by its candidate's id there, and would not be found under the survivor's.
+        """
+        moving = await self.store.records.applications_of(tx, other_id)
+        return await self.store.record_merges.is_being_created(tx, [survivor_id, other_id, *moving])
 
     async def _plan(
         self, tx: Transaction, survivor_id: UUID, other_id: UUID, choices: Mapping[str, Keep], actor: str

@@ -76,11 +76,12 @@ class CandidatePartings:
         Take the last merge back of which *candidate_id* is either side.
 
         The two count as different people from then on. Raises NotFound, and Conflict when there is no such merge, a
-        later one is in the way, or one of the two was erased since.
+        later one is in the way, one of the two was erased since, or one of their records is being created at a vendor.
         """
         async with self.database.company(company_id) as tx:
             await self.store.record_merges.alone(tx)
             found = await self._load(tx, candidate_id)
+            await self._require_no_create(tx, found.survivor.id)
             parted = self._parted(found)
             await self._write(tx, found, parted, actor)
             await self._move_links(tx, found)
@@ -125,6 +126,12 @@ class CandidatePartings:
             raise Conflict("one of the two was erased since: nobody can tell any more who was who") from None
         places = await self.store.record_merges.places(tx, ids)
         return _Merged(merge, records[merge.survivor_id], records[merge.merged_id], mine, theirs, places)
+
+    async def _require_no_create(self, tx: Transaction, survivor_id: UUID) -> None:
+        """An application whose create has lost its answer is searched by its candidate's id: until then it stays."""
+        ids = [survivor_id, *await self.store.records.applications_of(tx, survivor_id)]
+        if await self.store.record_merges.is_being_created(tx, ids):
+            raise Conflict("one of their records is being created at a vendor", remedy="try again in a minute")
 
     def _parted(self, found: _Merged) -> Parted:
         joined = found.mine.joined or found.mine.content

@@ -230,6 +230,9 @@ class Creator:
             await self._store.record_merges.hold_still(tx)
             if await self._store.record_merges.survivors(tx, [plan.record.id]):
                 raise Conflict("the record has been merged into another one meanwhile")
+            record = await self._store.records.fetch(tx, plan.work.entity, plan.record.id)
+            if record.data.get("candidate_id") != plan.record.data.get("candidate_id"):
+                raise Conflict("the application has moved to another candidate meanwhile")
             await self._store.records.lock_identities(tx, [plan.identity])
             return await self._store.create_intents.open(
                 tx,
@@ -307,15 +310,7 @@ class Creator:
         ticket = await self._store.links.ticket(tx)
         link = born_link(record, written, self._applier.book(work), ticket)
         await self._store.links.insert(tx, plan.work.integration.id, EntityType.APPLICATION, [link])
-        application = _Create(
-            work,
-            plan.adapter,
-            plan.job,
-            record,
-            {},
-            {},
-            "",
-        )
+        application = _Create(work, plan.adapter, plan.job, record, {}, {}, "")
         knocks = await self._linked(
             tx, application, written.external_id, action=LogAction.CREATED, request_id=written.request_id
         )

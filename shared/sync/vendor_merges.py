@@ -218,7 +218,7 @@ class VendorMerges:
             return "kept_apart", []
         survivor = await self._store.records.fetch(tx, CANDIDATE, survivor_id)
         may_merge = work.integration.config.get("on_vendor_merge", REVIEW) == MERGE and survivor.archived_at is None
-        if may_merge and not await self._store.record_merges.is_being_created(tx, [loser_id, survivor_id]):
+        if may_merge and not await self._merges.is_being_created(tx, survivor_id, loser_id):
             actor = f"vendor:{work.integration.platform}"
             _, knocks = await self._merges.merge_within(tx, survivor_id, loser_id, {}, actor=actor)
             return "records_merged", knocks

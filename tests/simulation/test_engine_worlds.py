@@ -14,8 +14,9 @@ import pytest
 from pydantic import JsonValue
 
 from tests.simulation.engine.loop import VirtualLoop
-from tests.simulation.engine.plan import Kind, Plan, Step, plan_of
+from tests.simulation.engine.plan import plan_of
 from tests.simulation.engine.play import play
+from tests.simulation.engine.script import Kind, Plan, Step
 from tests.simulation.engine.story import MOST_LINES, shrink, told
 from tests.simulation.engine.traits import plain
 from tests.simulation.engine.values import value_of

@@ -15,7 +15,7 @@ from shared.store.ledger import JobRequest
 from shared.sync.gone import Gone
 from shared.sync.priorities import RECONCILE
 from shared.sync.work import Work
-from tests.integration.sync.test_create import new_candidate
+from tests.integration.sync.test_create import due_now, new_candidate, open_job, submit
 from tests.integration.sync.test_identity import vendor_person
 from tests.integration.sync.test_reconcile import signal, vendor_candidate
 from tests.integration.sync.world import World, fresh_token
@@ -134,6 +134,46 @@ async def test_portal_edits_stay_with_the_survivor_and_are_told(world: World) ->
     (other,) = await world.rows("SELECT data FROM records WHERE id = %(id)s", id=two["id"])
     assert survivor["data"]["current_title"] == "Engineer"
     assert other["data"] == two["data"]
+
+
+async def test_an_application_that_is_being_created_keeps_its_candidate_until_then(world: World) -> None:
+    """Its create has lost its answer and is searched by the candidate's id there: else it would be made once more."""
+    ada, augusta = await two_people(world)
+    job, job_id = await open_job(world)
+    await merge(world, ada["id"], augusta["id"])
+    await world.drain()
+
+    async def submit_and_lose_the_answer(candidate_id: UUID) -> None:
+        await submit(world, candidate_id, job_id)
+        fault = {"kind": "lost_answer", "method": "POST", "path": "/v3/applications", "times": 1}
+        await world.control.post("/faults", json=fault)
+        await world.drain()
+
+    async def let_the_search_find_it() -> None:
+        await world.rows("UPDATE create_intents SET sent_at = sent_at - interval '5 min' RETURNING 1")
+        await due_now(world)
+        await world.drain()
+
+    await submit_and_lose_the_answer(ada["id"])
+    with pytest.raises(Conflict, match="being created"):
+        await part(world, ada["id"])
+    await let_the_search_find_it()
+    await part(world, ada["id"])
+    await world.drain()
+    await submit_and_lose_the_answer(augusta["id"])
+    with pytest.raises(Conflict, match="being created"):
+        await merge(world, ada["id"], augusta["id"])
+    await let_the_search_find_it()
+    await merge(world, ada["id"], augusta["id"])
+    await world.drain()
+    state = await world.vendor_state()
+    people = {each["id"] for each in state["candidates"] if each["last_name"] == "Lovelace"}
+    made = [
+        each["candidate_id"]
+        for each in state["applications"]
+        if each["candidate_id"] in people and each["job_id"] == job["id"]
+    ]
+    assert len(made) == len(set(made)) == 2
 
 
 async def test_a_merged_candidate_points_to_the_survivor_and_takes_no_edit(world: World) -> None:

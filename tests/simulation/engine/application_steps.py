@@ -11,7 +11,7 @@ import psycopg
 from shared.errors import LiaisonError
 from tests.simulation.engine.host import Host
 from tests.simulation.engine.oracle import PORTAL, Edit
-from tests.simulation.engine.plan import Kind, Step
+from tests.simulation.engine.script import Kind, Step
 from tests.simulation.engine.values import FIRST_APPLICATION, FIRST_JOB, MOVES, value_of
 from tests.simulation.engine.vendor import VendorRecord
 from tests.simulation.engine.world import APPLICATION, COMPANY, World, of_job

@@ -21,6 +21,7 @@ from tests.simulation.engine.gates import Crashed, Gates, Owner
 from tests.simulation.engine.loop import VirtualLoop
 from tests.simulation.engine.ports import MemoryQueues, Message
 from tests.simulation.engine.process import Process, start_process
+from tests.simulation.engine.script import Kind
 from tests.simulation.engine.world import World
 
 EVENTS = "webhook-events"
@@ -42,6 +43,8 @@ class Host:
         """So many gates of workers until the one who passes there dies; 0: nobody."""
         self.fail_in = 0
         self.lost_knocks = 0
+        self.upon: dict[str, Kind] = {}
+        """By the gate of a call's answer: what happens there next."""
         self.is_closed = False
         """The story is over: what is sent goes nowhere."""
         self._loop = loop
@@ -58,6 +61,11 @@ class Host:
     def process(self, name: str) -> Process:
         """Return a process that has just started."""
         return start_process(name, self._world.database, self._queues, self._world.adapters)
+
+    @property
+    def is_editing(self) -> bool:
+        """Whether somebody in the portal waits for an edit to be kept."""
+        return any(each.get_name().startswith("edit ") for each in self.active)
 
     def start_worker(self) -> None:
         """Start one more worker."""
@@ -91,6 +99,12 @@ class Host:
             if self.crash_in == 0:
                 self._crash(owner)
                 return Crashed()
+        if owner is not self.portal.owner and (kind := self.upon.pop(label, None)) is not None:
+            self.figures[f"calls that were taken: {kind.value}"] += 1
+            if kind is Kind.CRASH_UPON:
+                self._crash(owner)
+                return Crashed()
+            return OutcomeUnknown(f"{label}: the answer was lost")
         if self.fail_in > 0:
             self.fail_in -= 1
             if self.fail_in == 0:

@@ -1,118 +1,14 @@
-"""
-What happens in a world, as data: its vendors, its people and a list of steps, all drawn from one seed.
-
-A plan is replayed as it stands. Each step carries the salt of the choices that are made from it until the next one, so
-that taking one step out leaves the others' choices as they were: that is what makes a failing story small.
-"""
+"""Drawing a world from one seed: its vendors, its people and what happens to them (`script.Plan`)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from random import Random
 
-from tests.simulation.engine.traits import Traits, drawn, plain
+from tests.simulation.engine.scenes import staged
+from tests.simulation.engine.script import Fate, Kind, Plan, Step
+from tests.simulation.engine.traits import drawn, plain
 from tests.simulation.engine.values import IDENTITY, MOVES, SCALARS, TAGS
-
-
-class Kind(StrEnum):
-    """What a step does."""
-
-    VENDOR_EDIT = "edit at"
-    PORTAL_EDIT = "edit in the portal"
-    VENDOR_TAG = "tag at"
-    PORTAL_TAG = "tag in the portal"
-    NEW_PERSON = "new person at"
-    DECIDE = "a person decides"
-    PULL = "pull of"
-    PUSH = "push of what moved at"
-    WAIT = "time passes"
-    CRASH = "a worker dies"
-    FREEZE = "a worker freezes"
-    FAIL = "a call fails"
-    LIMIT = "too many requests at"
-    HIDE = "a permission is lost at"
-    SHOW = "permissions return at"
-    EMPTY_LIST = "lists are empty at"
-    MISSING = "half of the list is missing at"
-    EXPIRE = "cursors expire at"
-    DELETE = "deleted at"
-    VENDOR_MERGE = "merged at"
-    PORTAL_MERGE = "merged in the portal"
-    PORTAL_PART = "parted in the portal"
-    REGISTER = "somebody registers in the portal"
-    SUBMIT = "an application in the portal for a job of"
-    APPLY = "an application at"
-    VENDOR_MOVE = "an application moves at"
-    PORTAL_MOVE = "an application moves in the portal"
-    LOSE_KNOCK = "a knock gets lost"
-
-
-class Fate(StrEnum):
-    """What becomes of the webhook of an edit."""
-
-    SENT = "sent"
-    LOST = "lost"
-    DOUBLED = "doubled"
-    DELAYED = "delayed"
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One thing that happens."""
-
-    kind: Kind
-    salt: int
-    moves: int = 0
-    """So many moves of the engine come between the step before and this one."""
-    vendor: str = ""
-    person: int = 0
-    name: str = ""
-    number: int = 0
-    """Of the edit, hence of the value that it writes."""
-    clears: bool = False
-    fate: Fate = Fate.SENT
-    amount: float = 0.0
-    """Seconds, gates or an index, as the kind has it."""
-    other: int = 0
-    """Of a merge: the person whose record goes."""
-
-    def told(self) -> str:
-        """Return the step as a line of a story."""
-        words = [self.kind.value, self.vendor]
-        if self.person:
-            words.append(f"person {self.person}")
-        if self.other:
-            words.append(f"takes in person {self.other}")
-        if self.name:
-            words.append(f"{self.name} {'cleared' if self.clears else f'#{self.number}'}" if self.number else self.name)
-        if self.fate is not Fate.SENT:
-            words.append(f"webhook {self.fate.value}")
-        if self.amount:
-            words.append(f"({self.amount:g})")
-        return " ".join(filter(None, words))
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A world to be."""
-
-    seed: int
-    vendors: tuple[Traits, ...]
-    people: tuple[tuple[str, ...], ...]
-    """Of each person, the vendors that know them when the story begins. Persons count from 1."""
-    steps: tuple[Step, ...]
-    first_number: int
-    """Edits count from here; the numbers below are of what people begin with."""
-    jobs: int = 0
-    """At each vendor; without any there are no applications."""
-    pulls_every_s: int = 0
-    """The schedule of incremental pulls at every vendor; 0: pulls come only when somebody asks."""
-    workers: int = 2
-    is_small: bool = False
-    ends_decided: bool = False
-    """When the story is over, people decide whatever is still open, and the world must come to rest once more."""
-
 
 WEIGHTS: dict[Kind, float] = {
     Kind.VENDOR_EDIT: 26,
@@ -159,7 +55,7 @@ IN_PORTAL = frozenset(
         Kind.PORTAL_MOVE,
     }
 )
-AT_VENDORS = frozenset(Kind) - IN_PORTAL - frozenset({Kind.WAIT, Kind.CRASH, Kind.FREEZE, Kind.FAIL, Kind.LOSE_KNOCK})
+AT_VENDORS = frozenset(WEIGHTS) - IN_PORTAL - {Kind.WAIT, Kind.CRASH, Kind.FREEZE, Kind.FAIL, Kind.LOSE_KNOCK}
 AMOUNTS: dict[Kind, tuple[float, ...]] = {
     Kind.DECIDE: tuple(range(100)),
     Kind.WAIT: (1.0, 5.0, 20.0, 61.0, 300.0),
@@ -188,7 +84,8 @@ def plan_of(seed: int) -> Plan:
     every_s = roll.choice([0, 0, 300, 600]) if is_small else 0
     workers = roll.choice([1, 2, 3])
     ends_decided = roll.random() < 0.5
-    return Plan(seed, vendors, people, steps, first_number, jobs, every_s, workers, is_small, ends_decided)
+    plan = Plan(seed, vendors, people, steps, first_number, jobs, every_s, workers, is_small, ends_decided)
+    return staged(plan) if is_small else plan
 
 
 def _homes(names: list[str], roll: Random) -> tuple[str, ...]:

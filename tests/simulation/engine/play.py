@@ -19,9 +19,9 @@ from shared.sync.runner import Unforeseen
 from tests.simulation.engine.gates import Gates, Owner, Parked, task_factory
 from tests.simulation.engine.host import SWEEP_S, TIMER_S, Host
 from tests.simulation.engine.loop import VirtualLoop
-from tests.simulation.engine.plan import Plan, Step
 from tests.simulation.engine.ports import chance, quiet
 from tests.simulation.engine.rest import come_to_rest
+from tests.simulation.engine.script import Plan, Step
 from tests.simulation.engine.steps import Steps
 from tests.simulation.engine.vendor import moment_of
 from tests.simulation.engine.world import World

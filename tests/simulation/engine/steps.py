@@ -20,8 +20,9 @@ from tests.simulation.engine.application_steps import ApplicationSteps
 from tests.simulation.engine.host import EVENTS, Host
 from tests.simulation.engine.loop import VirtualLoop
 from tests.simulation.engine.oracle import PORTAL, Edit
-from tests.simulation.engine.plan import OF_APPLICATIONS, Fate, Kind, Step
+from tests.simulation.engine.plan import OF_APPLICATIONS
 from tests.simulation.engine.ports import Message
+from tests.simulation.engine.script import Fate, Kind, Step
 from tests.simulation.engine.values import IDENTITY, TAGS, UNIT_OF, number_of, value_of
 from tests.simulation.engine.vendor import VendorRecord, moment_of
 from tests.simulation.engine.world import CANDIDATE, COMPANY, MATCHES, World
@@ -57,6 +58,9 @@ class Steps:
             Kind.CRASH: self._fault,
             Kind.FAIL: self._fault,
             Kind.LOSE_KNOCK: self._fault,
+            Kind.LOSE_ANSWER: self._fault_upon,
+            Kind.CRASH_UPON: self._fault_upon,
+            Kind.BY_HAND: self._by_hand,
             Kind.HIDE: self._hide,
             **dict.fromkeys(OF_APPLICATIONS, ApplicationSteps(host, world, self._tell).perform),
         }
@@ -106,6 +110,26 @@ class Steps:
 
     def _new_person(self, step: Step) -> bool:
         self._tell(step, self._world.arrive(step.person, step.vendor, is_first=True))
+        return True
+
+    def _by_hand(self, step: Step) -> bool:
+        """
+        The vendor's people enter somebody whom the portal knows by name and address.
+
+        No create may be under way, nor a search that would not find them yet: no vendor can be kept from having two.
+        """
+        world, row = self._world, self._world.record_of(step.person)
+        vendor = world.vendors[step.vendor]
+        if row is None or vendor.traits.search_lag_s > 0 or vendor.ever_had(step.person):
+            return False
+        if any(each["state"] == "open" for each in world.committed("create_intents")) or self._host.is_editing:
+            return False
+        known = world.values_of(step.person, step.vendor, is_first=False)
+        entered = {name: known[name] for name in IDENTITY}
+        held = [row["data"], *(there.now.values for name in world.vendors if (there := world.at(name, step.person)))]
+        if any(number_of(name, each.get(name)) != number_of(name, entered[name]) for each in held for name in IDENTITY):
+            return False
+        self._tell(step, vendor.add(step.person, entered))
         return True
 
     def _delete(self, step: Step) -> bool:
@@ -267,6 +291,10 @@ class Steps:
             self._host.fail_in = int(step.amount)
         else:
             self._host.lost_knocks += 1
+        return True
+
+    def _fault_upon(self, step: Step) -> bool:
+        self._host.upon[f"{step.vendor} {step.name}, answered"] = step.kind
         return True
 
     def _hide(self, step: Step) -> bool:

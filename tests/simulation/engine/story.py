@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from tests.simulation.engine.plan import Plan
 from tests.simulation.engine.play import Verdict, play
+from tests.simulation.engine.script import Plan
 from tests.simulation.engine.traits import Traits, plain
 
 MOST_PLAYS = 600

@@ -154,7 +154,8 @@ class MemoryVendor:
         With a candidate comes the application for `job_id`, if this vendor makes it along.
         """
         values = {name: fields[name] for name in OWN_FIELDS[entity] if fields.get(name) not in (None, "", [])}
-        values = {name: value for name, value in values.items() if self.traits.of(name).writable}
+        # By the address what was made is found again: one that can't be changed later is taken at birth all the same.
+        values = {name: value for name, value in values.items() if name == "email" or self.traits.of(name).writable}
         for name, value in values.items():
             if name not in SETS and self.traits.of(name).refused(number_of(name, value)):
                 raise Refused(name)
@@ -164,6 +165,10 @@ class MemoryVendor:
             return record, None
         along = {"candidate_id": record.external_id, "job_id": str(fields["job_id"])}
         return record, self.add(self._whose(self, APPLICATION, {}, along), {}, APPLICATION, along)
+
+    def ever_had(self, person: int) -> bool:
+        """Whether a record of *person* is here, or was."""
+        return any(each.person == person for each in self.records.values())
 
     def applications_of(self, external_id: str) -> list[VendorRecord]:
         """Return the living applications of a candidate."""

@@ -16,7 +16,7 @@ from shared.model import EntityType
 from tests.simulation.engine.adapter import MemoryAdapter, capabilities_of
 from tests.simulation.engine.gates import Gates
 from tests.simulation.engine.oracle import PORTAL, Edit, Oracle, Violation
-from tests.simulation.engine.plan import Plan
+from tests.simulation.engine.script import Plan
 from tests.simulation.engine.traits import Traits
 from tests.simulation.engine.values import (
     FIRST_APPLICATION,

@@ -207,7 +207,7 @@ MUTANTS = (
     Mutant("clearing in the portal does not travel", "22", f"{_SYNC}.edits:_same", _no_clearing, 5),
     Mutant("everybody is new", "19", f"{_SYNC}.identity:match_page", _all_new, 1),
     Mutant("identities are not locked", "19", "shared.store.records:Records.lock_identities", _says_later(None), 49),
-    Mutant("the whole answer is agreed", "20", f"{_SYNC}.pushing:settle", _whole_answer, 5),
+    Mutant("the whole answer is agreed", "20", f"{_SYNC}.pushing:settle", _whole_answer, 31),
     Mutant("values count for nothing in a digest", "3", f"{_SYNC}.observations:_observation", _no_value_digest, 17),
     Mutant("a held value is taken all the same", "31", f"{_MERGE}.scalars:_hold", _takes_held, 5),
     Mutant("a deleted record stays linked", "6", f"{_SYNC}.gone:Gone.settle", _says_later(Done("gone")), 5),
@@ -225,7 +225,7 @@ MUTANTS = (
     Mutant("an edit asks for no job", "18", f"{_SYNC}.edits:Edits.requests_for_links", _says_later([]), 1),
     Mutant("changes are not logged", "11", f"{_SYNC}.applying:row_of", _says(None), 1),
     Mutant("what a vendor makes of values is not known", "26", f"{_MERGE}.draft:expected_print", _no_expectation, 27),
-    Mutant("removals are not sent", "-", f"{_MERGE}.sets:_may", _says((True, False)), 31),
+    Mutant("removals are not sent", "-", f"{_MERGE}.sets:_may", _says((True, False)), 59),
     Mutant("additions are not sent", "-", f"{_MERGE}.sets:_may", _says((False, True)), 1),
     Mutant("each call sends everything", "-", f"{_SYNC}.pushing:_fields_of", _sends_everything, 19),
     Mutant(
@@ -236,10 +236,38 @@ MUTANTS = (
         61,
     ),
     Mutant("links stay where they were", "19", "shared.store.record_merges:RecordMerges.move", _says_later(None), 15),
-    Mutant("a merge brings nobody in step", "-", f"{_SYNC}.candidate_merges:reconciles", _says_later([]), 61),
+    Mutant("a merge brings nobody in step", "-", f"{_SYNC}.candidate_merges:reconciles", _says_later([]), 115),
     Mutant("a create counts as carrying everything", "28", f"{_SYNC}.birth:_unit_base", _carried_whole, 1),
     Mutant(
         "an application waits for whoever has left", "-", f"{_SYNC}.creating:Creator._hindrance", _says_later(None), 75
+    ),
+    Mutant(
+        "what the search before a create finds is ignored",
+        "19",
+        f"{_SYNC}.creating:Creator._unlinked",
+        _says_later([]),
+        9,
+    ),
+    Mutant(
+        "a search that lags is believed at once",
+        "19",
+        "shared.store.create_intents:CreateIntents.open",
+        _never_sent,
+        103,
+    ),
+    Mutant(
+        "a create is sent without a word",
+        "19",
+        "shared.store.create_intents:CreateIntents.mark_sent",
+        _says_later(None),
+        133,
+    ),
+    Mutant(
+        "applications move while they are being created",
+        "19",
+        f"{_SYNC}.candidate_merges:CandidateMerges.is_being_created",
+        _says_later(False),
+        201,
     ),
     Mutant("schedules start nothing", "5", f"{_SYNC}.sweep:Sweep.start_due", _says_later(0), 75),
 )
