@@ -105,6 +105,11 @@ def telling_how_far(done_of_all: Callable[[], tuple[int, int]], things: str) -> 
         sys.exit(INTERRUPTED)
 
 
+def leave_interrupts_to_the_first() -> None:
+    """A terminal, and `make verify`, interrupt every process; the first ends the others, and says how far it came."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def say(text: str) -> None:
     """Print *text* at once."""
     print(text, flush=True)

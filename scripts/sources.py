@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 EVERYTHING = (".", ":!docs", ":!*.md")
 
+RULES = ("requirements.txt", "shared/errors.py", "shared/merge", "shared/model", "tests/simulation/rules")
 WORLDS = ("requirements.txt", "shared", "tests/simulation")
 
 MUTATION = ("pyproject.toml", "requirements.txt", "requirements-dev.txt", "scripts/mutation.py", "tests/fixtures")

@@ -63,6 +63,12 @@ PIECES = (
     Piece("unit and property on 3.13", ("scripts/test_on", "3.13", "tests/unit", "tests/property"), sources.EVERYTHING),
     Piece("parity of 100,000 records", (PYTHON, "-m", "tests.parity_proof"), sources.PARITY, limit_seconds=1800),
     Piece(
+        "100,000 worlds of the rules",
+        (PYTHON, "-m", "tests.simulation.rules", "--seeds", "1-100000", "--keep", ".local/rules.json"),
+        sources.RULES,
+        resumes=True,
+    ),
+    Piece(
         "20,000 worlds",
         (PYTHON, "-m", "tests.simulation", "--seeds", "1-20000", "--keep", ".local/simulation.json"),
         sources.WORLDS,

@@ -8,7 +8,6 @@ these very sources is remembered in a file, so that a run that was stopped goes 
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import time
 from collections import Counter
@@ -17,7 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 
 from scripts import sources
-from scripts.resuming import KeptSeeds, add_seeds, kept_seeds, say, telling_how_far
+from scripts.resuming import KeptSeeds, add_seeds, kept_seeds, leave_interrupts_to_the_first, say, telling_how_far
 from tests.simulation.engine.plan import plan_of
 from tests.simulation.engine.play import play
 from tests.simulation.engine.story import shrink, told
@@ -93,18 +92,13 @@ def _play_all(kept: KeptSeeds, jobs: int) -> Tally:
     known = set(kept.asked).difference(missing)
     tally = Tally(worlds=len(known), small=sum(seed % 2 for seed in known))
     pieces = [missing[start : start + AT_ONCE] for start in range(0, len(missing), AT_ONCE)]
-    with ProcessPoolExecutor(max_workers=jobs, initializer=_leave_interrupts_to_the_first) as pool:
+    with ProcessPoolExecutor(max_workers=jobs, initializer=leave_interrupts_to_the_first) as pool:
         for piece, found in zip(pieces, pool.map(play_seeds, pieces), strict=True):
             tally.add(found)
             kept.add(seed for seed in piece if seed not in found.failed)
             for seed, failure in found.failed.items():
                 say(f"seed {seed}: {failure}")
     return tally
-
-
-def _leave_interrupts_to_the_first() -> None:
-    """A terminal, and `make verify`, interrupt every process; the first ends the others, and says how far it came."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

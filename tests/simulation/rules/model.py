@@ -790,7 +790,6 @@ class World:
                 self.require(text is None or key_of(text) in self.said, f"nobody ever said {text}")
 
 
-def seeds_of(first: int, count: int, settings: Sequence[Setting] = SETTINGS) -> Iterator[tuple[Setting, int]]:
-    """Each seed with its setting, in turn."""
-    for seed in range(first, first + count):
-        yield settings[seed % len(settings)], seed
+def setting_of(seed: int) -> Setting:
+    """The setting of a seed: all of them in turn."""
+    return SETTINGS[seed % len(SETTINGS)]
