@@ -21,7 +21,14 @@ EVERYTHING = (".", ":!docs", ":!*.md")
 RULES = ("requirements.txt", "shared/errors.py", "shared/merge", "shared/model", "tests/simulation/rules")
 WORLDS = ("requirements.txt", "shared", "tests/simulation")
 
-MUTATION = ("pyproject.toml", "requirements.txt", "requirements-dev.txt", "scripts/mutation.py", "tests/fixtures")
+MUTATION = (
+    "pyproject.toml",
+    "requirements.txt",
+    "requirements-dev.txt",
+    "scripts/mutation.py",
+    "scripts/survivors.py",
+    "tests/fixtures",
+)
 MERGE_MUTANTS = (
     *MUTATION,
     "docs/merge.md",

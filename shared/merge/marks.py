@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import cast
+from typing import Any
 
 from shared.merge.fingerprints import alike, is_set, norm_of, print_of
 from shared.merge.state import NEVER, Ours, Rules, State, StoredBase, UnitBase
@@ -40,7 +40,7 @@ def under(base: StoredBase, ours: Ours, rules: Rules) -> StoredBase:
     A unit whose map has changed since meets once again as at a first link. Only where *ours* still is what was agreed
     on does the vendor's value count as a changed one: it is what that side says now, and nobody here has said another.
     """
-    known = cast("Marks", base.extra.get(KEY) or {})
+    known: Any = base.extra.get(KEY) or {}
     if known == rules.marks:
         return base
     kept = {}

@@ -284,7 +284,9 @@ def name_and_employer(values: Mapping[str, JsonValue]) -> tuple[str, str, str] |
     """Return last name, first name and employer, folded; None unless all are known."""
     employer = values.get("current_company")
     at = form_of(NormalForm.WORD)(employer) if isinstance(employer, str) else ""
-    first, last = _name(values) if at else ("", "")
+    if not at:
+        return None
+    first, last = _name(values)
     return (last, first, at) if last and first else None
 
 

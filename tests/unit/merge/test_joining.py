@@ -198,3 +198,5 @@ def test_a_list_that_one_of_the_two_held_keeps_its_stamp() -> None:
     less, more = record({"tags": ["a"]}, 1), record({"tags": ["b", "a"]}, 2, "vendor", 1)
     assert joined(less, more).stamps["tags"] == joined(more, less).stamps["tags"] == more.stamps["tags"]
     assert joined(less, record({"tags": ["c"]}, 2)).stamps["tags"] == NOW
+    # Nobody knows since when; from now on it is the decision's.
+    assert joined(less, replace(more, stamps={})).stamps["tags"] == NOW

@@ -60,6 +60,7 @@ def test_the_longest_addresses() -> None:
 def test_only_a_well_formed_primary_address_identifies() -> None:
     assert identity_keys({"email": " Ann@Example.ORG"}) == [("email", "ann@example.org")]
     assert identity_keys({"email": "unknown"}) == identity_keys({"email": None}) == identity_keys({}) == []
+    assert identity_keys({"email": ["ann@example.org"]}) == identity_keys({"email": 7}) == []
 
 
 def person(
@@ -285,6 +286,19 @@ def test_a_name_alone_suggests_nobody() -> None:
     assert suggested({**WORKING, "email": "a@x.org", "phone": PHONE}, [at_work()]) == New()
     assert suggested(WORKING, [at_work(str(number)) for number in range(6)]) == New()
     assert suggested(WORKING, [at_work(str(number)) for number in range(5)]) == NewButPossibleDuplicate(tuple("01234"))
+
+
+@pytest.mark.parametrize("part", ["first_name", "last_name", "current_company"])
+def test_what_neither_side_says_of_a_name_or_an_employer_makes_nobody_alike(part: str) -> None:
+    ours = {"first_name": "ann", "last_name": "LEE", "current_company": "ACME Ltd", part: None}
+    person = Person("p1", ours["first_name"], ours["last_name"], current_company=ours["current_company"])
+    assert suggested({**WORKING, part: None}, [person]) == New()
+
+
+def test_a_page_suggests_the_namesakes_of_each_record() -> None:
+    stranger: dict[str, JsonValue] = {**WORKING, "first_name": "Bob"}
+    page = [Arrival("1", WORKING, namesakes=[at_work()]), Arrival("2", stranger, namesakes=[at_work()])]
+    assert match_page(page) == {"1": NewButPossibleDuplicate(("p1",)), "2": New()}
 
 
 def test_a_page_holds_few_locks_on_numbers() -> None:

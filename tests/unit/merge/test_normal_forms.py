@@ -103,6 +103,12 @@ def test_two_values_are_two(name: NormalForm, one: JsonValue, other: JsonValue) 
     assert form(name, one) != form(name, other)
 
 
+def test_a_choice_of_several_has_no_order_and_no_empty_part() -> None:
+    assert form(NormalForm.VALUE, ["b ", 1, "a", " "]) == form(NormalForm.VALUE, [1, "a", "b"]) == '["1","a","b"]'
+    assert form(NormalForm.VALUE, ["a", {"b": 2, "a": 1}]) == '["a","{\\"a\\":1,\\"b\\":2}"]'
+    assert form(NormalForm.VALUE, [" ", ""]) is None
+
+
 def test_a_canadian_number_and_one_with_a_trunk_digit_go_the_long_way_round() -> None:
     # Only a full North American number is its own E.164 form; others are read properly.
     assert form(NormalForm.PHONE, "+4402079460018") == "+442079460018"

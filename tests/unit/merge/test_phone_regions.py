@@ -76,9 +76,12 @@ def test_when_a_company_names_its_country_nothing_has_changed(before: dict[Norma
         )
 
 
-def test_a_removal_is_known_across_a_change_of_country() -> None:
+@pytest.mark.parametrize(("before", "after"), [(FRENCH, GERMAN), (GERMAN, FRENCH)])
+def test_a_removal_is_known_across_a_change_of_country(
+    before: dict[NormalForm, int], after: dict[NormalForm, int]
+) -> None:
     kept, gone = numbers(NATIONAL), numbers(NATIONAL, "030 23125001")
-    base, how = agreed({PHONES: gone}, forms=FRENCH), rules(forms=GERMAN)
+    base, how = agreed({PHONES: gone}, forms=before), rules(forms=after)
     outcome = merge(base, ours({PHONES: kept}), theirs({PHONES: gone}), how)
     assert (outcome.take, outcome.push) == ({}, {PHONES: kept})
-    assert outcome.base[PHONES].norm == GERMAN[NormalForm.PHONE]
+    assert outcome.base[PHONES].norm == after[NormalForm.PHONE]

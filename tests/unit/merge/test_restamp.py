@@ -138,6 +138,13 @@ def test_a_namesake_that_was_removed_stays_removed() -> None:
     assert (outcome.is_quiet, outcome.decisions) == (True, ())
 
 
+def test_one_of_two_namesakes_that_both_sides_kept_is_no_newcomer() -> None:
+    posts: list[JsonObject] = [{"employer": "Acme", "title": title} for title in ("Baker", "Chef")]
+    base, mine = agreed({WORK: posts}), ours({WORK: posts[:1]}, -30)
+    outcome = merge(base, mine, theirs({WORK: []}), NEW_KEY)
+    assert (outcome.take, outcome.push) == ({WORK: []}, {})
+
+
 def test_counts_and_aliases_begin_anew() -> None:
     base = {TITLE: replace(agreed({TITLE: "Baker"})[TITLE], bounces=2, bounce=NEVER, aliases={NEVER: EMPTY})}
     unit = merge(base, ours({TITLE: "Baker"}, rank=2), theirs({TITLE: "Baker"}), NEW_KEY).base[TITLE]

@@ -174,6 +174,8 @@ def test_an_answer_to_a_part_of_a_name_settles_that_part() -> None:
     cleared = settle(known, outcome.intents, outcome.push, theirs({**NOBODY, "last_name": "Lee"}, 70), rules())["name"]
     assert (cleared.theirs, cleared.state) == ("", State.DIVERGED)
     assert lee not in cleared.theirs
+    gone = settle(known, outcome.intents, outcome.push, theirs(NOBODY, 70), rules())["name"]
+    assert (gone.theirs, gone.state) == ("", State.DIVERGED)
 
 
 def test_an_answer_that_hides_a_part_ignores_no_more_than_it_shows() -> None:

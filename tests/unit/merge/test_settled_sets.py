@@ -11,7 +11,7 @@ from shared.merge.draft import Draft
 from shared.merge.elements import elements_of, listed
 from shared.merge.merge import merge
 from shared.merge.sets import elements_now_and_then
-from shared.merge.settle import settle, with_intents
+from shared.merge.settle import open_intents, settle, with_intents
 from shared.merge.state import (
     EMPTY,
     NEVER,
@@ -125,6 +125,25 @@ def test_whoever_has_namesakes_sets_them_apart() -> None:
     ]:
         settled = settle({WORK: base}, {WORK: intent}, values, theirs(values, 70), rules())[WORK]
         assert settled == UnitBase(one, one, at(70))
+
+
+def test_an_entry_that_a_look_does_not_find_is_sent_once_more_and_no_more() -> None:
+    known, outcome = sent(TAGS, agreed({TAGS: ["a"]}), ["b"], ["a"], rules())
+    before, after = theirs({TAGS: ["a"]}, 70), theirs({TAGS: ["b"]}, 70)
+    found = settle(known, outcome.intents, outcome.push, after, rules(), is_look=True)
+    assert open_intents(found) == frozenset()
+    looked = settle(known, outcome.intents, outcome.push, before, rules(), is_look=True)
+    assert open_intents(looked) == {TAGS}
+    again = settle(looked, outcome.intents, outcome.push, before, rules(), is_look=True, tried=looked)
+    assert open_intents(again) == frozenset()
+
+
+def test_a_look_that_sets_namesakes_apart_ends_what_was_sent_before_there_were_any() -> None:
+    plain, both = elements(WORK, NAMESAKES[:1]), crowded(NAMESAKES)
+    base = StoredBase({WORK: UnitBase(both, both, at(0), intent=plain)})
+    seen = theirs({WORK: NAMESAKES[:1]}, 70)
+    settled = settle(base, {WORK: plain}, {WORK: NAMESAKES[:1]}, seen, rules(), is_look=True)
+    assert open_intents(settled) == frozenset()
 
 
 def test_of_namesakes_that_were_added_the_one_that_is_shown_was_taken() -> None:
