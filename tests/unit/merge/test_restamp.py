@@ -139,7 +139,7 @@ def test_a_namesake_that_was_removed_stays_removed() -> None:
 
 
 def test_one_of_two_namesakes_that_both_sides_kept_is_no_newcomer() -> None:
-    posts: list[JsonObject] = [{"employer": "Acme", "title": title} for title in ("Baker", "Chef")]
+    posts: list[JsonValue] = [{"employer": "Acme", "title": title} for title in ("Baker", "Chef")]
     base, mine = agreed({WORK: posts}), ours({WORK: posts[:1]}, -30)
     outcome = merge(base, mine, theirs({WORK: []}), NEW_KEY)
     assert (outcome.take, outcome.push) == ({WORK: []}, {})
