@@ -46,7 +46,7 @@ TARGETS = {
         ("shared/merge/*",),
         ("tests/unit/merge", "tests/property/merge/test_first_meetings.py"),
         sources.MERGE_MUTANTS,
-        share=0.98,
+        share=0.80,
         spare=("shared/merge/state.py", "shared/merge/rows.py"),
         is_explained=True,
     ),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ast
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from scripts.mutation import EXPLAINED
 from scripts.sources import ROOT
-from scripts.survivors import Survivor, explained, survivors
+from scripts.survivors import UNNOTICED, Survivor, explained, survivors
 
 MUTATED = """
 def x_first__mutmut_orig(items):
@@ -61,6 +63,22 @@ def test_a_survivor_is_told_by_its_function_and_the_lines_it_has_instead(
     (folder / "lists.py").write_text(MUTATED, encoding="utf-8")
     (folder / "lists.py.meta").write_text(json.dumps({"exit_code_by_key": {**killed, name: code}}), encoding="utf-8")
     assert survivors(tmp_path) == [Survivor(name, text)]
+
+
+def test_a_session_that_finds_no_tests_kills_nobody() -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--noconftest",
+        "-q",
+        "-p",
+        "tests.fixtures.mutants",
+        f"{__file__}::gone",
+    ]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=120)  # noqa: S603 - ours
+    assert ended.returncode in UNNOTICED
+    assert b"could not be run" in ended.stderr
 
 
 def test_a_page_explains_what_its_code_blocks_hold(tmp_path: Path) -> None:
