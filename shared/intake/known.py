@@ -11,7 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 from shared.errors import Unavailable
@@ -127,8 +127,12 @@ class Directory:
             raise Unavailable("the database does not answer at once") from error
 
 
-def entity_of(known: Known, copies: Sealer) -> dict[str, object]:
-    """Return *known* as the properties of its Table row, secrets sealed (keys of `Purpose.WEBHOOK_SECRETS`)."""
+def entity_of(known: Known, copies: Sealer, asked_at: datetime) -> dict[str, object]:
+    """
+    Return *known* as the properties of its Table row, secrets sealed (keys of `Purpose.WEBHOOK_SECRETS`).
+
+    *asked_at*: when the database said so, by its own clock.
+    """
     sealed = known.secrets and copies.seal(known.secrets.to_json(), integration_id=known.integration_id)
     return {
         "company_id": str(known.company_id),
@@ -137,7 +141,7 @@ def entity_of(known: Known, copies: Sealer) -> dict[str, object]:
         "version": known.version,
         "announced": known.announced,
         "secrets": sealed or "",
-        "published_at": datetime.now(UTC).isoformat(),
+        "published_at": asked_at.isoformat(),
     }
 
 

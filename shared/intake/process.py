@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from enum import StrEnum
 from uuid import UUID, uuid5
 
@@ -36,6 +37,8 @@ from shared.store.record_merges import merge_key
 from shared.store.webhook_events import EventRow, Receiver, WebhookEvents
 from shared.sync.priorities import RECONCILE, WEBHOOK_SIGNAL
 
+CLOCKS_DIFFER_BY = timedelta(minutes=15)
+"""How wrong the clock of a process may be that took an event which the worker verifies later."""
 MOST_COMPANIES = 10_000
 MOST_KNOCKS = 5
 """For jobs of one integration and batch: so many run at a time by default, and each knock works on job after job."""
@@ -206,7 +209,7 @@ class Processor:
         """Open, verify and read an event; add to *settling* what follows from it."""
         try:
             event = events.unpack(notice, self._sealer)
-            if not event.is_verified and not covers(known_of(receiver, company_id, self._credentials), event):
+            if not event.is_verified and not self._covers(receiver, company_id, event):
                 settling.outcomes.append(Outcome.FORGED)
                 return
             changes = adapters.get(receiver.platform).read_webhook(event.headers, event.body)
@@ -221,6 +224,15 @@ class Processor:
         settling.changes += changes
         settling.rows.append(_row(event, changes, "processed"))
         settling.outcomes.append(Outcome.ENQUEUED if changes else Outcome.NOTHING_NAMED)
+
+    def _covers(self, receiver: Receiver, company_id: UUID, event: Event) -> bool:
+        """
+        Whether a secret that was in force when *event* came signed it.
+
+        The moment was told by the clock of the process that took it, which may be wrong by `CLOCKS_DIFFER_BY`.
+        """
+        came_at = event.received_at - CLOCKS_DIFFER_BY
+        return covers(known_of(receiver, company_id, self._credentials, came_at), event)
 
     async def _keep(self, tx: Transaction, receiver: Receiver, settling: _Settling) -> None:
         """Keep the events that have to wait; beyond the bounds mark the integration for a full comparison instead."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Self
 
@@ -22,15 +22,20 @@ class WebhookSecrets:
     current: str
     previous: str | None = None
     previous_until: datetime | None = None
-    """Until when *previous* verifies; None: as long as it stands here."""
+    """Until when *previous* verifies, by the database's clock; None: as long as it stands here."""
     next: str | None = None
     """Made, perhaps given to the vendor already, not in force yet: verifies as well."""
 
-    def valid_at(self, moment: datetime) -> tuple[str, ...]:
-        """Return the secrets that an event received at *moment* may be signed with."""
-        has_previous = self.previous is not None and (self.previous_until is None or moment < self.previous_until)
-        found = (self.current, self.next, self.previous if has_previous else None)
-        return tuple(secret for secret in found if secret)
+    @property
+    def in_force(self) -> tuple[str, ...]:
+        """The secrets that an event may be signed with: all that stand here."""
+        return tuple(secret for secret in (self.current, self.next, self.previous) if secret)
+
+    def as_of(self, moment: datetime) -> Self:
+        """Return what is left of them at *moment*, which is the database's: *previous* goes at its end."""
+        if self.previous_until is None or moment < self.previous_until:
+            return self
+        return replace(self, previous=None, previous_until=None)
 
     def to_json(self) -> str:
         """Return the JSON text that is sealed."""

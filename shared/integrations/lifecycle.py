@@ -38,6 +38,7 @@ from shared.store.integrations import FIRST, TOMBSTONE_DAYS, Integration, NewInt
 from shared.store.ledger import JobRequest, Knock
 from shared.store.logs import LogRow
 from shared.store.schedules import Cadence
+from shared.store.webhook_events import WebhookEvents
 from shared.sync.priorities import PUBLISH, SECRETS
 from shared.sync.standing import go_on, lift
 
@@ -145,20 +146,21 @@ class Integrations:
         """
         async with self._parts.database.company(company_id) as tx:
             before = await self._parts.integrations.get(tx, integration_id)
+            now = await WebhookEvents().clock(tx)
         change = plan_change(
             before,
             request,
             sealer=self._parts.sealer,
             settings=self._parts.settings,
             expected_version=expected_version,
-            now=self._now(),
+            now=now,
         )
         if change.connection is not None:
             report = await try_new(self._parts.connector, before.platform, change.connection)
             require_ok(report)
             change = change.confirmed(report)
         if change.webhook_secret is not None:
-            await self._announce(before)
+            await self._announce(before, now)
         async with self._parts.database.company(company_id) as tx:
             after, knocks = await self._apply(tx, before, change)
             view = await self._view(tx, after)
@@ -169,10 +171,10 @@ class Integrations:
         )
         return Changed(view, change.webhook_secret)
 
-    async def _announce(self, before: Integration) -> None:
+    async def _announce(self, before: Integration, now: datetime) -> None:
         """Let the intake keep what it can't verify from now on. If it can't be told, it can't read its table either."""
         try:
-            await self._parts.announce(before.id, before.webhook_secrets_version + 1)
+            await self._parts.announce(before.id, before.webhook_secrets_version + 1, now)
         except Unavailable as error:
             log.warning("rotation_not_announced", integration_id=before.id, code=error.code)
 

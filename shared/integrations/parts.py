@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol, Self
 from uuid import UUID
 
@@ -69,8 +70,8 @@ class Parts:
     knocker: Knocker
     connector: Connector
     syncs: Syncs
-    announce: Callable[[UUID, int], Awaitable[None]]
-    """Tells the webhook intake that newer secrets are coming. May raise Unavailable."""
+    announce: Callable[[UUID, int, datetime], Awaitable[None]]
+    """Tells the webhook intake that newer secrets are coming, and when it is. May raise Unavailable."""
 
     @classmethod
     def of(cls, services: Any) -> Self:
@@ -91,5 +92,7 @@ class Parts:
             knocker=services.knocker,
             connector=services.adapters,
             syncs=services.syncs,
-            announce=lambda integration_id, version: announce_rotation(services.intake.tables, integration_id, version),
+            announce=lambda integration_id, version, at: announce_rotation(
+                services.intake.tables, integration_id, version, at
+            ),
         )

@@ -25,6 +25,8 @@ class Receiver:
     secrets_sealed: str | None
     secrets_version: int
     wants_full_comparison: bool
+    asked_at: datetime
+    """When this was so, by the database's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class KeptEvent:
 _RECEIVER: LiteralString = """
 SELECT id, platform, NOT sync_enabled AS is_paused, deleted_at IS NOT NULL AS is_deleted,
     sync_roles, sync_candidates, sync_applications, webhook_secret_sealed, webhook_secrets_version,
-    full_compare_wanted_at IS NOT NULL AS wants_full_comparison
+    full_compare_wanted_at IS NOT NULL AS wants_full_comparison, clock_timestamp() AS asked_at
 FROM integrations WHERE (%(integration)s::uuid IS NULL OR id = %(integration)s)
     AND (deleted_at IS NULL OR deleted_at > clock_timestamp() - interval '30 days')
 """
@@ -124,6 +126,8 @@ DELETE FROM webhook_events WHERE received_at < clock_timestamp() - %(days)s * in
 
 _COMPANY: LiteralString = "SELECT company FROM company_of_integration(%(integration)s)"
 
+_CLOCK: LiteralString = "SELECT clock_timestamp() AS now"
+
 _ALL: LiteralString = "SELECT integration, company FROM all_integrations()"
 
 
@@ -134,6 +138,11 @@ class WebhookEvents:
         """Return the company of an integration, deleted ones too; None for an id that never existed (dispatch)."""
         row = await tx.row(_COMPANY, integration=integration_id)
         return row["company"] if row else None
+
+    async def clock(self, tx: Transaction) -> datetime:
+        """Return the time by the database's clock, which all workers share."""
+        now: datetime = (await tx.one(_CLOCK))["now"]
+        return now
 
     async def all_integrations(self, tx: Transaction) -> dict[UUID, set[UUID]]:
         """Return the integrations of each company, those deleted within 30 days too (dispatch)."""
@@ -155,6 +164,7 @@ class WebhookEvents:
                 secrets_sealed=row["webhook_secret_sealed"],
                 secrets_version=row["webhook_secrets_version"],
                 wants_full_comparison=row["wants_full_comparison"],
+                asked_at=row["asked_at"],
             )
             for row in rows
         }

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta, tzinfo
 from uuid import UUID
 
 import pytest
 
+from shared.intake import accept, known
+from shared.intake import publish as publishing
 from shared.intake.accept import MAX_BODY_BYTES, Verdict
 from shared.intake.events import EventKnock, read_batch, read_knock
 from shared.intake.known import ROW, TABLE
-from shared.intake.publish import announce_rotation, publish, publish_all
+from shared.intake.process import CLOCKS_DIFFER_BY
+from shared.intake.publish import ANNOUNCED_LASTS, announce_rotation, publish, publish_all
 from shared.intake.quota import UnverifiedQuota
 from shared.intake.secrets import WebhookSecrets
 from shared.intake.wiring import Intake
@@ -98,6 +101,74 @@ async def test_the_previous_secret_verifies_until_its_end(world: World) -> None:
     assert await world.send(await world.published(ended), BODY) is Verdict.FORGED
 
 
+@pytest.mark.parametrize("minutes_off", [-10, 10])
+async def test_a_worker_whose_clock_is_wrong_ends_the_previous_secret_when_the_database_does(
+    world: World, monkeypatch: pytest.MonkeyPatch, without_database: Callable[[World], Intake], minutes_off: int
+) -> None:
+    running = world.integration(WebhookSecrets("new", previous=SECRET, previous_until=now() + timedelta(minutes=5)))
+    ended = world.integration(WebhookSecrets("new", previous=SECRET, previous_until=now() - timedelta(seconds=1)))
+    go_wrong(monkeypatch, timedelta(minutes=minutes_off))
+
+    for integration_id in (running, ended):
+        await publish(world.intake.publishing, world.company_id, integration_id)
+
+    for intake in (world.intake, without_database(world)):
+        assert await world.send(running, BODY, intake=intake) is Verdict.ACCEPTED
+        assert await world.send(ended, BODY, intake=intake) is Verdict.FORGED
+
+
+@pytest.mark.parametrize("minutes_off", [-10, 10])
+async def test_what_a_worker_whose_clock_is_wrong_kept_unverified_is_processed(
+    world: World, monkeypatch: pytest.MonkeyPatch, minutes_off: int
+) -> None:
+    until = now() + timedelta(minutes=5)
+    integration_id = world.integration(WebhookSecrets("new", previous=SECRET, previous_until=until))
+    go_wrong(monkeypatch, timedelta(minutes=minutes_off))
+    assert await world.send(integration_id, BODY) is Verdict.UNVERIFIED, "nothing is published yet"
+
+    assert await world.work() == 1
+
+    assert world.jobs(integration_id) == {"candidate ext:4711": 1}
+
+
+async def test_an_event_that_came_long_after_the_previous_secret_ended_is_dropped_by_the_worker(world: World) -> None:
+    until = now() - CLOCKS_DIFFER_BY - timedelta(seconds=1)
+    integration_id = world.integration(WebhookSecrets("new", previous=SECRET, previous_until=until))
+    assert await world.send(integration_id, BODY) is Verdict.UNVERIFIED
+
+    assert await world.work() == 1
+
+    assert world.jobs(integration_id) == {}
+
+
+@pytest.mark.parametrize("minutes_off", [-11, 11])
+async def test_a_worker_whose_clock_is_wrong_keeps_an_announcement_for_ten_minutes(
+    world: World, monkeypatch: pytest.MonkeyPatch, minutes_off: int
+) -> None:
+    integration_id = await world.published()
+    go_wrong(monkeypatch, timedelta(minutes=minutes_off))
+
+    await announce_rotation(world.intake.tables, integration_id, 2, now())
+    await publish_all(world.intake.publishing)
+    assert (await row_of(world, integration_id))["announced"] == 2
+
+    await announce_rotation(world.intake.tables, integration_id, 2, now() - ANNOUNCED_LASTS)
+    await publish_all(world.intake.publishing)
+    assert (await row_of(world, integration_id))["announced"] == 0, "it was never saved"
+
+
+def go_wrong(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
+    """Let the clock of this process be wrong *by* so much, in whatever of the intake reads it."""
+
+    class Wrong(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Wrong:
+            return cls.fromtimestamp((datetime.now(tz) + by).timestamp(), tz)
+
+    for module in (accept, known, publishing):
+        monkeypatch.setattr(module, "datetime", Wrong)
+
+
 async def test_a_secret_that_is_not_in_force_yet_verifies(world: World) -> None:
     integration_id = await world.published(WebhookSecrets("current", next=SECRET))
 
@@ -128,7 +199,7 @@ async def test_during_an_announced_rotation_nothing_is_refused_that_nobody_can_c
     world: World, without_database: Callable[[World], Intake]
 ) -> None:
     integration_id = await world.published()
-    await announce_rotation(world.intake.tables, integration_id, 2)
+    await announce_rotation(world.intake.tables, integration_id, 2, now())
     intake = without_database(world)
 
     assert await world.send(integration_id, BODY, secret="coming", intake=intake) is Verdict.UNVERIFIED
@@ -151,7 +222,7 @@ async def test_a_forgery_kept_unverified_is_dropped_by_the_worker(world: World) 
 
 async def test_a_published_row_ends_the_announcement(world: World, without_database: Callable[[World], Intake]) -> None:
     integration_id = await world.published()
-    await announce_rotation(world.intake.tables, integration_id, 2)
+    await announce_rotation(world.intake.tables, integration_id, 2, now())
     await publish(world.intake.publishing, world.company_id, integration_id)
     assert (await row_of(world, integration_id))["announced"] == 2, "an older version does not end it"
 

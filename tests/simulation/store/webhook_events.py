@@ -26,10 +26,16 @@ async def receiver(session: Session, *, integration: UUID | None) -> Result:
             "is_paused": not row["sync_enabled"],
             "is_deleted": row["deleted_at"] is not None,
             "wants_full_comparison": row["full_compare_wanted_at"] is not None,
+            "asked_at": session.clock(),
         }
         for row in rows
         if row["deleted_at"] is None or row["deleted_at"] > since
     ]
+
+
+@imitates(production, "_CLOCK")
+async def clock(session: Session) -> Result:
+    return [{"now": session.clock()}]
 
 
 @imitates(production, "_RECORD")

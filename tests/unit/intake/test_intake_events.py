@@ -105,10 +105,10 @@ def test_secrets_survive_their_json_and_end_in_time() -> None:
     found = WebhookSecrets("c", previous="p", previous_until=NOW, next="n")
 
     assert WebhookSecrets.from_json(found.to_json()) == found
-    assert found.valid_at(NOW - timedelta(seconds=1)) == ("c", "n", "p")
-    assert found.valid_at(NOW) == ("c", "n")
-    assert WebhookSecrets("c", previous="p").valid_at(NOW) == ("c", "p")
-    assert WebhookSecrets("").valid_at(NOW) == (), "an empty secret signs nothing"
+    assert found.as_of(NOW - timedelta(seconds=1)).in_force == ("c", "n", "p")
+    assert found.as_of(NOW).in_force == ("c", "n")
+    assert WebhookSecrets("c", previous="p").as_of(NOW).in_force == ("c", "p")
+    assert WebhookSecrets("").as_of(NOW).in_force == (), "an empty secret signs nothing"
 
 
 def test_a_quota_is_full_by_number_or_by_size_and_new_each_minute() -> None:
