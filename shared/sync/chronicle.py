@@ -6,9 +6,11 @@ Reverse deltas, sealed under the person's own key: the newest state is the recor
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
+
+from pydantic import JsonValue
 
 from shared.merge.rows import Row
 from shared.model import UNITS, EntityType, JsonObject
@@ -61,6 +63,27 @@ class Chronicle:
         sealed = self.vault.seal_change(tx.company, key, HistorySide.OURS, record.version, past)
         row = HistoryRow(record.id, record.entity, record.version, units, sealed, source, run_id=run_id)
         await self.history.append(tx, [row])
+
+    async def after_decision(
+        self,
+        tx: Transaction,
+        record: StoredRecord,
+        unit: str,
+        decision: Mapping[str, JsonValue],
+        shown: Sequence[tuple[UUID, Mapping[str, JsonValue]]],
+    ) -> None:
+        """Keep what a person's *decision* on *unit* of *record* rejects of the values that integrations had *shown*."""
+        key = (await self.vault.keys(tx, [record.id]))[record.id]
+        rows = []
+        for integration_id, values in shown:
+            rejected = {name: values[name] for name in decision if name in values}
+            if all(decision[name] == value for name, value in rejected.items()):
+                continue
+            past = PastValues(rejected, {})
+            sealed = self.vault.seal_change(tx.company, key, HistorySide.LOST, record.version, past)
+            source, side = str(integration_id), HistorySide.LOST
+            rows.append(HistoryRow(record.id, record.entity, record.version, [unit], sealed, source, side=side))
+        await self.history.append(tx, rows)
 
     def _replaced_here(self, tx: Transaction, work: Work, merged: Merged, key: PersonKey) -> HistoryRow:
         before = merged.before

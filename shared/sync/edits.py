@@ -176,10 +176,15 @@ class Edits:
         unit: str,
         values: Mapping[str, JsonValue],
         stamp: Stamp,
-        shown: Sequence[Mapping[str, JsonValue]],
+        shown: Sequence[tuple[UUID, Mapping[str, JsonValue]]],
         actor: str,
     ) -> None:
-        """Write a person's decision on *unit* into the locked *record*, pinned against what vendors had *shown*."""
+        """
+        Write a person's decision on *unit* into the locked *record*, pinned against what vendors had *shown*.
+
+        *shown*: the integration and the values of each side. What the decision rejects of them is told from now on,
+        whether or when a write of ours replaces it.
+        """
         before = decode_stamps(record.stamps)
         await self._chronicle.after_edit(tx, record, values, [unit], source=PORTAL)
         write = RecordWrite(
@@ -193,7 +198,9 @@ class Edits:
         await self._store.records.update(tx, record.entity, [write])
         members = UNITS[record.entity][unit].members
         decision, ours = ({name: side.get(name) for name in members} for side in (write.data, record.data))
-        await self._pinner.decide(tx, record.entity, record.id, unit, decision, [ours, *shown], at=stamp.at, by=actor)
+        await self._chronicle.after_decision(tx, record, unit, decision, shown)
+        sides = [ours, *(values for _, values in shown)]
+        await self._pinner.decide(tx, record.entity, record.id, unit, decision, sides, at=stamp.at, by=actor)
 
     async def requests_for_links(self, tx: Transaction, record: StoredRecord, units: Sequence[str]) -> list[JobRequest]:
         """Return a job for each live link of *record* whose integration takes what the portal says."""

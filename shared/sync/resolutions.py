@@ -191,7 +191,7 @@ class Resolutions:
             now = (await self._store.links.ticket(tx)).at
             at = _after(now, ours.stamps, item.unit)
             outcome = decide(item.unit, decision, ours=ours, sides=sides, decided_at=at)
-            shown = [each.observation.values for each in fetched.values()]
+            shown = [(each.link.integration_id, each.observation.values) for each in fetched.values()]
             await self._edits.decide(tx, record, item.unit, outcome.values, outcome.stamp, shown, actor)
             await self._store.links.update(tx, _link_writes(links, fetched, outcome))
             await self._store.conflicts.end(tx, item.id, "resolved", by=actor, decision=_word(decision))

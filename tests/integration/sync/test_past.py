@@ -181,6 +181,29 @@ async def test_a_decision_tells_of_every_value_that_it_replaced(world: World) ->
     assert {(each["value"], each["source"]) for each in name["lost"]} == {("Here", "portal"), ("There", "greenhouse")}
 
 
+@pytest.mark.parametrize("choice", ["portal", "integration", "value"])
+async def test_a_decision_tells_what_it_rejected_before_anything_is_written_at_the_vendor(
+    world: World, choice: str
+) -> None:
+    await world.pull()
+    person = next(each for each in (await world.vendor_state())["candidates"] if each["preferred_name"] is None)
+    record = await world.record_of(CANDIDATE, person["id"])
+    await world.edit_here(CANDIDATE, record["id"], preferred_name="Here")
+    await world.edit_at_vendor("candidates", person["id"], {"preferred_name": "There"})
+    await world.drain()
+    (item,) = await world.rows("SELECT id FROM conflicts WHERE status = 'open' AND unit = 'preferred_name'")
+    named = {"integration_id": world.integration_id} if choice == "integration" else {}
+    value = {"value": "Neither"} if choice == "value" else {}
+    await world.services.resolutions.resolve(world.company_id, item["id"], choice=choice, actor="jo", **named, **value)
+
+    rejected = {"portal": {"There"}, "integration": {"Here"}, "value": {"Here", "There"}}[choice]
+    for moment in ("at once", "after the write"):
+        name = (await explained(world, record["id"]))["preferred_name"]
+        assert (name["rule"], name["actor"]) == ("decided", "jo")
+        assert {each["value"] for each in name["lost"]} == rejected, moment
+        await world.drain()
+
+
 async def test_every_field_names_its_true_writer_and_random_moments_are_told_as_they_were(
     database: Database, storage: StorageAccount
 ) -> None:
