@@ -111,8 +111,10 @@ async def revert_run(call: Call) -> Answer:
     wanted, run_id = call.body(RevertRequest), call.path_id()
     if wanted.preview:
         return Answer(await call.services.reverts.preview(call.company_id, run_id))
-    started = await call.services.reverts.start(call.company_id, run_id)
-    return Answer({"run_id": started, "reverts": run_id}, status=202, headers={"Location": f"/api/runs/{started}"})
+    reverts = call.services.reverts
+    started = await reverts.start(call.company_id, run_id)
+    shown = {"run_id": started, "reverts": run_id, "forgotten": await reverts.forgotten(call.company_id, run_id)}
+    return Answer(shown, status=202, headers={"Location": f"/api/runs/{started}"})
 
 
 @endpoint(bp, "list_dead_letters", "GET", "api/dead-letters")

@@ -34,6 +34,8 @@ from shared.sync.endings import Continue, Done, Ending
 from shared.sync.held_values import Vault
 from shared.sync.priorities import OTHER_EDIT, REVERT
 
+FORGOTTEN = "forgotten"
+"""Counts records that the run brought in and that the log, whose months leave it, no longer names: these stay."""
 BATCH = 50
 """Records that are taken back in one transaction."""
 LOOKING_S = 60.0
@@ -97,13 +99,15 @@ class Reverts:
         """
         Return what taking the run back would do: counts, and samples with diffs. Nothing is written.
 
-        `is_whole` is false where there was no time to look at everything.
+        `is_whole` is false where there was no time to look at everything. What nobody knows any more is counted as
+        `forgotten`.
         """
         until = time.monotonic() + LOOKING_S
         counts: Counter[str] = Counter()
         samples: list[dict[str, Any]] = []
         is_whole = True
         for run in await self._runs(company_id, run_id):
+            counts.update(await self._forgotten(company_id, run))
             async for plans in self._planned(company_id, run):
                 for plan in plans:
                     _count(counts, plan)
@@ -112,6 +116,11 @@ class Reverts:
                     is_whole = False
                     break
         return {"run_id": run_id, "is_whole": is_whole, "counts": dict(counts), "samples": samples}
+
+    async def forgotten(self, company_id: UUID, run_id: UUID) -> int:
+        """Return of how many records that the run brought in nobody knows any more which they are. Raises NotFound."""
+        runs = await self._runs(company_id, run_id)
+        return sum([(await self._forgotten(company_id, run)).get(FORGOTTEN, 0) for run in runs])
 
     async def start(self, company_id: UUID, run_id: UUID) -> UUID:
         """Start the run that takes *run_id* back; return its id. Raises NotFound, Conflict."""
@@ -156,7 +165,9 @@ class Reverts:
                 return await self._end(job, reverting, RunStatus.CANCELLED, counts, knocks)
             if time.monotonic() >= until:
                 return Continue(knocks=knocks, payload=_Position(is_created, ids[-1], counts).payload())
-        status = RunStatus.PARTIAL if any(counts[each] for each in Obstacle) else RunStatus.COMPLETE
+        counts.update(await self._forgotten(job.company_id, reverted))
+        left = any(counts[each] for each in (*Obstacle, FORGOTTEN))
+        status = RunStatus.PARTIAL if left else RunStatus.COMPLETE
         return await self._end(job, reverting, status, counts, knocks)
 
     async def _end(
@@ -176,6 +187,11 @@ class Reverts:
         if any(each.status is RunStatus.RUNNING for each in runs):
             raise Conflict("the run is not over yet", remedy="cancel it, or wait for its end")
         return runs
+
+    async def _forgotten(self, company_id: UUID, run: Run) -> dict[str, int]:
+        async with self._database.company(company_id) as tx:
+            records = await self._changes.forgotten(tx, run)
+        return {FORGOTTEN: records} if records else {}
 
     async def _run(self, tx: Transaction, run_id: UUID) -> Run:
         run = await self._store.runs.get(tx, run_id)

@@ -25,6 +25,15 @@ WHERE run_id = %(run)s AND integration_id = %(integration)s AND synced_at >= %(s
     AND direction = 'inbound' AND (%(after)s::uuid IS NULL OR entity_id > %(after)s)
 ORDER BY entity_id LIMIT %(limit)s
 """
+# A row where the log begins after the run did, whose months left it (`maintain_partitions`): what it lacks is gone.
+_FORGOTTEN: LiteralString = """
+SELECT greatest(%(created)s - count(DISTINCT entity_id), 0) AS records FROM sync_logs
+WHERE run_id = %(run)s AND integration_id = %(integration)s AND synced_at >= %(since)s AND action = 'created'
+    AND direction = 'inbound'
+HAVING %(since)s < (
+    SELECT min(to_date(right(c.relname, 7), 'YYYY_MM'))::timestamp AT TIME ZONE 'UTC'
+    FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid WHERE h.inhparent = 'sync_logs'::regclass)
+"""
 _SINCE: LiteralString = """
 SELECT record_id, version, at, units, sealed, source, job_id, run_id, side FROM record_history
 WHERE record_id = ANY(%(ids)s) AND at >= %(since)s AND side <> 'lost' ORDER BY record_id, version, at
@@ -74,6 +83,19 @@ class RunChanges:
             limit=window.limit,
         )
         return [row["entity_id"] for row in rows]
+
+    async def forgotten(self, tx: Transaction, run: Run) -> int:
+        """Return how many records *run* brought in of which the log no longer says which they were."""
+        if run.direction is not Direction.INBOUND or not run.counts.created:
+            return 0
+        row = await tx.row(
+            _FORGOTTEN,
+            run=run.id,
+            integration=run.integration_id,
+            since=run.started_at,
+            created=run.counts.created,
+        )
+        return 0 if row is None else int(row["records"])
 
     async def since(
         self, tx: Transaction, record_ids: Collection[UUID], moment: datetime

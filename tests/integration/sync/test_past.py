@@ -192,9 +192,14 @@ async def test_a_decision_tells_what_it_rejected_before_anything_is_written_at_t
     await world.edit_at_vendor("candidates", person["id"], {"preferred_name": "There"})
     await world.drain()
     (item,) = await world.rows("SELECT id FROM conflicts WHERE status = 'open' AND unit = 'preferred_name'")
-    named = {"integration_id": world.integration_id} if choice == "integration" else {}
-    value = {"value": "Neither"} if choice == "value" else {}
-    await world.services.resolutions.resolve(world.company_id, item["id"], choice=choice, actor="jo", **named, **value)
+    await world.services.resolutions.resolve(
+        world.company_id,
+        item["id"],
+        choice=choice,
+        integration_id=world.integration_id if choice == "integration" else None,
+        value="Neither" if choice == "value" else None,
+        actor="jo",
+    )
 
     rejected = {"portal": {"There"}, "integration": {"Here"}, "value": {"Here", "There"}}[choice]
     for moment in ("at once", "after the write"):

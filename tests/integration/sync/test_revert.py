@@ -105,6 +105,30 @@ async def test_what_a_pull_brought_in_is_archived_unless_it_is_used(world: World
     assert still == left
 
 
+async def test_a_run_older_than_the_log_says_how_much_of_it_nobody_knows_any_more(world: World) -> None:
+    run_id = await world.pull(CANDIDATE)
+    young = await world.services.reverts.preview(world.company_id, run_id)
+    brought_in = young["counts"]["archived"]
+    assert brought_in == (await world.run_of(run_id))["records_created"] > 0
+    assert "forgotten" not in young["counts"]
+    await world.execute("UPDATE runs SET started_at = started_at - interval '200 days' WHERE id = %(id)s", id=run_id)
+    unspoilt = await world.services.reverts.preview(world.company_id, run_id)
+    assert unspoilt["counts"] == young["counts"], "an old run of which the log still names every record"
+    await world.execute(
+        "DELETE FROM sync_logs WHERE run_id = %(id)s AND entity_id IN"
+        " (SELECT entity_id FROM sync_logs WHERE run_id = %(id)s AND action = 'created' ORDER BY entity_id LIMIT 3)",
+        id=run_id,
+    )
+
+    preview = await world.services.reverts.preview(world.company_id, run_id)
+    assert (preview["counts"]["archived"], preview["counts"]["forgotten"]) == (brought_in - 3, 3)
+    assert await world.services.reverts.forgotten(world.company_id, run_id) == 3
+
+    done = await revert(world, run_id)
+    taken_back = done["evidence"]["taken_back"]
+    assert (done["status"], taken_back["archived"], taken_back["forgotten"]) == ("partial", brought_in - 3, 3)
+
+
 async def test_what_an_outbound_run_wrote_at_the_vendor_goes_back(world: World) -> None:
     await world.pull()
     (person,) = await people(world, 1)
