@@ -25,6 +25,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -152,7 +153,7 @@ async def _integrations(environment: dict[str, str], postgres: PostgresServer) -
         ids = {kind: _integration(connection, parts.keys, company_id, kind) for kind in KINDS}
         for integration_id in ids.values():
             await publish(intake.publishing, company_id, integration_id)
-        await announce_rotation(intake.tables, ids["rotating"], 2)
+        await announce_rotation(intake.tables, ids["rotating"], 2, datetime.now(UTC))
         sealed = _sealed(parts.keys, ids["rotating"], WebhookSecrets("rotated", previous="rotating"))
         connection.execute(
             "UPDATE integrations SET webhook_secret_sealed = %s, webhook_secrets_version = 2 WHERE id = %s",
