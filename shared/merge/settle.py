@@ -36,6 +36,26 @@ def open_intents(base: Base) -> frozenset[str]:
     return frozenset(name for name, unit in base.items() if unit.intent is not None)
 
 
+def is_apart(base: UnitBase | None) -> bool:
+    """Tell whether both sides are known to differ: knowingly, or in elements of ours that theirs lacks."""
+    if base is None:
+        return False
+    if isinstance(base.ours, Mapping) and isinstance(base.theirs, Mapping):
+        return base.state is State.DIVERGED or not base.ours.keys() <= base.theirs.keys()
+    return base.state is State.DIVERGED
+
+
+def dropped(base: Base, sent: Mapping[str, Print]) -> list[str]:
+    """Return the units of *sent* whose call was answered, by *base* as it is then, and whose value is not there."""
+    return [name for name, print_ in sent.items() if base[name].intent is None and _is_dropped(base[name], print_)]
+
+
+def _is_dropped(base: UnitBase, sent: Print) -> bool:
+    if isinstance(sent, Mapping) and isinstance(base.ours, Mapping) and isinstance(base.theirs, Mapping):
+        return any(each in base.ours and each not in base.theirs for each in sent)
+    return base.state is State.DIVERGED
+
+
 def with_intents(base: Base, intents: Mapping[str, Print], expects: Mapping[str, Print] | None = None) -> StoredBase:
     """Return *base* with an outcome's *intents* and *expects*; commit it before the vendor is called."""
     known = StoredBase(base)

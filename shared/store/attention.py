@@ -70,6 +70,10 @@ _SETTLE: LiteralString = """
 UPDATE issues SET ended_at = clock_timestamp()
 WHERE integration_id = %(integration)s AND kind = %(kind)s AND subject = %(subject)s AND ended_at IS NULL
 """
+_SETTLE_ALL: LiteralString = """
+UPDATE issues SET ended_at = clock_timestamp()
+WHERE integration_id = %(integration)s AND kind = %(kind)s AND subject = ANY(%(subjects)s) AND ended_at IS NULL
+"""
 _SETTLE_AS_TOLD: LiteralString = """
 UPDATE issues SET ended_at = clock_timestamp()
 WHERE integration_id = %(integration)s AND kind = %(kind)s AND subject = %(subject)s AND ended_at IS NULL
@@ -175,6 +179,11 @@ class Attention:
     async def settle_issue(self, tx: Transaction, integration_id: UUID, *, kind: str, subject: str) -> None:
         """Close an issue that no longer holds."""
         await tx.run(_SETTLE, integration=integration_id, kind=kind, subject=subject)
+
+    async def settle_issues(self, tx: Transaction, integration_id: UUID, *, kind: str, subjects: Sequence[str]) -> None:
+        """Close the issues of these subjects that no longer hold."""
+        if subjects:
+            await tx.run(_SETTLE_ALL, integration=integration_id, kind=kind, subjects=list(subjects))
 
     async def settle_as_told(
         self, tx: Transaction, integration_id: UUID, *, kind: str, subject: str, told_at: datetime

@@ -18,10 +18,8 @@ from pydantic import JsonValue
 from shared.errors import Conflict
 from shared.merge.base_codec import decode_base
 from shared.merge.matching import Ambiguous, Matched, NewButPossibleDuplicate
-from shared.merge.rows import Row
 from shared.model import Direction, EntityType, LogAction, LogStatus, Reference
 from shared.security.keys import Keys
-from shared.store.attention import Issue
 from shared.store.database import Transaction
 from shared.store.ledger import JobRequest, Knock
 from shared.store.links import EXTERNAL_KEY, Link
@@ -31,6 +29,7 @@ from shared.sync import waiting
 from shared.sync.chronicle import Chronicle
 from shared.sync.conflict_items import ConflictItems
 from shared.sync.counting import counts_of, coverage_of
+from shared.sync.differences import REFUSED, ended_by, issues_of
 from shared.sync.distrust import Distrust
 from shared.sync.follow_ups import fetches, pushes, reasons, review_items, waits
 from shared.sync.held_values import Vault
@@ -43,15 +42,6 @@ from shared.sync.pinning import Pinner
 from shared.sync.priorities import RECONCILE, priority_of
 from shared.sync.suppression import Suppression
 from shared.sync.work import Applied, Sorted, Work
-
-ISSUES: Mapping[str, tuple[str, str]] = {
-    Row.OSCILLATION: (
-        "oscillation",
-        "the vendor changed it in the same way for a third time; both sides stay as they are until a person edits it",
-    ),
-    Row.RESTORED: ("change_undone", "the vendor has the last word here and did not take the portal's change"),
-}
-"""Kind of issue and what it tells, by the rule that asks for one."""
 
 SLICE = 8
 """Records that are merged between two turns of the event loop, under 1 ms. A page at once would starve heartbeats; 25
@@ -292,14 +282,10 @@ class Applier:
         await self._store.pins.clear(tx, [*record_ids, *records])
 
     async def _tell(self, tx: Transaction, work: Work, merged: Sequence[Merged]) -> None:
-        """Raise an issue for each unit of which the merge says that people must know."""
-        issues = []
-        for each in merged:
-            rules = {decision.unit: decision.rule for decision in each.outcome.decisions} if each.issues else {}
-            for unit in each.issues:
-                kind, detail = ISSUES[rules[unit]]
-                issues.append(Issue(kind, f"{work.entity.value}/{each.record_id}/{unit}", f"{unit}: {detail}"))
-        await self._store.attention.raise_issues(tx, work.integration.id, issues)
+        """Raise an issue for each unit of which people must know; end those of units that agree again."""
+        attention, integration_id = self._store.attention, work.integration.id
+        await attention.raise_issues(tx, integration_id, issues_of(work.entity, merged))
+        await attention.settle_issues(tx, integration_id, kind=REFUSED, subjects=ended_by(work.entity, merged))
 
     async def _ask(
         self, tx: Transaction, work: Work, found: Sorted, merged: Sequence[Merged], doubtful: frozenset[UUID]

@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from shared.adapters.protocol import Adapter, Written
 from shared.errors import Rejected
 from shared.merge.base_codec import decode_base, encode_base, encode_print
-from shared.merge.settle import open_intents, refuse, settle
+from shared.merge.settle import dropped, open_intents, refuse, settle
 from shared.merge.state import Base, Print
 from shared.model import UNITS, Direction, EntityType, LogAction, LogStatus, Party
 from shared.store.conflicts import FieldConflict
@@ -25,14 +25,13 @@ from shared.store.logs import LogRow
 from shared.store.store import Store
 from shared.sync.chronicle import Chronicle
 from shared.sync.conflict_items import ConflictItems
+from shared.sync.differences import REFUSED, agreed_again, dropped_issue, subject_of
 from shared.sync.merging import Merged
 from shared.sync.observations import Observation, RuleBook, observe
 from shared.sync.work import Work
 
 ASKED_OF_PEOPLE = frozenset({"stage", "status"})
 """Units whose refusal is an item for a person: a move that a pipeline refuses is never silently undone."""
-
-ISSUE = "value_refused"
 
 
 @dataclass(slots=True)
@@ -144,10 +143,22 @@ class Pusher:
             fence = (await self._store.links.ticket(tx)).number
             write = _link_write(link, base, fence=fence, version=answer.version if answer is not None else None)
             await self._store.links.update(tx, [write])
+            await self._tell_of_outcome(tx, push, decode_base(link.base), base, sent)
             if not is_look:
                 await self._chronicle.after_write(tx, push.work, merged, units)
                 await self._store.logs.write(tx, [_log_row(push, units, LogStatus.SUCCESS, request_id=request_id)])
         return base
+
+    async def _tell_of_outcome(
+        self, tx: Transaction, push: _Push, before: Base, after: Base, sent: Mapping[str, Print]
+    ) -> None:
+        """Tell of what the vendor answered and did not keep; a unit that agrees again is no matter any more."""
+        attention, integration_id = self._store.attention, push.work.integration.id
+        entity, record_id = push.work.entity, push.merged.record_id
+        apart = [dropped_issue(entity, record_id, unit) for unit in dropped(after, sent)]
+        await attention.raise_issues(tx, integration_id, apart)
+        ended = [subject_of(entity, record_id, unit) for unit in agreed_again(before, after, sent)]
+        await attention.settle_issues(tx, integration_id, kind=REFUSED, subjects=ended)
 
     async def _refuse(self, push: _Push, units: frozenset[str], error: Rejected) -> None:
         """The vendor won't take *units*: remember it, and tell people."""
@@ -171,8 +182,8 @@ class Pusher:
             await self._store.attention.raise_issue(
                 tx,
                 push.work.integration.id,
-                kind=ISSUE,
-                subject=f"{push.work.entity.value}/{link.internal_id}/{unit}",
+                kind=REFUSED,
+                subject=subject_of(push.work.entity, link.internal_id, unit),
                 detail=f"the vendor does not take {unit}: {reason}",
             )
         items = await self._refused_items(tx, push, link, base, units & ASKED_OF_PEOPLE, reason)

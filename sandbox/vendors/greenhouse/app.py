@@ -133,7 +133,7 @@ class Simulator:
             return answered
         if fault.kind == "latency":
             await fault.wait(self._chance)
-        if fault.kind in {"error", "throttle"}:
+        if fault.kind in {"error", "throttle", "ignore"}:
             answered = _answered(_instead(fault))
             await _send(answered, send)
             return answered
@@ -185,6 +185,8 @@ class Simulator:
 def _instead(fault: Fault) -> Response:
     if fault.kind == "error":
         return answer(Refusal(fault.status, HTTPStatus(fault.status).phrase).body(), fault.status)
+    if fault.kind == "ignore":
+        return answer({}, 200)
     response = answer(Refusal(429, "Rate limit exceeded").body(), 429)
     if fault.seconds is not None:
         response.headers["Retry-After"] = str(int(fault.seconds))

@@ -16,6 +16,7 @@ KINDS = frozenset(
         "latency",  # wait `seconds` (up to `seconds_more` longer), then answer as usual
         "error",  # answer `status` without doing anything
         "throttle",  # answer 429 with Retry-After `seconds` (none if null), doing nothing
+        "ignore",  # answer 200 with an empty object, doing nothing
         "lost_answer",  # do it, then wait `seconds` or for the caller to leave; answer nothing
         "cut",  # do it, then break the connection half way through the body
         "truncate",  # do it, and answer half the body as if that were all

@@ -203,6 +203,18 @@ async def test_an_issue_is_open_once(place: Place) -> None:
     assert await raised(of=None), "an issue of no integration is one of its own each time"
 
 
+async def test_issues_of_several_subjects_end_by_one_statement(place: Place) -> None:
+    ground, attention = place.ground, place.ground.store.attention
+    async with ground.database.company(place.company_id) as tx:
+        for kind, subject in (("k", "a"), ("k", "b"), ("k", "c"), ("other", "a")):
+            await attention.raise_issue(tx, place.integration_id, kind=kind, subject=subject, detail="d")
+        await attention.settle_issues(tx, place.integration_id, kind="k", subjects=[])
+        assert await attention.open_count(tx, place.integration_id) == 4
+        await attention.settle_issues(tx, place.integration_id, kind="k", subjects=["b", "a", "a", "unknown"])
+        left = await attention.listed(tx, place.integration_id, is_open=True, after=None, limit=9)
+    assert {(row["kind"], row["subject"]) for row in left} == {("k", "c"), ("other", "a")}
+
+
 async def test_issues_of_a_page_are_raised_by_one_statement(place: Place) -> None:
     ground, attention = place.ground, place.ground.store.attention
 

@@ -96,6 +96,17 @@ async def settle(session: Session, *, integration: UUID, kind: str, subject: str
     return len(await session.update(table, slots, _is_open, lambda row: {**row, "ended_at": session.clock()}))
 
 
+@imitates(production, "_SETTLE_ALL")
+async def settle_all(session: Session, *, integration: UUID, kind: str, subjects: Sequence[str]) -> Result:
+    table = session.memory.tables["issues"]
+    slots = [
+        slot
+        for subject in dict.fromkeys(subjects)
+        for slot in session.at(table, "issues_open", (integration, kind, subject))
+    ]
+    return len(await session.update(table, slots, _is_open, lambda row: {**row, "ended_at": session.clock()}))
+
+
 @imitates(production, "_SETTLE_AS_TOLD")
 async def settle_as_told(session: Session, *, integration: UUID, kind: str, subject: str, told_at: datetime) -> Result:
     def is_as_told(row: Row) -> bool:

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from shared.merge.elements import listed
 from shared.merge.merge import merge
-from shared.merge.settle import open_intents, refuse, settle, with_intents
+from shared.merge.settle import dropped, is_apart, open_intents, refuse, settle, with_intents
 from shared.merge.state import NEVER, Ours, State, UnitBase, Writable
 from shared.model.fields import FIELDS, Policy
 from tests.unit.merge.lab import (
@@ -184,7 +184,11 @@ def test_an_element_that_a_look_does_not_find_is_sent_once_more_and_no_more() ->
     shown = theirs({TAGS: ["a", "b"]}, 90)
     base = settle(known, second.intents, second.push, shown, rules(), is_look=True, tried=looked)
     assert not open_intents(base)
+    assert (dropped(looked, first.intents), dropped(base, second.intents)) == ([], [TAGS])
+    assert is_apart(base[TAGS])
     assert merge(base, mine, theirs({TAGS: ["a", "b"]}, 95), rules()).is_quiet
+    found = merge(base, mine, theirs({TAGS: ["a", "b", "c"]}, 99), rules())
+    assert not is_apart(found.base[TAGS])
 
 
 def test_a_removal_that_the_vendor_ignored_comes_back() -> None:

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from shared.merge.merge import merge
 from shared.merge.normal_forms import phone_version
-from shared.merge.settle import open_intents, refuse, settle, with_intents
+from shared.merge.settle import dropped, is_apart, open_intents, refuse, settle, with_intents
 from shared.merge.state import NEVER, Outcome, Rules, State, StoredBase
 from shared.model.fields import NormalForm
 from shared.model.records import JsonObject
@@ -215,6 +215,22 @@ def test_a_write_that_a_look_does_not_find_is_sent_once_more_and_no_more() -> No
     base = settle(base, second.intents, second.push, theirs({TITLE: None}, 90), rules(), is_look=True, tried=looked)
     assert (open_intents(base), base[TITLE].state) == (frozenset(), State.DIVERGED)
     assert merge(base, mine, theirs({TITLE: None}, 95), rules()).is_quiet
+
+
+def test_what_a_vendor_answered_and_did_not_keep_is_known() -> None:
+    mine, before = ours({TITLE: "Keeper"}, 5), theirs({TITLE: "Clerk"})
+    first = merge(agreed({TITLE: "Clerk"}), mine, before, rules())
+    known = with_intents(first.base, first.intents)
+    looked = settle(known, first.intents, first.push, theirs({TITLE: "Clerk"}, 70), rules(), is_look=True)
+    assert dropped(looked, first.intents) == [], "its second try is to come"
+    assert dropped(known, first.intents) == [], "nothing was answered"
+    shown = settle(known, first.intents, first.push, theirs({TITLE: "Clerk"}, 70), rules())
+    assert dropped(shown, first.intents) == [TITLE]
+    assert is_apart(shown[TITLE])
+    kept = settle(known, first.intents, first.push, theirs({TITLE: "Keeper"}, 70), rules())
+    assert dropped(kept, first.intents) == []
+    assert not is_apart(kept[TITLE])
+    assert not is_apart(None)
 
 
 def test_another_value_after_one_that_was_not_found_has_a_second_try_of_its_own() -> None:

@@ -71,6 +71,17 @@ async def test_a_lost_answer_leaves_the_write_done(
     assert (await v3.get(f"/candidates/{candidate_id}")).json()["title"] == "Done again"
 
 
+async def test_a_write_that_is_ignored_is_answered_and_changes_nothing(
+    greenhouse: GreenhouseSimulator, v3: httpx.AsyncClient, control: httpx.AsyncClient
+) -> None:
+    account = greenhouse.simulator.account
+    before = account.fetch("candidates", account["candidates"].ids()[0])
+    await fault(control, kind="ignore", method="PATCH")
+    answer = await v3.patch(f"/candidates/{before['id']}", json={"title": "Another"})
+    assert (answer.status_code, answer.json()) == (200, {})
+    assert account.fetch("candidates", before["id"]) == before
+
+
 async def test_bodies_are_cut_truncated_emptied_and_replaced(v3: httpx.AsyncClient, control: httpx.AsyncClient) -> None:
     await fault(control, kind="cut")
     with pytest.raises(httpx.RemoteProtocolError):
