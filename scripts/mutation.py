@@ -86,10 +86,20 @@ timeout_constant=20
 
 
 def prepare(name: str) -> Path:
-    """Return the folder for *name*, with a fresh copy of the sources if they have changed."""
-    folder = ROOT / ".local" / "mutation" / name
-    mark, fingerprint = folder / "sources", fingerprint_of_sources(TARGETS[name].rests_on)
-    if mark.exists() and mark.read_text(encoding="ascii") == fingerprint:
+    """
+    Return the folder for *name*, with a fresh copy of the sources if they have changed.
+
+    What is tried does not depend on how it is judged: a change of `scripts/` alone costs no results.
+    """
+    target, folder = TARGETS[name], ROOT / ".local" / "mutation" / name
+    present = [each for each in target.tests if (ROOT / each).exists()]
+    configuration = CONFIGURATION.format(
+        mutate="\n".join(f"    {each}" for each in target.mutate),
+        spare="\n".join(f"    {each}" for each in target.spare),
+        tests="\n".join(f"    {each}" for each in present),
+    )
+    mark, made_of = folder / "made_of", f"{fingerprint_of_sources((*target.rests_on, ':!scripts'))}\n{configuration}"
+    if mark.exists() and mark.read_text(encoding="utf-8") == made_of:
         return folder
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -100,17 +110,8 @@ def prepare(name: str) -> Path:
     for each in ("pyproject.toml", "host.json", "function_app.py"):
         if (ROOT / each).exists():
             shutil.copy(ROOT / each, folder)
-    target = TARGETS[name]
-    present = [each for each in target.tests if (ROOT / each).exists()]
-    (folder / "setup.cfg").write_text(
-        CONFIGURATION.format(
-            mutate="\n".join(f"    {each}" for each in target.mutate),
-            spare="\n".join(f"    {each}" for each in target.spare),
-            tests="\n".join(f"    {each}" for each in present),
-        ),
-        encoding="utf-8",
-    )
-    mark.write_text(fingerprint, encoding="ascii")
+    (folder / "setup.cfg").write_text(configuration, encoding="utf-8")
+    mark.write_text(made_of, encoding="utf-8")
     return folder
 
 
