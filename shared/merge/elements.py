@@ -15,7 +15,7 @@ import hashlib
 from binascii import b2a_base64
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
-from typing import cast
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -180,7 +180,8 @@ def is_pending(whole: Fingerprint | None) -> bool:
 
 def with_details(element: JsonValue, other: JsonValue, names: Collection[str]) -> JsonValue:
     """Return the object *element* with the members *names* as the object *other* has them."""
-    mine, theirs = (cast("Mapping[str, JsonValue]", each) for each in (element, other))
+    mine: Any = element
+    theirs: Any = other
     return {**mine, **{name: theirs.get(name) for name in names}}
 
 

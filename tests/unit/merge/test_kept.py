@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from shared.merge.merge import merge
 from shared.merge.settle import refuse
-from shared.merge.state import Base, Theirs
+from shared.merge.state import NEVER, Base, Fingerprint, State, Theirs
 from shared.model.fields import Party, Policy
 from tests.unit.merge.lab import HASHER, PHONE, TITLE, agreed, at, ours, rows, rules, theirs
 
@@ -54,3 +54,33 @@ def test_a_request_that_the_authority_did_not_take_leaves_no_trace_of_its_refusa
     assert (rows(back), back.take) == ({TITLE: "restored"}, {TITLE: "Baker"})
     unit = back.base[TITLE]
     assert (unit.blocked, unit.blocked_reason, unit.extra) == (None, None, {"new": 1})
+
+
+def test_until_the_vendor_has_answered_all_else_that_was_agreed_on_stands() -> None:
+    before = replace(BASE[TITLE], state=State.DIVERGED, expects=HASHER(TITLE, "BAKER"), extra={"new": 1})
+    outcome = merge({TITLE: before}, ours({TITLE: "Chef"}, 5), theirs({TITLE: "Baker"}), rules())
+    assert outcome.push == {TITLE: "Chef"}
+    assert outcome.base[TITLE] == replace(before, seen_at=at(60))
+
+
+def test_what_can_not_be_written_leaves_the_rest_of_the_base_as_it_was() -> None:
+    known: Base = {TITLE: replace(BASE[TITLE], extra={"new": 1})}
+    outcome = merge(known, ours({TITLE: "Chef"}, 5), theirs({TITLE: "Baker"}), rules(writable={}))
+    assert rows(outcome) == {TITLE: "cannot_write"}
+    assert outcome.base[TITLE].extra == {"new": 1}
+
+
+def test_a_request_to_an_authority_that_can_not_be_written_to_is_taken_back() -> None:
+    how = rules(policies={TITLE: Policy.AUTHORITY}, authorities={TITLE: Party.INTEGRATION}, writable={})
+    back = merge(BASE, ours({TITLE: "Chef"}, 5), theirs({TITLE: "Baker"}), how)
+    assert (rows(back), back.take) == ({TITLE: "restored"}, {TITLE: "Baker"})
+    assert back.base[TITLE] == replace(BASE[TITLE], seen_at=at(60))
+
+
+def test_a_part_that_the_vendor_has_just_shown_to_be_empty_is_a_change_until_it_is_filled() -> None:
+    base = agreed({"first_name": "Ann"})
+    ann = HASHER("first_name", "Ann")
+    seen = {"name": replace(base["name"], theirs=Fingerprint(f"{ann}."))}
+    mine = ours({"first_name": "Ann", "last_name": "Lee"})
+    outcome = merge(seen, mine, theirs({"first_name": "Ann", "last_name": None}), rules())
+    assert (outcome.push, outcome.base["name"].ours) == (mine.values, NEVER)

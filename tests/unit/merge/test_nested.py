@@ -71,6 +71,22 @@ def test_of_one_member_changed_on_both_sides_the_later_stands(ours_at: int, titl
     assert (outcome.take.get(WORK, merged), outcome.push.get(WORK, merged)) == (merged, merged)
 
 
+def test_each_list_is_of_its_own_time() -> None:
+    base, mine = agreed({WORK: [POST]}), ours({WORK: [post(title="Chef")]}, 30)
+    seen: dict[str, JsonValue] = {WORK: [post(title="Cook")]}
+    assert merge(base, mine, theirs(seen, field_times={WORK: at(50)}), rules()).take == seen
+    assert merge(base, mine, theirs(seen, field_times={"tags": at(50)}), rules()).push == mine.values
+
+
+def test_what_one_side_alone_has_agreed_on_is_no_first_meeting() -> None:
+    """An addition of ours that the vendor's answer hid: its details are ours to clear."""
+    base = agreed({WORK: [POST]})
+    hidden = {WORK: replace(base[WORK], theirs={})}
+    mine = ours({WORK: [{"employer": "Acme", "start": "2018-09"}]}, 30)
+    outcome = merge(hidden, mine, theirs({WORK: [POST]}), rules())
+    assert (outcome.take, outcome.push) == ({}, {WORK: [post(title=None, end=None, description=None)]})
+
+
 def test_at_a_first_meeting_each_side_fills_what_the_other_leaves_out() -> None:
     mine: dict[str, JsonValue] = {"employer": "Acme", "start": "2018-09", "title": "Baker"}
     assert both([], [mine], [post(title=None)]) == ([POST], [POST])

@@ -56,6 +56,19 @@ def test_a_newcomer_is_decided_as_by_the_tables(
     assert kept == ({"name", TITLE} | lists if expected is made else set())
 
 
+@pytest.mark.parametrize("policy", [Policy.LWW, Policy.UNION])
+@pytest.mark.parametrize("expected", [made, lambda _name, value: value])
+@pytest.mark.parametrize("when", [{}, {TITLE: at(40), TAGS: at(50)}])
+def test_what_a_known_record_lacks_is_taken_as_a_newcomer_s(
+    policy: Policy, expected: object, when: dict[str, datetime]
+) -> None:
+    how = rules(policies=dict.fromkeys((TAGS, PHONES, WORK), policy), expected=expected)
+    seen = theirs({**SHOWN, TAGS: ["a", "b", "A"], "links": []}, field_times=when)
+    newcomer = merge({}, ours({}), seen, how)
+    assert merge({}, ours({"summary": "Bakes."}), seen, how) == newcomer
+    assert newcomer.base["links"].ours == {}
+
+
 def test_a_list_that_shows_itself_later_is_met_in_the_company_s_country() -> None:
     how = rules(forms={NormalForm.PHONE: phone_version("DE")})
     seen = theirs({TITLE: "Baker", PHONES: SHOWN[PHONES], TAGS: [" "], "first_name": ""})

@@ -12,7 +12,7 @@ from shared.merge.merge import merge
 from shared.merge.settle import open_intents, refuse, settle, with_intents
 from shared.merge.state import EMPTY, NEVER, Base, Ours, Print, State, UnitBase, Writable
 from shared.model.fields import UNITS, Policy
-from tests.unit.merge.lab import ALL, CANDIDATE, PHONE, TITLE, agreed, applied, at, ours, rows, rules, theirs
+from tests.unit.merge.lab import ALL, CANDIDATE, HASHER, PHONE, TITLE, agreed, applied, at, ours, rows, rules, theirs
 
 READ_ONLY = {name: Writable() for name in UNITS[CANDIDATE]}
 
@@ -272,6 +272,18 @@ def test_row_10_the_same_change_a_third_time_is_an_oscillation() -> None:
     assert (outcome.take, outcome.push, outcome.issues) == ({}, {}, (TITLE,))
     assert (outcome.base[TITLE].state, rows(outcome)) == (State.DIVERGED, {TITLE: "oscillation"})
     assert outcome.settled == {TITLE}
+    assert (outcome.base[TITLE].ours, outcome.base[TITLE].bounces) == (fingerprint(TITLE, "baker"), 2)
+
+
+def test_row_10_only_the_same_change_counts() -> None:
+    first = merge(agreed({TITLE: "Baker"}), ours({TITLE: "Baker"}, rank=2), theirs({TITLE: "Chef"}), rules())
+    # Bases that are stored hold it: it stays the same from release to release.
+    assert first.base[TITLE].bounce == HASHER("bounce", f"{fingerprint(TITLE, 'Baker')}>{fingerprint(TITLE, 'Chef')}")
+    twice = {TITLE: replace(agreed({TITLE: "Baker"})[TITLE], bounces=2, bounce=first.base[TITLE].bounce)}
+    same = merge(twice, ours({TITLE: "Baker"}, rank=2), theirs({TITLE: "Chef"}), rules())
+    assert rows(same) == {TITLE: "oscillation"}
+    other = merge(twice, ours({TITLE: "Baker"}, rank=2), theirs({TITLE: "Cook"}), rules())
+    assert (rows(other), other.base[TITLE].bounces) == ({TITLE: "their_change"}, 1)
 
 
 def test_row_10_a_persons_edit_ends_the_count() -> None:
