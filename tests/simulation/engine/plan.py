@@ -42,8 +42,6 @@ WEIGHTS: dict[Kind, float] = {
 }
 EDITS = frozenset({Kind.VENDOR_EDIT, Kind.PORTAL_EDIT, Kind.VENDOR_TAG, Kind.PORTAL_TAG})
 OF_APPLICATIONS = frozenset({Kind.REGISTER, Kind.SUBMIT, Kind.APPLY, Kind.VENDOR_MOVE, Kind.PORTAL_MOVE})
-RICH = OF_APPLICATIONS | {Kind.VENDOR_MERGE, Kind.PORTAL_MERGE, Kind.PORTAL_PART}
-"""What happens in small worlds alone."""
 IN_PORTAL = frozenset(
     {
         Kind.PORTAL_EDIT,
@@ -74,14 +72,14 @@ def plan_of(seed: int) -> Plan:
     is_small = seed % 2 == 1
     names = ["A", "B", "C"][: roll.choice([1, 2, 2, 3]) if is_small else roll.choice([2, 2, 3])]
     is_plain = roll.random() < 0.2
-    vendors = tuple(plain(name) if is_plain else drawn(name, roll, is_rich=is_small) for name in names)
+    vendors = tuple(plain(name) if is_plain else drawn(name, roll) for name in names)
     count = roll.randint(1, 3) if is_small else roll.randint(20, 26)
     people = tuple(_homes(names, roll) for _ in range(count))
-    first_number = 1 + (count + (20 if is_small else 10)) * len(SCALARS) * len(names)
-    jobs = roll.choice([0, 1, 2]) if is_small else 0
-    maker = _Maker(roll, names, count, first_number, _weights(roll, jobs, is_rich=is_small), is_rich=is_small)
+    first_number = 1 + (count + 20) * len(SCALARS) * len(names)
+    jobs = roll.choice([0, 1, 2] if is_small else [0, 0, 1, 2])
+    maker = _Maker(roll, names, count, first_number, _weights(roll, jobs))
     steps = tuple(maker.steps(roll.randint(20, SMALL_STEPS) if is_small else FULL_STEPS))
-    every_s = roll.choice([0, 0, 300, 600]) if is_small else 0
+    every_s = roll.choice([0, 0, 300, 600])
     workers = roll.choice([1, 2, 3])
     ends_decided = roll.random() < 0.5
     plan = Plan(seed, vendors, people, steps, first_number, jobs, every_s, workers, is_small, ends_decided)
@@ -93,9 +91,9 @@ def _homes(names: list[str], roll: Random) -> tuple[str, ...]:
     return homes or (roll.choice(names),)
 
 
-def _weights(roll: Random, jobs: int, *, is_rich: bool) -> dict[Kind, float]:
+def _weights(roll: Random, jobs: int) -> dict[Kind, float]:
     """Return the weights of one world: some have no faults at all, some nothing but edits and deaths."""
-    weights = {kind: weight for kind, weight in WEIGHTS.items() if is_rich or kind not in RICH}
+    weights = dict(WEIGHTS)
     for kind in list(weights):
         if kind not in (Kind.VENDOR_EDIT, Kind.PORTAL_EDIT, Kind.WAIT) and roll.random() < 0.3:
             weights[kind] = 0.0
@@ -111,7 +109,6 @@ class _Maker:
     people: int
     number: int
     weights: dict[Kind, float]
-    is_rich: bool
     favourites: list[str] = field(default_factory=list)
 
     def steps(self, count: int) -> list[Step]:
@@ -143,7 +140,7 @@ class _Maker:
             step = replace(step, person=self._person())
         if kind in (Kind.VENDOR_MERGE, Kind.PORTAL_MERGE):
             step = replace(step, person=self._person(), other=self._person())
-        if self.is_rich and kind in (Kind.VENDOR_MERGE, Kind.DELETE, Kind.APPLY, Kind.VENDOR_MOVE):
+        if kind in (Kind.VENDOR_MERGE, Kind.DELETE, Kind.APPLY, Kind.VENDOR_MOVE):
             step = replace(step, fate=self._fate())
         if kind in (Kind.NEW_PERSON, Kind.REGISTER):
             self.people += 1

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from random import Random
 
-from tests.simulation.engine.values import FIELDS, MOVES, SCALARS, SETS, TAGS
+from tests.simulation.engine.values import FIELDS, MOVES, SETS
 
 NORMALISERS = ("lower", "upper", "cut")
 KEPT_WHOLE = frozenset({"email", "phone", *SETS})
@@ -96,14 +96,13 @@ def plain(name: str) -> Traits:
     return Traits(name)
 
 
-def drawn(name: str, roll: Random, *, is_rich: bool) -> Traits:
-    """Return a vendor with the oddities that *roll* gives it; a *rich* one merges, has jobs and may date its fields."""
-    names = (*FIELDS, *MOVES) if is_rich else (*SCALARS, TAGS)
-    fields = {each: _field(each, roll) for each in names if roll.random() < 0.3}
+def drawn(name: str, roll: Random) -> Traits:
+    """Return a vendor with the oddities that *roll* gives it."""
+    fields = {each: _field(each, roll) for each in (*FIELDS, *MOVES) if roll.random() < 0.3}
     traits = Traits(name, fields={each: trait for each, trait in fields.items() if trait != _PLAIN})
     if roll.random() < 0.25:
         traits = replace(traits, dates=False)
-    if is_rich and roll.random() < 0.25:
+    if roll.random() < 0.25:
         traits = replace(traits, dates_fields=True)
     if roll.random() < 0.3:
         traits = replace(traits, counts=False)
@@ -121,14 +120,10 @@ def drawn(name: str, roll: Random, *, is_rich: bool) -> Traits:
         answers=roll.choice(["record", "record", "sent", "nothing"]),
         calls=roll.choice([1, 1, 2, 3]),
         whole_lists=roll.random() < 0.3,
+        creates_along=roll.random() < 0.6,
+        merge_policy=roll.choice(["review", "merge"]),
+        names_survivors=roll.random() < 0.85,
     )
-    if is_rich:
-        traits = replace(
-            traits,
-            creates_along=roll.random() < 0.6,
-            merge_policy=roll.choice(["review", "merge"]),
-            names_survivors=roll.random() < 0.85,
-        )
     if traits.answers == "nothing":
         # Where no answer shows what the vendor made of a value, its adapter has to know (docs/adapters.md).
         traits = replace(
