@@ -73,7 +73,7 @@ class Services(Requests):
             Pusher(self.database, self.store, items, Chronicle(self.store.history, self.vault)),
             Creator(self.database, self.store, self.applier, self.keys),
             gone,
-            VendorMerges(self.database, self.store, self.applier, self.merges),
+            VendorMerges(self.database, self.store, self.keys, self.applier, self.merges),
             remover=Remover(self.database, self.store, gone),
         )
 

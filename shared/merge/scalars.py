@@ -180,7 +180,10 @@ def _policy(draft: Draft, unit: Unit, shown: Shown, base: UnitBase | None, o: Pr
         row = Row.AUTHORITY if row is Row.BOTH_CHANGED else row
     else:
         at = theirs_at(unit.name, draft.theirs, base)
-        ours_stays = ours_is_later(draft.ours.stamps.get(unit.name), at, draft.theirs)
+        # Of two that were known to differ only theirs has moved since: within one tick of a clock, too, it came later.
+        stood_before = base is not None and row is Row.BOTH_CHANGED and narrowed(base.ours, o, unit) == o
+        stamp = draft.ours.stamps.get(unit.name)
+        ours_stays = ours_is_later(stamp, at, draft.theirs, stood_before=stood_before)
     if ours_stays:
         _push(draft, unit, shown, base, o, t, row)
     else:

@@ -35,17 +35,18 @@ def stamp_of(at: datetime, theirs: Theirs, rule: str, job_id: str | None = None)
     return Stamp(at, theirs.rank, theirs.source, rule, job_id, theirs.resolution)
 
 
-def ours_is_later(stamp: Stamp | None, at: datetime, theirs: Theirs) -> bool:
+def ours_is_later(stamp: Stamp | None, at: datetime, theirs: Theirs, *, stood_before: bool = False) -> bool:
     """
     Tell whether ours beats the vendor's value of *at*.
 
     Both times are cut to the coarser of the two clocks; equal ones are decided by rank: the portal, then integrations
-    by creation. A value without a stamp counts as the portal's, of unknown time.
+    by creation; unless ours *stood before* the vendor's value came: then that is the later one. A value without a
+    stamp counts as the portal's, of unknown time.
     """
     ours = stamp or _PORTAL
     resolution = max(ours.resolution, theirs.resolution, timedelta.resolution)
     mine, other = _ticks(ours.at, resolution), _ticks(at, resolution)
-    return mine > other if mine != other else ours.rank <= theirs.rank
+    return mine > other if mine != other else not stood_before and ours.rank <= theirs.rank
 
 
 def _ticks(at: datetime, resolution: timedelta) -> int:

@@ -1,8 +1,9 @@
 """
 The link of a record that a vendor has just made for us.
 
-What the answer shows as we hold it is agreed. What it shows otherwise was not carried by the create (a stage, say): it
-counts as changed here since, so that the next reconcile brings it to the vendor.
+What the answer shows as we hold it is agreed; what the vendor is known to make of it later is expected. What it shows
+otherwise was not carried by the create (a stage, say): it counts as changed here since, so that the next reconcile
+brings it to the vendor.
 """
 
 from __future__ import annotations
@@ -71,6 +72,9 @@ def _unit_base(
         return UnitBase({}, answered, ticket.at, norm=norm_of(rules, unit), key_id=rules.key_id)
     ours, answered = (print_of(rules, unit, side, visible) for side in (record.data, shown))
     values = {name: record.data.get(name) for name in unit.members}
-    is_kept = alike(answered, ours, unit) or alike(answered, expected_print(rules, unit, values), unit)
+    expects = expected_print(rules, unit, values)
+    is_kept = alike(answered, ours, unit) or alike(answered, expects, unit)
+    if not is_kept or expects is None or alike(expects, answered, unit):
+        expects = None
     ours = ours if is_kept else NEVER
-    return UnitBase(ours, answered, ticket.at, norm=norm_of(rules, unit), key_id=rules.key_id)
+    return UnitBase(ours, answered, ticket.at, norm=norm_of(rules, unit), key_id=rules.key_id, expects=expects)

@@ -196,11 +196,26 @@ class CandidatePartings:
         return requests, stayed
 
     async def _end_items(self, tx: Transaction, found: _Merged, actor: str) -> None:
-        """Close field items that list a link which has left; reconciles open anew what differs on either record."""
+        """
+        Close field items that list a link which has left, and give back what was asked of the other.
+
+        Reconciles open anew what differs on either record. Who was taken for the merged one may be either of the two.
+        """
         left = {str(link) for link in found.theirs.links}
-        for item in await self.store.record_merges.open_items(tx, [found.survivor.id]):
-            if item.kind in ("field", "refused") and not left.isdisjoint(item.inputs):
-                await self.store.conflicts.end(tx, item.id, "closed", by=actor, decision=PARTED)
+        survivor_id, other_id = found.survivor.id, found.other.id
+        links = (await self.store.links.of_records(tx, [other_id])).get(other_id, [])
+        places = {(each.integration_id, each.external_id) for each in links}
+        for item in await self.store.record_merges.open_items(tx, [survivor_id]):
+            if item.kind in ("field", "refused"):
+                if not left.isdisjoint(item.inputs):
+                    await self.store.conflicts.end(tx, item.id, "closed", by=actor, decision=PARTED)
+                continue
+            is_others = item.record_id == survivor_id and (item.integration_id, item.external_id) in places
+            record_id = other_id if is_others else item.record_id
+            both = [*item.matches, *([other_id] if survivor_id in item.matches else [])]
+            await self.store.record_merges.rename(
+                tx, item.id, record_id, [each for each in dict.fromkeys(both) if each != record_id]
+            )
 
     async def _ask(self, tx: Transaction, found: _Merged, applications: Sequence[JobRequest]) -> list[Knock]:
         theirs = [each for each in found.places if each.id in found.theirs.links]

@@ -17,19 +17,24 @@ from pydantic import JsonValue
 
 from shared.adapters.protocol import Adapter
 from shared.errors import InvalidPayload, NotFound
+from shared.merge.matching import Matched
 from shared.merge.normal_forms import form_of
 from shared.model import Direction, EntityType, LogAction, LogStatus, Record
 from shared.model.fields import NormalForm
+from shared.security.keys import Keys
 from shared.store.conflicts import MatchConflict
 from shared.store.database import Database, Transaction
 from shared.store.ledger import JobRequest, Knock
 from shared.store.links import EXTERNAL_KEY, Link, LinkWrite
 from shared.store.record_merges import LinkPlace, merge_key
 from shared.store.store import Store
+from shared.sync import waiting
 from shared.sync.applying import Applier
 from shared.sync.candidate_merges import CANDIDATE, CandidateMerges
 from shared.sync.endings import Continue, Done
 from shared.sync.gone import as_gone
+from shared.sync.identity import identify
+from shared.sync.observations import observe
 from shared.sync.outcome_log import log_row
 from shared.sync.priorities import RECONCILE, WEBHOOK_SIGNAL
 from shared.sync.work import Work
@@ -56,9 +61,10 @@ MOST_ASKED = 5
 class VendorMerges:
     """Follows people whom a vendor merged."""
 
-    def __init__(self, database: Database, store: Store, applier: Applier, merges: CandidateMerges) -> None:
+    def __init__(self, database: Database, store: Store, keys: Keys, applier: Applier, merges: CandidateMerges) -> None:
         self._database = database
         self._store = store
+        self._keys = keys
         self._applier = applier
         self._merges = merges
 
@@ -82,7 +88,7 @@ class VendorMerges:
         async with self._database.company(work.integration.company_id) as tx:
             await self._guard(tx, work)
             await self._store.record_merges.alone(tx)
-            knocks = await self._settle(tx, work, link, last)
+            knocks = await self._settle(tx, work, link, survivor)
         return None if knocks is None else Done("merged_at_vendor", knocks)
 
     async def _last(self, work: Work, adapter: Adapter, link: Link, into: str) -> tuple[str, Record | None]:
@@ -156,9 +162,10 @@ class VendorMerges:
                 return True
         return False
 
-    async def _settle(self, tx: Transaction, work: Work, link: Link, into: str) -> Sequence[Knock] | None:
+    async def _settle(self, tx: Transaction, work: Work, link: Link, survivor: Record) -> Sequence[Knock] | None:
         """Write what follows; None where it was settled before."""
-        store, integration_id = self._store, work.integration.id
+        store, integration_id, into = self._store, work.integration.id, survivor.external_id
+        knocks = await self._let_in(tx, work, link, survivor)
         there = (await store.links.by_external(tx, integration_id, CANDIDATE, [into])).get(into)
         record_ids = sorted({link.internal_id, *([there.internal_id] if there is not None else [])})
         await store.records.lock(tx, CANDIDATE, record_ids)
@@ -172,7 +179,6 @@ class VendorMerges:
         merged_ids = [link.id, *([there.id] if there is not None else [])]
         kept = await store.removals.keep(tx, merged_ids, detail="the vendor has merged it since it was archived here")
         outcome = "link_moved"
-        knocks: list[Knock] = []
         if there is None:
             await self._move(tx, work, link, into)
         else:
@@ -180,7 +186,8 @@ class VendorMerges:
             if there.internal_id == place.internal_id:
                 await store.record_merges.move(tx, [replace(places[there.id], is_primary=True)])
             else:
-                outcome, knocks = await self._two_records(tx, work, place.internal_id, there.internal_id, link)
+                outcome, more = await self._two_records(tx, work, place.internal_id, there.internal_id, link)
+                knocks += more
         details: dict[str, JsonValue] = {"rule": "merged_at_vendor", "into": into, "outcome": outcome}
         if kept:
             details["removals_kept"] = kept
@@ -196,6 +203,30 @@ class VendorMerges:
         keys = await store.links.record_keys(tx, integration_id, CANDIDATE, [into])
         requests = [JobRequest(integration_id, RECONCILE, CANDIDATE, keys[into], Direction.INBOUND, WEBHOOK_SIGNAL)]
         return [*knocks, *await store.ledger.enqueue(tx, requests)]
+
+    async def _let_in(self, tx: Transaction, work: Work, link: Link, survivor: Record) -> list[Knock]:
+        """Link whom the merge has left, if that is another one of ours who was not known to be there yet."""
+        integration_id, into = work.integration.id, survivor.external_id
+        if await self._store.links.internal_ids(tx, integration_id, CANDIDATE, [into]):
+            return []
+        owner_id = await self._recognised(tx, work, survivor)
+        if owner_id is None or owner_id == link.internal_id:
+            return []
+        met = LinkWrite(uuid4(), owner_id, into, None, {})
+        await self._store.links.insert(tx, integration_id, CANDIDATE, [met])
+        reasons = waiting.ended_by_link(integration_id, CANDIDATE, into, owner_id)
+        return await self._store.ledger.release_held(tx, integration_id, list(reasons))
+
+    async def _recognised(self, tx: Transaction, work: Work, record: Record) -> UUID | None:
+        """Return who of ours *record*, just fetched, is by its identity; None if that is nobody, or not for sure."""
+        ticket = await self._store.links.ticket(tx)
+        context = self._applier.book(work).context
+        arrivals = [(each, each.values) for each in observe([record], ticket, context=context, is_fresh_fetch=True)]
+        found = await identify(tx, self._store, self._keys, work.integration.id, CANDIDATE, arrivals)
+        match = found.matches.get(record.external_id)
+        if not isinstance(match, Matched) or record.external_id in found.being_created:
+            return None
+        return UUID(match.record_id)
 
     async def _move(self, tx: Transaction, work: Work, link: Link, into: str) -> None:
         """The link goes on under the other id; a late list that still shows the old one finds an ended link."""

@@ -78,6 +78,8 @@ class Oracle:
     person_of: dict[str, int] = field(default_factory=dict)
     """By record id."""
     families: Families = field(default_factory=Families)
+    parted: set[int] = field(default_factory=set)
+    """People whose merge was taken back."""
     added: dict[int, str] = field(default_factory=dict)
     """Tags by number: where they were added."""
     removed: set[int] = field(default_factory=set)
@@ -148,6 +150,7 @@ class Oracle:
         merged, one = survivor[0]["data"], self.person_of[str(survivor[0]["id"])]
         for _, after in (survivor, other):
             person = self.person_of[str(after["id"])]
+            self.parted.add(person)
             for name in SCALARS:
                 self._chose(person, name, after["data"].get(name), [(PORTAL, one, merged.get(name))])
             for name in SETS:
@@ -209,8 +212,20 @@ class Oracle:
         elif lost:
             raise Violation(f"{where}: nobody removed {sorted(lost)}")
 
-    def portal_changed(self, before: Mapping[str, Any] | None, after: Mapping[str, Any], logged: set[str]) -> None:
-        """Judge a committed change of a record of ours. *logged*: units that a log row of this commit names."""
+    def portal_changed(
+        self,
+        before: Mapping[str, Any] | None,
+        after: Mapping[str, Any],
+        logged: set[str],
+        *,
+        is_being_created: bool = False,
+    ) -> None:
+        """
+        Judge a committed change of a record of ours.
+
+        *logged*: units that a log row of this commit names. *is_being_created*: it was sent to a vendor as it was
+        before, and nobody has heard yet what became of that.
+        """
         record_id, data, entity = str(after["id"]), after["data"], EntityType(after["entity_type"])
         if entity is EntityType.JOB:
             return
@@ -225,7 +240,7 @@ class Oracle:
             rule = rules.get(unit, "")
             self.changes += 1
             if rule.startswith("edit:e"):
-                self._portal_edit(person, name, was, now, int(rule.removeprefix("edit:e")))
+                self._portal_edit(person, name, was, now, int(rule.removeprefix("edit:e")), is_being_created)
                 continue
             if rule.startswith("decided"):
                 continue
@@ -242,12 +257,15 @@ class Oracle:
         for unit_name in {UNIT_OF[name].name for name in SCALARS_OF[entity]}:
             self._known_combination(person, unit_name, data, f"{unit_name} of {who(person)} in the portal")
 
-    def _portal_edit(self, person: int, name: str, was: JsonValue, now: JsonValue, number: int) -> None:
+    def _portal_edit(
+        self, person: int, name: str, was: JsonValue, now: JsonValue, number: int, is_being_created: bool
+    ) -> None:
         if name == TAGS:
             return
         edit = self.edits.get(number)
         if edit is None or edit.name != name:
             raise Violation(f"{name} of {who(person)} in the portal has a stamp of edit {number}, which is not its")
+        edit.is_over_unsettled = is_being_created
         if number not in self.parents:
             self.edited(edit, was, clears=number_of(name, now) == 0)
 
@@ -307,8 +325,14 @@ class Oracle:
     def known_divergence(
         self, name: str, ours: tuple[int, JsonValue], theirs: tuple[int, JsonValue], vendor: str
     ) -> None:
-        """Judge a difference that stays because the vendor can't take ours: theirs must not be the newer one."""
+        """
+        Judge a difference that stays because the vendor can't take ours: theirs must not be the newer one.
+
+        Of people who were parted that can't be said: what the vendor shows may be the other one's, given back since.
+        """
         (record_of, value), (person, other) = ours, theirs
+        if not self.parted.isdisjoint((record_of, person)):
+            return
         here, there = self._number(PORTAL, record_of, name, value), self._number(vendor, person, name, other)
         if self._is_ancestor(here, there) and not self._is_ancestor(there, here):
             raise Violation(f"at rest {name} of {who(person)} is {_word(here)}; {vendor} has the newer {_word(there)}")

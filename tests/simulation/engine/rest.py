@@ -130,6 +130,7 @@ async def _redrive(world: World, services: Services) -> None:
 
 async def _decide_all(world: World, services: Services) -> None:
     # A decision that makes two records one may close other items; they are gone then, and nobody has to decide them.
+    # What the survivor has gained by it is compared before anybody can decide on it.
     while rows := world.open_items():
         row = next((each for each in rows if each["kind"] in MATCHES), rows[0])
         chosen: dict[str, Any] = {"choice": "portal"}
@@ -143,3 +144,5 @@ async def _decide_all(world: World, services: Services) -> None:
             )
         except LiaisonError as error:
             raise Violation(f"nobody can decide {row['unit'] or row['kind']} at rest: {error}") from error
+        if row["kind"] in MATCHES:
+            await _work_off(world, services)

@@ -70,6 +70,7 @@ class VendorRecord:
     past: list[Sight] = field(default_factory=list)
     late: dict[str, tuple[float, JsonValue]] = field(default_factory=dict)
     """Fields that a late normaliser has yet to change: when, and into what."""
+    is_made_by_us: bool = False
     edits: dict[str, int] = field(default_factory=dict)
     """By unit: how often the vendor's own people have edited it. A fetch carries it, so that a write knows its gap."""
 
@@ -161,10 +162,13 @@ class MemoryVendor:
                 raise Refused(name)
         references = {name: str(fields[name]) for name in ("candidate_id", "job_id") if entity is APPLICATION}
         record = self.add(self._whose(self, entity, fields, references), values, entity, references)
+        record.is_made_by_us = True
         if entity is not CANDIDATE or not self.traits.creates_along or fields.get("job_id") is None:
             return record, None
         along = {"candidate_id": record.external_id, "job_id": str(fields["job_id"])}
-        return record, self.add(self._whose(self, APPLICATION, {}, along), {}, APPLICATION, along)
+        application = self.add(self._whose(self, APPLICATION, {}, along), {}, APPLICATION, along)
+        application.is_made_by_us = True
+        return record, application
 
     def ever_had(self, person: int) -> bool:
         """Whether a record of *person* is here, or was."""
@@ -181,6 +185,8 @@ class MemoryVendor:
     def settle_late(self) -> None:
         """Let late normalisers do what is due."""
         for record in self.records.values():
+            if record.now.is_gone:
+                record.late.clear()
             due = {name: value for name, (at, value) in record.late.items() if at <= self._clock()}
             if due:
                 for name in due:

@@ -200,13 +200,24 @@ class World:
         )
 
     def is_unsettled(self, vendor: str, external_id: str, unit: str) -> bool:
-        """Whether a write of ours to *unit* of this record may be under way, or has lost its worker."""
+        """
+        Whether a write of ours to *unit* of this record may be under way, or has lost its worker.
+
+        A create is settled as far as its answer showed what it made, else by the first look.
+        """
         place = (self.ids[vendor], external_id)
         for row in self.committed("external_entity_map"):
             if (row["integration_id"], row["external_id"]) == place:
                 known = row["base"].get("u", {}).get(unit)
-                return isinstance(known, dict) and "i" in known
-        return False
+                return row["written_at"] is not None if known is None else isinstance(known, dict) and "i" in known
+        return self.vendors[vendor].records[external_id].is_made_by_us
+
+    def _is_being_created(self, record_id: UUID) -> bool:
+        """Whether this record was sent to a vendor that shall create it, and is not linked there yet."""
+        return any(
+            row["record_id"] == record_id and row["state"] == "open" and row["sent_at"] is not None
+            for row in self.committed("create_intents")
+        )
 
     def is_known_everywhere(self, person: int) -> bool:
         """Whether each vendor's record of *person* and their kin is linked, so that names and addresses may change."""
@@ -236,7 +247,12 @@ class World:
                     self._records[row["id"]] = row
                     if row["id"] not in joined:
                         self._require_whole(before, row)
-                        self.oracle.portal_changed(before, row, logged.get(row["id"], set()))
+                        self.oracle.portal_changed(
+                            before,
+                            row,
+                            logged.get(row["id"], set()),
+                            is_being_created=self._is_being_created(row["id"]),
+                        )
             for name, before, row in settled:
                 if name == "conflicts" and row["status"] == "resolved" and before is not None and row["unit"]:
                     self._resolved(row, orjson.loads(before["sealed"]))
