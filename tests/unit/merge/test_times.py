@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
+from shared.merge.fingerprints import print_of
 from shared.merge.merge import merge
-from shared.merge.state import Fingerprint, Ours, Stamp, Theirs, UnitBase
+from shared.merge.state import Fingerprint, Ours, Stamp, State, StoredBase, Theirs, UnitBase
 from shared.merge.times import UNKNOWN_AT, ours_is_later, stamp_of, theirs_at
-from tests.unit.merge.lab import NOON, TITLE, agreed, at, ours, rules, theirs
+from shared.model import UNITS
+from tests.unit.merge.lab import CANDIDATE, NOON, TITLE, agreed, at, ours, rows, rules, theirs
 
 SECOND, MILLISECOND, MICROSECOND = timedelta(seconds=1), timedelta(milliseconds=1), timedelta(microseconds=1)
 
@@ -86,6 +89,21 @@ def test_a_vendor_without_times_does_not_beat_a_portal_edit() -> None:
     base = agreed({TITLE: "Baker"})
     outcome = merge(base, ours({TITLE: "Chef"}, 5), theirs({TITLE: "Cook"}, updated_at=None), rules())
     assert outcome.push == {TITLE: "Chef"}
+
+
+@pytest.mark.parametrize("rank", [0, 2])
+def test_what_moved_after_ours_stood_there_is_the_later_one_within_one_tick(rank: int) -> None:
+    """The two are known to differ, and ours has not moved since: a vendor without times can't say it better."""
+    agreed_on = agreed({TITLE: "Baker"})[TITLE]
+    chef, cook = ours({TITLE: "Chef"}, rank=rank), theirs({TITLE: "Cook"}, updated_at=None, resolution=SECOND, rank=1)
+    known = replace(agreed_on, ours=print_of(rules(), UNITS[CANDIDATE][TITLE], chef.values, [TITLE]))
+    apart = StoredBase({TITLE: replace(known, state=State.DIVERGED)})
+    outcome = merge(apart, chef, cook, rules())
+    assert (rows(outcome), outcome.take) == ({TITLE: "both_changed"}, {TITLE: "Cook"})
+    later = merge(apart, ours({TITLE: "Chef"}, 1), cook, rules())
+    assert later.push == {TITLE: "Chef"}, "whoever set it anew has the later time"
+    moved = merge(StoredBase({TITLE: agreed_on}), ours({TITLE: "Chef"}), cook, rules())
+    assert moved.push == {TITLE: "Chef"}, "of two that moved the rank decides"
 
 
 def test_a_stamp_carries_its_origin() -> None:

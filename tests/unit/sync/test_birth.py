@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+import pytest
+from pydantic import JsonValue
+
 from shared.adapters.greenhouse.adapter import GreenhouseAdapter
 from shared.adapters.protocol import Written
 from shared.merge.base_codec import decode_base
 from shared.merge.merge import merge
 from shared.merge.normal_forms import phone_version
-from shared.merge.state import Ours
-from shared.model import Candidate, JsonObject
+from shared.merge.state import Ours, Stamp
+from shared.model import Candidate, EntityType, JsonObject
 from shared.security.keys import Keys
 from shared.store.links import Ticket
 from shared.store.records import StoredRecord
@@ -29,3 +34,25 @@ def test_a_born_link_knows_the_company_s_form_of_phones() -> None:
     (seen,) = observe([answer], Ticket(6, NOON), context=book.context, is_fresh_fetch=True)
     outcome = merge(base, Ours(data, {}), book.theirs(seen, seen.values), book.for_link(link.id))
     assert (outcome.is_quiet, outcome.decisions) == (True, ())
+
+
+@pytest.mark.parametrize(("made", "is_kept"), [("ANALYST", True), ("Engineer", False)])
+def test_what_the_vendor_makes_of_a_create_seconds_later_is_no_change_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, made: str, *, is_kept: bool
+) -> None:
+    """Else it would beat what was edited here between the create and our next look."""
+
+    def expected(_: type[GreenhouseAdapter], _entity: EntityType, name: str, value: JsonValue) -> JsonValue:
+        return value.upper() if name == "current_title" and isinstance(value, str) else value
+
+    monkeypatch.setattr(GreenhouseAdapter, "expected", classmethod(expected))
+    book = RuleBook(GreenhouseAdapter, integration(), CANDIDATE, Keys(b"k" * 32))
+    record = StoredRecord(RECORD, CANDIDATE, {"current_title": "Analyst"}, {}, 1, NOON, NOON, None, None)
+    answer = Candidate(external_id="7", current_title="Analyst")
+    link = born_link(record, Written("7", answer), book, Ticket(5, NOON))
+    later = NOON + timedelta(seconds=5)
+    shown = Candidate(external_id="7", current_title=made, updated_at=later)
+    (seen,) = observe([shown], Ticket(6, later), context=book.context, is_fresh_fetch=True)
+    edited = Ours({"current_title": "Countess"}, {"current_title": Stamp(NOON, 0, "portal")})
+    outcome = merge(decode_base(link.base), edited, book.theirs(seen, seen.values), book.for_link(link.id))
+    assert bool(outcome.push) is is_kept
