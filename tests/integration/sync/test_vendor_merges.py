@@ -13,6 +13,7 @@ from shared.store.ledger import JobRequest
 from shared.store.record_merges import merge_key
 from shared.sync.priorities import RECONCILE, WEBHOOK_SIGNAL
 from shared.sync.vendor_merges import MOST_WAITS
+from tests.integration.sync.test_create import new_candidate
 from tests.integration.sync.test_deletes import configure
 from tests.integration.sync.test_identity import vendor_person
 from tests.integration.sync.test_reconcile import signal
@@ -137,6 +138,47 @@ async def test_two_links_of_one_record_that_are_merged_into_two_people_each_go_t
     }
     left = await links_of(world, one["id"])
     assert {left[str(each)][0] for each in losers} == {"gone"}
+
+
+async def test_who_is_left_and_is_another_one_of_ours_is_not_overwritten_with_the_one_that_went(world: World) -> None:
+    """The record that is left has no link yet, and shows the address of somebody whom another system brought."""
+    loser = await person(world, "Augusta")
+    await world.pull(CANDIDATE)
+    two = await world.record_of(CANDIDATE, loser)
+    email = f"ada.{fresh_token()}@example.org"
+    one = (await new_candidate(world, first_name="Ada", last_name="Lovelace", email=email, phone=None)).id
+    emails = [{"value": email, "type": "personal"}]
+    winner = await person(world, "Ada", email_addresses=emails)
+    await merge_silently(world, winner, loser)
+    await tell(world, winner, loser)
+    (item,) = await world.rows("SELECT * FROM conflicts WHERE status = 'open' AND reason = 'merged_at_vendor'")
+    assert (item["record_id"], item["matches"]) == (two["id"], [one])
+    assert await links_of(world, one) == {str(winner): ("live", True)}
+    assert await links_of(world, two["id"]) == {str(loser): ("gone", True)}
+    kept = await world.row("SELECT data FROM records WHERE id = %(id)s", id=two["id"])
+    assert kept["data"]["email"] == two["data"]["email"]
+
+
+async def test_what_is_asked_of_a_merged_one_is_asked_of_them_again_once_they_are_parted(world: World) -> None:
+    winner, loser, third = [await person(world, each) for each in ("Ada", "Augusta", "Byron")]
+    await world.pull(CANDIDATE)
+    one, two, three = [await world.record_of(CANDIDATE, each) for each in (winner, loser, third)]
+    await merge_there(world, winner, loser)
+    services, company = world.services, world.company_id
+
+    async def asked() -> tuple[UUID, set[UUID]]:
+        (item,) = await world.rows("SELECT * FROM conflicts WHERE status = 'open' AND reason = 'merged_at_vendor'")
+        return item["record_id"], set(item["matches"])
+
+    await services.merges.merge(company, three["id"], two["id"], {}, actor="jo")
+    assert await asked() == (three["id"], {one["id"]})
+    await services.partings.part(company, three["id"], actor="jo")
+    assert await asked() == (two["id"], {one["id"]})
+    # Where the other side of the item is parted, either of the two may be meant.
+    await services.merges.merge(company, three["id"], one["id"], {}, actor="jo")
+    assert await asked() == (two["id"], {three["id"]})
+    await services.partings.part(company, three["id"], actor="jo")
+    assert await asked() == (two["id"], {one["id"], three["id"]})
 
 
 async def test_two_records_that_the_vendor_merged_are_asked_about(world: World) -> None:
