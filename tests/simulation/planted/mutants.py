@@ -197,7 +197,7 @@ _MERGE, _SYNC = "shared.merge", "shared.sync"
 
 MUTANTS = (
     Mutant("a lagging list is believed", "21", f"{_SYNC}.applying:_may_lag", _says(False), 5),
-    Mutant("a known divergence counts as agreement", "31", f"{_MERGE}.scalars:_based", _always_agreed, 2),
+    Mutant("a known divergence counts as agreement", "31", f"{_MERGE}.scalars:_based", _always_agreed, 4),
     Mutant("no intent is kept", "20", f"{_SYNC}.merging:with_intents", _plain_base, 969),
     Mutant("sent counts as arrived", "28", f"{_SYNC}.merging:with_intents", _push_is_agreed, 73),
     Mutant("critical fields are decided by the clock", "31", f"{_MERGE}.draft:Draft.policy", _without_criticals, 3),
@@ -217,7 +217,7 @@ MUTANTS = (
         "31",
         f"{_SYNC}.resolutions:Resolutions._require_unmoved",
         _says(None),
-        12,
+        54,
     ),
     Mutant("other systems are not told", "-", f"{_SYNC}.applying:Applier._other_links", _says_later([]), 3),
     Mutant("only one other system is told", "-", f"{_SYNC}.applying:Applier._other_links", _first_of_two, 3),
@@ -235,6 +235,7 @@ MUTANTS = (
         _says_later(("asked", [])),
         61,
     ),
+    Mutant("the merged side stays in conflict", "31", f"{_SYNC}.applying:Applier.part", _says_later(None), 14),
     Mutant("links stay where they were", "19", "shared.store.record_merges:RecordMerges.move", _says_later(None), 15),
     Mutant("a merge brings nobody in step", "-", f"{_SYNC}.candidate_merges:reconciles", _says_later([]), 115),
     Mutant("a create counts as carrying everything", "28", f"{_SYNC}.birth:_unit_base", _carried_whole, 1),
@@ -269,5 +270,15 @@ MUTANTS = (
         _says_later(False),
         201,
     ),
+    Mutant("a second link is not told", "-", f"{_SYNC}.applying:Applier._other_links", _other_accounts_alone, 14),
+    Mutant(
+        "links do not part at an un-merge",
+        "-",
+        f"{_SYNC}.candidate_partings:CandidatePartings._move_links",
+        _says_later(None),
+        16,
+    ),
+    Mutant("a merged candidate still takes edits", "-", f"{_SYNC}.edits:Edits._require_whole", _says_later(None), 2),
+    Mutant("a parting brings nobody in step", "-", f"{_SYNC}.candidate_partings:reconciles", _says_later([]), 64),
     Mutant("schedules start nothing", "5", f"{_SYNC}.sweep:Sweep.start_due", _says_later(0), 75),
 )
