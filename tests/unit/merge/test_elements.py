@@ -9,9 +9,10 @@ from hashlib import blake2b
 import pytest
 from pydantic import JsonValue
 
-from shared.merge.elements import listed, told_apart, whole_name, with_left_out
+from shared.merge.elements import listed, spread, spread_base, told_apart, whole_name, with_left_out
+from shared.merge.state import NEVER, Fingerprint, UnitBase
 from shared.model.fields import FIELDS
-from tests.unit.merge.lab import CANDIDATE, HASHER
+from tests.unit.merge.lab import CANDIDATE, HASHER, NOON
 
 PHONES, WORK = (FIELDS[CANDIDATE][name] for name in ("further_phones", "work_history"))
 
@@ -71,3 +72,27 @@ def test_what_is_left_out_stays_where_nothing_else_is_a_list() -> None:
     some = replace(WORK, only=frozenset({"acme"}))
     assert with_left_out(some, None, [{"employer": "Bolt"}]) == [{"employer": "Bolt"}]
     assert with_left_out(some, [{"employer": "Acme"}], None) == [{"employer": "Acme"}]
+
+
+MANY, ONE = Fingerprint("many"), Fingerprint("one")
+BAKER, CHEF, BREAD = (Fingerprint(each) for each in ("baker.x", "chef.x", "bread.x"))
+
+
+def test_only_elements_of_a_crowded_identity_are_told_apart() -> None:
+    apart = spread({MANY: BAKER, ONE: BREAD}, {MANY})
+    ((key, whole),) = ((key, whole) for key, whole in apart.items() if key != ONE)
+    assert (key, apart[ONE]) == (whole, BREAD)
+    assert key.startswith(MANY)
+
+
+def test_each_half_of_a_base_is_told_apart_by_what_it_says_itself() -> None:
+    ours, theirs, intent = spread_base(UnitBase({MANY: BAKER}, {MANY: CHEF}, NOON, intent={MANY: BREAD}), {MANY})
+    assert (ours, theirs, intent) == tuple(spread({MANY: each}, {MANY}) for each in (BAKER, CHEF, BREAD))
+
+
+def test_what_is_pending_is_told_apart_by_what_they_show_of_it() -> None:
+    pending = Fingerprint(f"{NEVER}.x")
+    ours, _, _ = spread_base(UnitBase({MANY: pending}, {MANY: CHEF}, NOON), {MANY})
+    assert ours == spread({MANY: CHEF}, {MANY})
+    alone, _, _ = spread_base(UnitBase({MANY: pending}, {}, NOON), {MANY})
+    assert alone == spread({MANY: pending}, {MANY})

@@ -8,6 +8,7 @@ from shared.merge.merge import merge
 from shared.merge.settle import refuse
 from shared.merge.state import NEVER, Base, Fingerprint, State, Theirs
 from shared.model.fields import Party, Policy
+from shared.model.records import JsonObject
 from tests.unit.merge.lab import HASHER, PHONE, TITLE, agreed, at, ours, rows, rules, theirs
 
 BASE = agreed({TITLE: "Baker", PHONE: "1"})
@@ -84,3 +85,19 @@ def test_a_part_that_the_vendor_has_just_shown_to_be_empty_is_a_change_until_it_
     mine = ours({"first_name": "Ann", "last_name": "Lee"})
     outcome = merge(seen, mine, theirs({"first_name": "Ann", "last_name": None}), rules())
     assert (outcome.push, outcome.base["name"].ours) == (mine.values, NEVER)
+
+
+def test_a_member_that_one_half_of_the_base_lacks_has_never_been_met() -> None:
+    base = agreed({"first_name": "Ann"})
+    ann = HASHER("first_name", "Ann")
+    half = {"name": replace(base["name"], ours=Fingerprint(f"{ann}."))}
+    outcome = merge(half, ours({"first_name": "Ann"}), theirs({"first_name": "Ann", "last_name": "Lee"}), rules())
+    assert rows(outcome) == {"name": "first_value"}
+
+
+def test_a_name_of_which_something_else_was_expected_can_be_cleared() -> None:
+    name: JsonObject = {"first_name": "Ann", "last_name": "Lee"}
+    base = agreed(name)
+    expecting = {"name": replace(base["name"], expects=base["name"].ours)}
+    outcome = merge(expecting, ours(name, -30), theirs(dict.fromkeys(name), updated_at=at(40)), rules())
+    assert (rows(outcome), outcome.take) == ({"name": "their_change"}, dict.fromkeys(name))

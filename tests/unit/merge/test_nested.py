@@ -87,6 +87,13 @@ def test_what_one_side_alone_has_agreed_on_is_no_first_meeting() -> None:
     assert (outcome.take, outcome.push) == ({}, {WORK: [post(title=None, end=None, description=None)]})
 
 
+@pytest.mark.parametrize("their", [POST, post(title="Cook")], ids=["ours alone", "both"])
+def test_a_detail_that_may_not_go_out_leaves_what_was_agreed_on(their: dict[str, JsonValue]) -> None:
+    base = agreed({WORK: [POST]})
+    outcome = merge(base, ours({WORK: [post(title="Chef")]}, 30), theirs({WORK: [their]}), rules(outbound=False))
+    assert (outcome.base[WORK].ours, outcome.base[WORK].theirs) == (base[WORK].ours, base[WORK].theirs)
+
+
 def test_at_a_first_meeting_each_side_fills_what_the_other_leaves_out() -> None:
     mine: dict[str, JsonValue] = {"employer": "Acme", "start": "2018-09", "title": "Baker"}
     assert both([], [mine], [post(title=None)]) == ([POST], [POST])

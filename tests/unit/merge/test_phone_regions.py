@@ -62,6 +62,18 @@ def test_a_number_that_was_sent_one_way_and_is_shown_another_is_agreed_on(writte
     assert merge(known, mine, answer, how).decisions == ()
 
 
+def test_what_the_vendor_makes_of_a_detail_is_known_as_the_company_writes_numbers() -> None:
+    def loud(_name: str, value: JsonValue) -> JsonValue:
+        return (
+            [{**each, "type": "HOME"} for each in value if isinstance(each, dict)] if isinstance(value, list) else value
+        )
+
+    mine, seen = ours({PHONES: numbers(NATIONAL)}), theirs({PHONES: loud(PHONES, numbers(ABROAD))})
+    assert merge({}, mine, seen, rules(forms=GERMAN, expected=loud)).is_quiet
+    nothing = rules(forms=GERMAN, expected=lambda _name, _value: [])
+    assert merge({}, mine, seen, nothing) == merge({}, mine, seen, rules(forms=GERMAN))
+
+
 @pytest.mark.parametrize("before", [{}, FRENCH], ids=["none", "another"])
 def test_when_a_company_names_its_country_nothing_has_changed(before: dict[NormalForm, int]) -> None:
     both: dict[str, JsonValue] = {PHONES: numbers(NATIONAL, "030 23125001"), "phone": NATIONAL}

@@ -41,6 +41,9 @@ def test_a_rejected_value_on_a_link_that_has_not_had_the_decision_is_overwritten
     assert rows(outcome) == {PHONE: "pinned"}
     assert (outcome.push, outcome.held) == ({PHONE: "020 2"}, ())
     assert outcome.base[PHONE].ours == NEVER
+    kept = agreed({PHONE: "020 0"})
+    known = StoredBase({PHONE: replace(kept[PHONE], extra={"new": 1})})
+    assert decided({PHONE: SEEN}, known).base[PHONE].extra == {"new": 1}
 
 
 def test_a_pin_says_what_was_decided_and_when() -> None:
@@ -54,6 +57,7 @@ def test_a_rejected_value_put_back_by_the_vendor_is_held() -> None:
     assert rows(outcome) == {PHONE: "put_back"}
     assert (outcome.push, outcome.take) == ({}, {})
     assert [(held.unit, held.rule) for held in outcome.held] == [(PHONE, "put_back")]
+    assert outcome.held[0].inputs == (HASHER(PHONE, "0202"), HASHER(PHONE, "0201"))
 
 
 def test_a_value_that_the_person_never_saw_is_a_new_input() -> None:
