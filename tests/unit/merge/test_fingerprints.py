@@ -11,13 +11,14 @@ import pytest
 
 from shared.merge.elements import elements_of, listed
 from shared.merge.fingerprints import (
+    alike,
     digest_of,
     link_hasher,
     mark_of,
     norm_of,
     print_of,
 )
-from shared.merge.state import EMPTY, Fingerprint
+from shared.merge.state import EMPTY, NEVER, Fingerprint
 from shared.model import JsonObject, JsonValue
 from shared.model.fields import FIELDS, UNITS
 from tests.unit.merge.lab import CANDIDATE, HASHER, PHONE, TAGS, rules
@@ -135,3 +136,16 @@ def test_pain_26_volatile_keys_and_key_order_do_not_change_a_digest() -> None:
 
 def test_the_version_of_a_unit_is_its_forms() -> None:
     assert norm_of(rules(), UNITS[CANDIDATE]["name"]) == 1
+
+
+def test_a_mark_holds_nothing_that_an_address_would_have_to_escape() -> None:
+    marks = [mark_of({Fingerprint(str(number)): Fingerprint("x")}) for number in range(20)]
+    assert "".join(marks).replace("-", "").replace("_", "").isalnum()
+    assert len({*marks}) == 20
+
+
+def test_a_print_is_like_itself_whatever_it_covers() -> None:
+    unit = UNITS[CANDIDATE]["name"]
+    for each in (NEVER, EMPTY, Fingerprint("?.?"), Fingerprint("a.?")):
+        assert alike(each, each, unit)
+    assert not alike(NEVER, EMPTY, unit)

@@ -101,3 +101,31 @@ def test_a_name_of_which_something_else_was_expected_can_be_cleared() -> None:
     expecting = {"name": replace(base["name"], expects=base["name"].ours)}
     outcome = merge(expecting, ours(name, -30), theirs(dict.fromkeys(name), updated_at=at(40)), rules())
     assert (rows(outcome), outcome.take) == ({"name": "their_change"}, dict.fromkeys(name))
+
+
+def test_a_write_that_has_not_landed_leaves_nothing_of_itself() -> None:
+    title = replace(BASE[TITLE], intent=HASHER(TITLE, "Chef"), intent_expects=HASHER(TITLE, "CHEF"))
+    outcome = merge({TITLE: title}, ours({TITLE: "Baker"}, -30), theirs({TITLE: "Baker"}), rules())
+    assert outcome.base[TITLE] == replace(BASE[TITLE], seen_at=at(60))
+
+
+def test_a_write_that_has_landed_leaves_the_rest_of_the_base_as_it_was() -> None:
+    title = replace(BASE[TITLE], intent=HASHER(TITLE, "Chef"), extra={"new": 1})
+    outcome = merge({TITLE: title}, ours({TITLE: "Chef"}, 5), theirs({TITLE: "Chef"}), rules())
+    assert outcome.base[TITLE].extra == {"new": 1}
+
+
+def test_a_part_of_a_name_that_was_being_written_may_be_cleared_meanwhile() -> None:
+    name: JsonObject = {"first_name": "Ann", "last_name": "Lee"}
+    base, anna = agreed(name)["name"], HASHER("first_name", "Anna")
+    sent = replace(base, intent=Fingerprint(f"{anna}.?"), intent_expects=Fingerprint(f"{anna}x.?"))
+    mine = ours({**name, "first_name": "Anna"}, 5)
+    outcome = merge({"name": sent}, mine, theirs(dict.fromkeys(name), updated_at=at(40)), rules())
+    assert [held.rule for held in outcome.held] == ["both_changed"]
+
+
+def test_a_person_s_edit_ends_the_count_of_bounces_and_nothing_else() -> None:
+    bounced = replace(BASE[PHONE], bounces=2, bounce=NEVER)
+    held = merge({PHONE: bounced}, ours({PHONE: "2"}, 5), theirs({PHONE: "3"}), rules())
+    assert rows(held) == {PHONE: "both_changed"}
+    assert held.base[PHONE] == BASE[PHONE]

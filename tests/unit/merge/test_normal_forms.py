@@ -69,6 +69,7 @@ SAME = [
     (NormalForm.DATE, "2026-05-04", "20260504", "2026-05-04"),
     (NormalForm.DATE, "2026-05-04T23:00:00-05:00", " 2026-05-04 ", "2026-05-04"),
     (NormalForm.DATE, "next  May", "next May", "next May"),
+    (NormalForm.MONTH, "spring  of 2018", "spring of 2018", "spring of 2018"),
     (NormalForm.EXACT, " A ", " A ", '" A '),
 ]
 

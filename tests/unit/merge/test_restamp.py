@@ -8,13 +8,15 @@ import pytest
 from pydantic import JsonValue
 
 from shared.merge import normal_forms
+from shared.merge.draft import Draft
 from shared.merge.fingerprints import link_hasher, mark_of
 from shared.merge.merge import merge
+from shared.merge.restamp import restamped
 from shared.merge.settle import open_intents, refuse, with_intents
-from shared.merge.state import EMPTY, NEVER, Base, Rules
-from shared.model.fields import NormalForm, Policy
+from shared.merge.state import EMPTY, NEVER, Base, Rules, StoredBase
+from shared.model.fields import UNITS, NormalForm, Policy
 from shared.model.records import JsonObject
-from tests.unit.merge.lab import HASHER, PHONE, TAGS, TITLE, agreed, at, ours, rows, rules, theirs
+from tests.unit.merge.lab import CANDIDATE, HASHER, PHONE, TAGS, TITLE, agreed, at, ours, rows, rules, theirs
 
 NEW_KEY = rules(hasher=link_hasher(b"another key", "link-1"), key_id=2, retired={1: HASHER})
 NAME: JsonObject = {"first_name": "Ann", "last_name": "Lee"}
@@ -197,3 +199,13 @@ def test_under_a_key_that_is_gone_they_meet_for_the_first_time(how: Rules) -> No
     assert rows(outcome)[TITLE] == "equal"
     old = {TITLE: replace(agreed({TITLE: "Baker"})[TITLE], norm=9)}
     assert rows(merge(old, ours({TITLE: "Baker"}), theirs({TITLE: "Baker"}), rules())) == {TITLE: "equal"}
+
+
+def test_all_that_a_base_keeps_is_made_anew() -> None:
+    unit, old = UNITS[CANDIDATE][TITLE], agreed({TITLE: "Baker"})[TITLE]
+    base = replace(old, intent=old.ours, intent_expects=old.ours, expects=old.ours)
+    draft = Draft(ours({TITLE: "Baker"}), theirs({TITLE: "Baker"}), NEW_KEY, StoredBase({TITLE: base}))
+    now = NEW_KEY.hasher(TITLE, "Baker")
+    renewed = replace(base, ours=now, theirs=now, key_id=2, intent=now, intent_expects=now, expects=now)
+    assert restamped(draft, unit, (TITLE,), base) == renewed
+    assert draft.base[TITLE] == renewed
