@@ -62,7 +62,7 @@ _RAISE: LiteralString = """
 INSERT INTO issues AS i (id, company_id, integration_id, kind, subject, detail)
 SELECT r.id, %(company)s, %(integration)s, r.kind, r.subject, r.detail
 FROM jsonb_to_recordset(%(rows)s) AS r (id uuid, kind text, subject text, detail text)
-ON CONFLICT (integration_id, kind, subject) WHERE ended_at IS NULL
+ON CONFLICT (integration_id, kind, subject, company_id) WHERE ended_at IS NULL
 DO UPDATE SET times = i.times + 1, last_seen_at = clock_timestamp(), detail = excluded.detail
 RETURNING times
 """
@@ -155,7 +155,7 @@ class Attention:
     async def raise_issue(
         self, tx: Transaction, integration_id: UUID | None, *, kind: str, subject: str, detail: str
     ) -> bool:
-        """Open an issue, or count it once more; return whether it is new."""
+        """Open an issue (without an integration: the company's), or count it once more; return whether it is new."""
         return await self.raise_issues(tx, integration_id, [Issue(kind, subject, detail)]) == 1
 
     async def raise_issues(self, tx: Transaction, integration_id: UUID | None, issues: Sequence[Issue]) -> int:

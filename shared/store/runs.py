@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, LiteralString
@@ -63,6 +63,8 @@ class CursorState:
     watermark: datetime | None
     run_id: UUID | None
     position: str | None
+    full_wanted_at: datetime | None = None
+    """Since when a pull of everything is owed: the mapping has been another one from then on."""
 
 
 _CREATE: LiteralString = """
@@ -127,7 +129,7 @@ WHERE (id = %(id)s OR parent_id = %(id)s) AND status = 'running'
 _LOCK_CURSOR: LiteralString = """
 INSERT INTO cursors (integration_id, entity_type, company_id) VALUES (%(integration)s, %(entity)s, %(company)s)
 ON CONFLICT (integration_id, entity_type) DO UPDATE SET updated_at = cursors.updated_at
-RETURNING watermark, run_id, position
+RETURNING watermark, run_id, position, full_wanted_at
 """
 _MOVE_CURSOR: LiteralString = """
 UPDATE cursors SET run_id = %(run)s, position = %(position)s, updated_at = clock_timestamp()
@@ -137,6 +139,15 @@ _ADVANCE: LiteralString = """
 UPDATE cursors SET watermark = greatest(watermark, %(watermark)s), run_id = NULL, position = NULL,
     updated_at = clock_timestamp()
 WHERE integration_id = %(integration)s AND entity_type = %(entity)s
+"""
+_WANT_FULL: LiteralString = """
+INSERT INTO cursors (integration_id, entity_type, company_id, full_wanted_at)
+SELECT %(integration)s, u.entity, %(company)s, clock_timestamp() FROM unnest(%(entities)s::text[]) AS u (entity)
+ON CONFLICT (integration_id, entity_type) DO UPDATE SET full_wanted_at = clock_timestamp()
+"""
+_FULL_READ: LiteralString = """
+UPDATE cursors SET full_wanted_at = NULL
+WHERE integration_id = %(integration)s AND entity_type = %(entity)s AND full_wanted_at < %(started)s
 """
 _SYNCED: LiteralString = """
 UPDATE integrations SET last_synced_at = greatest(last_synced_at, %(at)s) WHERE id = %(integration)s
@@ -279,7 +290,21 @@ class Runs:
     async def lock_cursor(self, tx: Transaction, integration_id: UUID, entity: EntityType) -> CursorState:
         """Return the cursor, made if missing and locked until the transaction ends."""
         row = await tx.one(_LOCK_CURSOR, integration=integration_id, entity=entity.value, company=tx.company)
-        return CursorState(row["watermark"], row["run_id"], row["position"])
+        return CursorState(row["watermark"], row["run_id"], row["position"], row["full_wanted_at"])
+
+    async def want_full(self, tx: Transaction, integration_id: UUID, entities: Sequence[EntityType]) -> None:
+        """
+        Owe a pull of everything of each of *entities*, until one that begins from now on has read it all.
+
+        To be called before the transaction touches the integration's row: a pull's last page locks them in that order.
+        """
+        await tx.run(
+            _WANT_FULL, integration=integration_id, company=tx.company, entities=[each.value for each in entities]
+        )
+
+    async def full_read(self, tx: Transaction, integration_id: UUID, entity: EntityType, started_at: datetime) -> None:
+        """Everything of *entity* was read by a run that began at *started_at*: what was owed until then is done."""
+        await tx.run(_FULL_READ, integration=integration_id, entity=entity.value, started=started_at)
 
     async def move_cursor(
         self, tx: Transaction, integration_id: UUID, entity: EntityType, run_id: UUID, position: str | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import LiteralString
 
@@ -22,6 +22,12 @@ _ADD: LiteralString = """
 INSERT INTO suppressions (company_id, hash, kind, reason)
 SELECT %(company)s, u.hash, u.kind, %(reason)s FROM unnest(%(hashes)s::bytea[], %(kinds)s::text[]) AS u (hash, kind)
 ON CONFLICT DO NOTHING
+"""
+_ADD_FOLLOWING: LiteralString = """
+INSERT INTO suppressions (company_id, hash, kind, reason, because_of)
+SELECT s.company_id, u.hash, 'external', s.reason, s.hash
+FROM unnest(%(hashes)s::bytea[], %(causes)s::bytea[]) AS u (hash, cause) JOIN suppressions s ON s.hash = u.cause
+ORDER BY u.hash ON CONFLICT DO NOTHING
 """
 _LIFT: LiteralString = "DELETE FROM suppressions WHERE hash = ANY(%(hashes)s)"
 _KNOWN: LiteralString = "SELECT hash FROM suppressions WHERE hash = ANY(%(hashes)s)"
@@ -45,8 +51,12 @@ class Suppressions:
             reason=reason,
         )
 
+    async def add_following(self, tx: Transaction, causes: Mapping[Mark, bytes]) -> None:
+        """Suppress vendors' ids (the keys) for as long as the hash that each came under is suppressed."""
+        await tx.run(_ADD_FOLLOWING, hashes=[mark.hash for mark in causes], causes=list(causes.values()))
+
     async def lift(self, tx: Transaction, marks: Iterable[Mark]) -> int:
-        """Let *marks* in again; return how many were suppressed."""
+        """Let *marks* in again, with what was suppressed because of them; return how many of *marks* were."""
         return await tx.run(_LIFT, hashes=[mark.hash for mark in marks])
 
     async def known(self, tx: Transaction, marks: Iterable[Mark]) -> set[bytes]:

@@ -89,6 +89,24 @@ async def test_marks_are_kept_known_and_lifted(ground: Ground) -> None:
         assert await suppressions.known(tx, marks) == {b"b"}
 
 
+async def test_what_follows_from_a_mark_goes_with_it(ground: Ground) -> None:
+    company, stranger = await ground.company(), await ground.company()
+    email, theirs, lost = Mark("email", b"a"), Mark("external", b"x"), Mark("external", b"y")
+    suppressions = ground.store.suppressions
+    async with ground.database.company(stranger) as tx:
+        await suppressions.add(tx, [Mark("email", b"z")], reason="erasure")
+    async with ground.database.company(company) as tx:
+        await suppressions.add(tx, [email], reason="erasure")
+        for _ in range(2):
+            await suppressions.add_following(tx, {theirs: b"a", lost: b"z"})
+        assert await suppressions.known(tx, [theirs, lost]) == {b"x"}
+        assert await suppressions.figures(tx) == {"email": 1, "external": 1}
+    assert (await ground.row("suppressions", hash=b"x"))["reason"] == "erasure"
+    async with ground.database.company(company) as tx:
+        assert await suppressions.lift(tx, [email]) == 1
+        assert not await suppressions.any(tx)
+
+
 async def test_what_is_set_aside_is_found_by_entity_id_and_cause(ground: Ground) -> None:
     company = await ground.company()
     integration = await ground.integration(company)

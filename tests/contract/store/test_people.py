@@ -200,7 +200,9 @@ async def test_an_issue_is_open_once(place: Place) -> None:
         assert await attention.open_count(tx, place.integration_id) == 1
     assert await raised()
     assert await raised(of=None)
-    assert await raised(of=None), "an issue of no integration is one of its own each time"
+    assert not await raised(of=None), "without an integration it is the company's, and counted as any other"
+    async with ground.database.company(await ground.company()) as tx:
+        assert await attention.raise_issue(tx, None, kind="k", subject="s", detail="d"), "another company's"
 
 
 async def test_issues_of_several_subjects_end_by_one_statement(place: Place) -> None:

@@ -249,6 +249,28 @@ async def test_a_cursor_is_held_by_one(place: Place) -> None:
     await asyncio.gather(second)
 
 
+async def test_a_pull_of_everything_is_owed_until_one_that_began_later_has_read_all(place: Place) -> None:
+    runs, early = place.ground.store.runs, await place.ground.now()
+    async with place.ground.database.company(place.company_id) as tx:
+        await runs.advance(tx, place.integration_id, CANDIDATE, early, is_complete=False)
+        await runs.want_full(tx, place.integration_id, [JOB, CANDIDATE])
+    first = (await cursor(place)).full_wanted_at
+    assert first is not None
+    async with place.ground.database.company(place.company_id) as tx:
+        await runs.want_full(tx, place.integration_id, [CANDIDATE])
+    again = (await cursor(place)).full_wanted_at
+    assert again is not None
+    assert again > first
+    late = await place.ground.now()
+    for moment, owed in ((early, again), (again, again), (late, None)):
+        async with place.ground.database.company(place.company_id) as tx:
+            await runs.full_read(tx, place.integration_id, CANDIDATE, moment)
+        assert (await cursor(place)).full_wanted_at == owed
+    async with place.ground.database.company(place.company_id) as tx:
+        job = await runs.lock_cursor(tx, place.integration_id, JOB)
+    assert (job.watermark, job.full_wanted_at is None) == (None, False)
+
+
 async def test_what_a_run_did_and_what_uses_it(place: Place) -> None:
     ground, changes = place.ground, RunChanges()
     run = await get(place, await create(place))

@@ -10,18 +10,46 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from shared.model import Direction, LogAction, LogStatus
+from shared.model import Direction, EntityType, LogAction, LogStatus, Reference
 from shared.store.attention import Told
 from shared.store.history import HistoryRow, HistorySide
 from shared.store.knock_traffic import KnockTraffic, Look
+from shared.store.left_out import Child
 from shared.store.links import LinkWrite
 from shared.store.logs import LogRow
 from shared.store.record_merges import merge_key
 from shared.store.webhook_events import EventRow, WebhookEvents
-from tests.contract.store.ground import CANDIDATE, JOB, Place
+from tests.contract.store.ground import APPLICATION, CANDIDATE, JOB, Place
 from tests.contract.store.test_people import end, held, match, put, put_matches
 
 HOUR = timedelta(hours=1)
+
+
+# -- what a filter left out --------------------------------------------------------------------------------------------
+
+
+async def test_children_are_taken_with_their_parent_once(place: Place) -> None:
+    ground, rows = place.ground, place.ground.store.left_out
+    integration_id = place.integration_id
+
+    def child(external_id: str, parent: str, entity: EntityType = CANDIDATE, by: str = "f") -> Child:
+        return Child(external_id, Reference(entity, parent), by)
+
+    async with ground.database.company(place.company_id) as tx:
+        await rows.put(tx, integration_id, CANDIDATE, ["1", "2"], by="f")
+        for _ in range(2):
+            await rows.put_children(
+                tx, integration_id, APPLICATION, [child("a", "1"), child("b", "2"), child("c", "1")]
+            )
+        await rows.put_children(tx, integration_id, APPLICATION, [child("a", "9", JOB, "g"), child("b", "1")])
+        await ground.store.links.insert(tx, integration_id, CANDIDATE, [LinkWrite(uuid4(), uuid4(), "1", None, {})])
+        assert await rows.arrived(tx, integration_id) == {CANDIDATE: {"1"}}
+        taken = await rows.take_children(tx, integration_id, CANDIDATE, ["1", "7"])
+        assert taken == [(APPLICATION, "a"), (APPLICATION, "b"), (APPLICATION, "c")]
+        assert await rows.take_children(tx, integration_id, CANDIDATE, ["1"]) == []
+        assert await rows.arrived(tx, integration_id) == {}
+        assert await rows.take_children(tx, integration_id, JOB, ["9"]) == [(APPLICATION, "a")]
+        assert await rows.known(tx, integration_id, CANDIDATE, ["1", "2"], by="f") == {"1", "2"}
 
 
 # -- history ----------------------------------------------------------------------------------------------------------

@@ -92,7 +92,7 @@ async def raise_issues(session: Session, *, company: UUID, integration: UUID | N
 @imitates(production, "_SETTLE")
 async def settle(session: Session, *, integration: UUID, kind: str, subject: str) -> Result:
     table = session.memory.tables["issues"]
-    slots = session.at(table, "issues_open", (integration, kind, subject))
+    slots = session.at(table, "issues_open", (integration, kind, subject, session.company_id))
     return len(await session.update(table, slots, _is_open, lambda row: {**row, "ended_at": session.clock()}))
 
 

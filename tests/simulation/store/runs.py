@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -167,7 +168,7 @@ async def lock_cursor(session: Session, *, integration: UUID, entity: str, compa
         "cursors_pkey",
         lambda cursor, _: cursor,
     )
-    return [{name: written[0][name] for name in ("watermark", "run_id", "position")}]
+    return [{name: written[0][name] for name in ("watermark", "run_id", "position", "full_wanted_at")}]
 
 
 @imitates(production, "_MOVE_CURSOR")
@@ -187,6 +188,34 @@ async def advance(session: Session, *, integration: UUID, entity: str, watermark
             "position": None,
         },
     )
+
+
+@imitates(production, "_WANT_FULL")
+async def want_full(session: Session, *, integration: UUID, company: UUID, entities: Sequence[str]) -> Result:
+    for entity in entities:
+        given = {
+            "integration_id": integration,
+            "entity_type": entity,
+            "company_id": company,
+            "full_wanted_at": session.clock(),
+        }
+        await session.upsert(
+            session.memory.tables["cursors"],
+            given,
+            "cursors_pkey",
+            lambda cursor, _: {**cursor, "full_wanted_at": session.clock()},
+        )
+    return len(entities)
+
+
+@imitates(production, "_FULL_READ")
+async def full_read(session: Session, *, integration: UUID, entity: str, started: datetime) -> Result:
+    def where(cursor: Row) -> bool:
+        return cursor["full_wanted_at"] is not None and bool(cursor["full_wanted_at"] < started)
+
+    table = session.memory.tables["cursors"]
+    slots = session.at(table, table.primary.name, (integration, entity), where)
+    return len(await session.update(table, slots, where, lambda cursor: {**cursor, "full_wanted_at": None}))
 
 
 @imitates(production, "_SYNCED")

@@ -25,10 +25,23 @@ async def add(session: Session, *, company: UUID, reason: str, hashes: Sequence[
     return added
 
 
+@imitates(production, "_ADD_FOLLOWING")
+async def add_following(session: Session, *, hashes: Sequence[bytes], causes: Sequence[bytes]) -> Result:
+    table, added = session.memory.tables["suppressions"], 0
+    known = {row["hash"]: row for row in session.rows(table)}
+    for mark, cause in sorted(zip(hashes, causes, strict=True)):
+        if cause in known:
+            row = {**known[cause], "hash": mark, "kind": "external", "because_of": cause, "created_at": session.clock()}
+            added += await session.insert_unless(table, row) is not None
+    return added
+
+
 @imitates(production, "_LIFT")
 async def lift(session: Session, *, hashes: Sequence[bytes]) -> Result:
     table = session.memory.tables["suppressions"]
-    return len(await session.delete(table, session.slots(table, lambda row: row["hash"] in hashes)))
+    lifted = await session.delete(table, session.slots(table, lambda row: row["hash"] in hashes))
+    await session.delete(table, session.slots(table, lambda row: row["because_of"] in hashes))
+    return len(lifted)
 
 
 @imitates(production, "_KNOWN")

@@ -61,12 +61,17 @@ class Slot:
 
 @dataclass(eq=False)
 class Index:
-    """Slots by what a version of theirs has in *columns*; none with a null there, or that *where* leaves out."""
+    """
+    Slots by what a version of theirs has in *columns*; none that *where* leaves out.
+
+    Nor with a null there, which equals no other, unless *nulls_are_equal* (`NULLS NOT DISTINCT`).
+    """
 
     name: str
     columns: tuple[str, ...]
     where: Condition | None = None
     is_unique: bool = False
+    nulls_are_equal: bool = False
     entries: dict[Hashable, dict[Slot, None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -80,7 +85,7 @@ class Index:
         key = self._take(row)
         if self._is_single:
             return key  # type: ignore[no-any-return]  # ids and texts
-        return None if None in key else key
+        return None if None in key and not self.nulls_are_equal else key
 
     def find(self, key: Hashable) -> Iterable[Slot]:
         """Return the slots with a version, visible or not, at *key*."""

@@ -47,6 +47,7 @@ def deletes_tables() -> list[Table]:
             "suppressions",
             {
                 "company_id": REQUIRED, "hash": REQUIRED, "kind": REQUIRED, "reason": REQUIRED, "created_at": CLOCK,
+                "because_of": None,
             },
             ("company_id", "hash"),
             references=COMPANY,

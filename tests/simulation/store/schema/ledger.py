@@ -43,7 +43,7 @@ def ledger_tables() -> list[Table]:
             "cursors",
             {
                 "integration_id": REQUIRED, "entity_type": REQUIRED, "company_id": REQUIRED, "watermark": None,
-                "run_id": None, "position": None, "updated_at": NOW,
+                "run_id": None, "position": None, "updated_at": NOW, "full_wanted_at": None,
             },
             ("integration_id", "entity_type"),
             references=HANGS_ON,

@@ -100,10 +100,11 @@ def people_tables() -> list[Table]:
             "left_out",
             {
                 "company_id": REQUIRED, "integration_id": REQUIRED, "entity_type": REQUIRED, "external_id": REQUIRED,
-                "filter": REQUIRED,
+                "filter": REQUIRED, "parent_type": None, "parent_id": None,
             },
             ("integration_id", "entity_type", "external_id", "filter"),
             references=HANGS_ON,
+            checks={"left_out_parent_check": lambda row: (row["parent_type"] is None) == (row["parent_id"] is None)},
         ),
         Table(
             "issues",
@@ -114,7 +115,12 @@ def people_tables() -> list[Table]:
             },
             ("id",),
             unique=(
-                Index("issues_open", ("integration_id", "kind", "subject"), lambda row: row["ended_at"] is None),
+                Index(
+                    "issues_open",
+                    ("integration_id", "kind", "subject", "company_id"),
+                    lambda row: row["ended_at"] is None,
+                    nulls_are_equal=True,
+                ),
             ),
             references=HANGS_ON,
         ),
