@@ -222,12 +222,16 @@ async def _handle(req: func.HttpRequest, request_id: str, permission: str, handl
 
 @contextmanager
 def versioned(call: Call) -> Iterator[int | None]:
-    """Give the version that the caller has read; with one, a conflict inside is a stale version: 412, not 409."""
+    """
+    Give the version that the caller has read; with one, a conflict inside is a stale version: 412, not 409.
+
+    Not one that names a field: that is in the way whatever the version.
+    """
     expected = call.expected_version()
     try:
         yield expected
     except Conflict as error:
-        if expected is None:
+        if expected is None or error.field is not None:
             raise
         raise problem.StaleVersion(str(error), remedy="read it again and send its new ETag") from error
 

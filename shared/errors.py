@@ -165,9 +165,13 @@ class AuthFailed(NeedsHuman):
 
 
 class Conflict(LiaisonError):
-    """What this was based on has changed meanwhile."""
+    """What this was based on has changed meanwhile. *field* names what is in the way, where one does."""
 
     code = "conflict"
+
+    def __init__(self, message: str = "", *, field: str | None = None, **details: object) -> None:
+        super().__init__(message, **details)  # type: ignore[arg-type]
+        self.field = field
 
 
 class LeaseLost(Conflict):

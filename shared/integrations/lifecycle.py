@@ -25,7 +25,7 @@ from shared.integrations.change import Change, new_webhook_secret, plan_change
 from shared.integrations.connection_test import report_view, require_ok, skew_ms, try_kept, try_new
 from shared.integrations.drafting import default_directions, draft_of
 from shared.integrations.parts import Parts
-from shared.integrations.rejudging import look_again
+from shared.integrations.rejudging import look_again, owe_another_look
 from shared.integrations.requests import CreateIntegration, PatchIntegration, platform_name
 from shared.integrations.switching import Canceller
 from shared.integrations.view import integration_view
@@ -223,6 +223,7 @@ class Integrations:
         after = before
         if "config" in change.columns:
             await check_authorities(tx, self._parts.integrations, before.id, change.columns["config"])
+            await owe_another_look(tx, self._parts.store, before.id, before.config, change.columns["config"])
         if change.columns:
             after = await self._parts.integrations.update(tx, before.id, change.columns, based_on=before.version)
         if change.schedules:

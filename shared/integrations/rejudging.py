@@ -28,6 +28,22 @@ def moved_units(before: Mapping[str, JsonValue], after: Mapping[str, JsonValue])
     )
 
 
+async def owe_another_look(
+    tx: Transaction,
+    store: Store,
+    integration_id: UUID,
+    before: Mapping[str, JsonValue],
+    after: Mapping[str, JsonValue],
+) -> None:
+    """
+    Owe a full pull of each entity that is mapped otherwise now, however long nothing of it may run.
+
+    To be called before the integration's row is written (`Runs.want_full`).
+    """
+    if owed := remapped(before, after):
+        await store.runs.want_full(tx, integration_id, owed)
+
+
 async def look_again(
     tx: Transaction,
     store: Store,

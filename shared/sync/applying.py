@@ -16,7 +16,6 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from shared.errors import Conflict
-from shared.merge.base_codec import decode_base
 from shared.merge.matching import Ambiguous, Matched, NewButPossibleDuplicate
 from shared.model import Direction, EntityType, LogAction, LogStatus, Reference
 from shared.security.keys import Keys
@@ -36,7 +35,7 @@ from shared.sync.held_values import Vault
 from shared.sync.identity import Identified, identify
 from shared.sync.left_out import LeftOut
 from shared.sync.merging import Merged, merge_observation
-from shared.sync.observations import Observation, RuleBook, is_admitted, references_of, resolved
+from shared.sync.observations import Observation, RuleBook, is_admitted, may_lag, references_of, resolved
 from shared.sync.outcome_log import log_row, parked_reasons, row_of
 from shared.sync.pinning import Pinner
 from shared.sync.priorities import RECONCILE, priority_of
@@ -138,8 +137,7 @@ class Applier:
             unknown, changed = (
                 [each for each in some if each.external_id not in found.left_out] for some in (unknown, changed)
             )
-        hidden = await self.suppression.hidden(tx, integration_id, work.entity, unknown)
-        found.suppressed = len(hidden)
+        found.suppressed = hidden = await self.suppression.shut_out(tx, integration_id, work.entity, unknown)
         changed = [each for each in changed if each.external_id not in hidden] if hidden else changed
         if not changed:
             return found
@@ -160,7 +158,9 @@ class Applier:
             else:
                 arrivals.append((each, values))
         strangers = {name: missing for name, missing in lacking.items() if name not in known}
-        found.left_out |= await self.left_out.orphans(tx, work.integration, strangers)
+        orphans = await self.left_out.orphans(tx, work.integration, strangers)
+        found.orphans = orphans.values()
+        found.left_out |= orphans.keys()
         found.parked = {name: missing[0] for name, missing in lacking.items() if name not in found.left_out}
         identified = await identify(tx, store, self._keys, integration_id, work.entity, arrivals)
         await self._load(tx, work, found, linked, _settled(found, arrivals, identified))
@@ -187,11 +187,12 @@ class Applier:
             for link in (await store.links.lock(tx, [link.id for link in links.values()])).values()
         }
         taken: set[UUID] = set()
+        lag = work.adapter.capabilities.entities[work.entity].list_lag
         for each, values in linked:
             link = locked[each.external_id]
             _require_own(work, link)
             # Of two links of one record (people were merged) each has to see what the other made of it.
-            if link.internal_id not in taken and is_admitted(each, link) and not _may_lag(each, link, work):
+            if link.internal_id not in taken and is_admitted(each, link) and not may_lag(each, link, lag):
                 taken.add(link.internal_id)
                 found.ready.append((each, values, records.get(link.internal_id), link))
             else:
@@ -248,7 +249,7 @@ class Applier:
         await self._settle_submissions(tx, work, merged)
         doubtful = await self._conflicts.bring_up_to_date(tx, work.integration.id, merged)
         await self._forget(tx, work, [each.record_id for each in merged if each.observation.record.anonymized])
-        await self.left_out.note(tx, work.integration, work.entity, found.left_out)
+        await self.left_out.note(tx, work.integration, work.entity, found.left_out, found.orphans)
         await store.attention.recover(
             tx, work.integration.id, work.entity, [*(each.observation.external_id for each in merged), *found.left_out]
         )
@@ -293,12 +294,19 @@ class Applier:
         """Enqueue what follows: pushes, other links of what changed, fetches, missing parents; wake who waited."""
         requests = [*pushes(work, merged), *fetches(work, found, merged, doubtful), *waits(work, found)]
         requests.extend(await self._other_links(tx, work, merged))
-        knocks = await self._store.ledger.enqueue(tx, requests)
         new = [each for each in merged if each.link_write is not None and each.link_write.based_on == 0]
+        requests.extend(
+            await self.left_out.come_along(
+                tx, work.integration, work.entity, [each.observation.external_id for each in new]
+            )
+        )
+        knocks = await self._store.ledger.enqueue(tx, requests)
         arrived = waiting.ended_by_links(
             work.integration.id, work.entity, ((each.observation.external_id, each.record_id) for each in new)
         )
-        arrived += [waiting.parent(work.integration.id, work.entity, each) for each in sorted(found.left_out)]
+        # What waits for one of these waits in vain: it looks again and stays out too.
+        stays_out = sorted({*found.left_out, *found.suppressed})
+        arrived += [waiting.parent(work.integration.id, work.entity, each) for each in stays_out]
         knocks.extend(await self._store.ledger.release_held(tx, work.integration.id, arrived))
         await self._store.conflicts.put_matches(tx, review_items(work, found, merged))
         return knocks
@@ -325,7 +333,9 @@ class Applier:
         rows = [row for each in merged if (row := row_of(work, each)) is not None]
         quiet = found.unchanged + len(merged) - len(rows)
         if found.suppressed:
-            rows.append(log_row(work, LogAction.SKIPPED, LogStatus.SUCCESS, details={"suppressed": found.suppressed}))
+            rows.append(
+                log_row(work, LogAction.SKIPPED, LogStatus.SUCCESS, details={"suppressed": len(found.suppressed)})
+            )
         if found.left_out:
             rows.append(log_row(work, LogAction.SKIPPED, LogStatus.SUCCESS, details={"left_out": len(found.left_out)}))
         for external_id, reason in parked_reasons(found).items():
@@ -365,19 +375,3 @@ def _require_own(work: Work, link: Link) -> None:
         return
     if job.record_key != str(link.internal_id):
         raise Conflict("the link belongs to another record by now")
-
-
-def _may_lag(observation: Observation, link: Link, work: Work) -> bool:
-    """
-    Whether a list may show the record as it was before we saw or wrote it last.
-
-    A replica that lags answers a new request with old data; where the vendor tells no version, only a fetch by id does
-    not take it for a change back.
-    """
-    lag = work.adapter.capabilities.entities[work.entity].list_lag
-    if observation.is_fresh_fetch or not lag:
-        return False
-    known = [each.seen_at for each in decode_base(link.base).values()]
-    if link.written_at is not None:
-        known.append(link.written_at)
-    return bool(known) and observation.ticket.at - max(known) < lag

@@ -20,9 +20,9 @@ def counts_of(observations: Sequence[Observation], found: Sorted, merged: Sequen
         read=len(observations),
         created=created,
         updated=updated,
-        unchanged=len(observations) - created - updated - skipped - found.suppressed,
+        unchanged=len(observations) - created - updated - skipped - len(found.suppressed),
         skipped=skipped,
-        suppressed=found.suppressed,
+        suppressed=len(found.suppressed),
         held=sum(len(each.held) for each in merged),
     )
 

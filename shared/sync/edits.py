@@ -67,11 +67,8 @@ class Edits:
             await self._refuse_double(tx, data)
             if has_consent:
                 await self._suppression.lift(tx, data)
-            elif await self._suppression.holds(tx, data):
-                raise Conflict(
-                    "this e-mail address or phone is suppressed: whoever holds it was erased",
-                    remedy="send consent: true when they have registered themselves",
-                )
+            elif field := await self._suppression.field_held(tx, data):
+                raise suppressed(field, remedy="send consent: true when they have registered themselves")
             record_id = uuid4()
             stamps = await self._stamps(tx, EntityType.CANDIDATE, data, {}, "create")
             await self._store.records.insert(
@@ -108,7 +105,7 @@ class Edits:
         Write *changes* (a null clears) and ask every linked system to be brought in step.
 
         What is already so changes nothing. Raises NotFound, and Conflict when the record is no longer at
-        *expected_version*.
+        *expected_version* or an address or number is new to it and suppressed.
         """
         async with self._database.company(company_id) as tx:
             record = (await self._store.records.lock(tx, entity, [record_id])).get(record_id)
@@ -120,11 +117,23 @@ class Edits:
             changed = {name: value for name, value in changes.items() if not _same(record.data.get(name), value)}
             if not changed:
                 return record
+            await self._refuse_suppressed(tx, record, changed)
             requests = await self._write(tx, record, changed, actor)
             knocks = await self._store.ledger.enqueue(tx, requests)
             after = await self._store.records.fetch(tx, entity, record_id)
         await self._knocker.send(knocks)
         return after
+
+    async def _refuse_suppressed(self, tx: Transaction, record: StoredRecord, changed: Mapping[str, JsonValue]) -> None:
+        """Raise Conflict if *changed* would give a candidate an address or number of somebody who was erased."""
+        if record.entity is not EntityType.CANDIDATE:
+            return
+        field = await self._suppression.field_held(tx, changed, known=record.data)
+        if field is not None:
+            raise suppressed(
+                field,
+                remedy="use another one; who registers themselves again is added by POST /api/candidates with consent",
+            )
 
     async def take_back(
         self, tx: Transaction, record: StoredRecord, changed: Mapping[str, JsonValue], run_id: UUID
@@ -317,6 +326,11 @@ class Edits:
             at = now if known is None else max(now, known.at)
             stamps[unit] = Stamp(at, 0, PORTAL, rule)
         return stamps
+
+
+def suppressed(field: str, *, remedy: str) -> Conflict:
+    """Return the refusal of an address or number of somebody who was erased; it tells no more than the field."""
+    return Conflict(f"{field}: is suppressed: whoever holds it was erased", field=field, remedy=remedy)
 
 
 def units_touched(entity: EntityType, names: Mapping[str, JsonValue]) -> list[str]:

@@ -18,6 +18,7 @@ from pydantic import JsonValue
 
 from shared.adapters.protocol import Adapter, FieldCapability
 from shared.mapping.reading import mappings_of
+from shared.merge.base_codec import decode_base
 from shared.merge.fingerprints import link_hasher
 from shared.merge.marks import marks_of_units
 from shared.merge.normal_forms import form_of, phone_version
@@ -91,6 +92,21 @@ def is_admitted(observation: Observation, link: Link) -> bool:
     if observation.ticket.number < link.fence:
         return False
     return not (observation.version and link.vendor_version and observation.version < link.vendor_version)
+
+
+def may_lag(observation: Observation, link: Link, lag: timedelta) -> bool:
+    """
+    Whether a list that is up to *lag* behind may show the record as it was before we saw or wrote it last.
+
+    A replica that lags answers a new request with old data; where the vendor tells no version, only a fetch by id does
+    not take it for a change back.
+    """
+    if observation.is_fresh_fetch or not lag:
+        return False
+    known = [each.seen_at for each in decode_base(link.base).values()]
+    if link.written_at is not None:
+        known.append(link.written_at)
+    return bool(known) and observation.ticket.at - max(known) < lag
 
 
 def references_of(observations: Sequence[Observation]) -> dict[EntityType, set[str]]:

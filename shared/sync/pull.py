@@ -50,6 +50,12 @@ class _Pull(Source):
     job: Job
     run: Run
 
+    @property
+    def reads_all(self) -> bool:
+        """Whether everything is read, not only what changed: of a pull that has started."""
+        capability = type(self.adapter).capabilities.entities[self.job.entity]
+        return self.run.mode == "full" or self.is_first or not capability.incremental
+
 
 class Puller:
     """Handler of `pull` jobs."""
@@ -142,12 +148,11 @@ class Puller:
             if cursor.run_id == pull.run.id and cursor.position is not None:
                 return replace(pull, start=Cursor(cursor.position))
             await self._store.runs.move_cursor(tx, integration.id, entity, pull.run.id, None)
-            capability = type(pull.adapter).capabilities.entities[entity]
-            is_whole = pull.run.mode == "full" or cursor.watermark is None or not capability.incremental
-            await self._store.runs.expect(tx, pull.run, is_whole=is_whole)
-        if is_whole or cursor.watermark is None:
+            await self._store.runs.expect(tx, pull.run, is_whole=pull.reads_all)
+        if pull.reads_all or cursor.watermark is None:
             return pull
-        return replace(pull, start=pull.adapter.since(entity, cursor.watermark - capability.overlap))
+        overlap = type(pull.adapter).capabilities.entities[entity].overlap
+        return replace(pull, start=pull.adapter.since(entity, cursor.watermark - overlap))
 
     async def _wake(self, pull: _Pull, applied: Applied) -> list[Knock]:
         """Look once more after those who wait: what they wait for may have come in while the page was written."""
@@ -266,6 +271,8 @@ class Puller:
             missing = missing_records(run, integration)
             status = status_of(run, missing)
             await self._store.runs.end(tx, run, status, evidence=evidence_of(run))
+            if pull.reads_all:
+                await self._store.runs.full_read(tx, integration.id, entity, run.started_at)
             await tell_of_missing(tx, self._store, run, missing)
             if not missing:  # from a list that is not whole nothing follows, the next start least of all
                 await self._store.runs.advance(
@@ -273,6 +280,8 @@ class Puller:
                 )
                 await self._store.connections.compared(tx, integration)
             await coverage.compare(tx, self._store, integration, run)
+            overdue = await self._applier.left_out.overdue(tx, integration)
+            knocks.extend(await self._store.ledger.enqueue(tx, overdue))
             knocks.extend(await self._next_entity(tx, run, integration))
             has_more = await self._current_run(tx, pull.job) is not None
         return Continue(knocks=knocks) if has_more else Done(status.value, knocks)

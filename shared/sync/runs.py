@@ -41,8 +41,8 @@ class Syncs:
         Start a sync; return its run's id (a run over several, if there are several).
 
         None for *direction* or *entity* means every one that is allowed; None for *mode* means incremental, which is
-        full where nothing was pulled yet. Raises NotFound, InvalidInput, and Conflict when the integration is paused
-        or the direction not allowed.
+        full where nothing was pulled yet, or all is to be looked at through another mapping. Raises NotFound,
+        InvalidInput, and Conflict when the integration is paused or the direction not allowed.
         """
         if mode is not None and mode not in MODES:
             raise InvalidInput(f"mode: must be one of {', '.join(MODES)}", field="mode")
@@ -114,6 +114,7 @@ class Syncs:
         mode: str,
         trigger: str,
     ) -> tuple[UUID, list[Knock]]:
+        modes = [await self._mode(tx, integration, direction, entity, mode) for direction, entity in plans]
         parent_id = None
         if len(plans) > 1:
             parent_id = await self._store.runs.create(
@@ -125,14 +126,32 @@ class Syncs:
                 integration.id,
                 entity=entity,
                 direction=direction,
-                mode=mode,
+                mode=own_mode,
                 trigger=trigger,
                 parent_id=parent_id,
             )
-            for direction, entity in plans
+            for (direction, entity), own_mode in zip(plans, modes, strict=True)
         ]
         requests = await self._first_jobs(tx, integration, runs)
         return parent_id or runs[0], await self._store.ledger.enqueue(tx, requests)
+
+    async def _mode(
+        self, tx: Transaction, integration: IntegrationRow, direction: Direction, entity: EntityType, asked: str
+    ) -> str:
+        """
+        Return *asked*, or full where everything is owed another look and no run that is under way gives it.
+
+        The cursor is locked before the run is made, so that one which begins after a mapping was saved works with it.
+        """
+        if direction is not Direction.INBOUND:
+            return asked
+        cursor = await self._store.runs.lock_cursor(tx, integration.id, entity)
+        owed_since = cursor.full_wanted_at
+        if owed_since is None or cursor.watermark is None:  # a first pull reads everything whatever it is called
+            return asked
+        under_way = await self._store.runs.running(tx, integration.id, entity, direction)
+        is_coming = any(run.mode == "full" and run.started_at > owed_since for run in under_way)
+        return asked if is_coming else "full"
 
     async def _first_jobs(
         self, tx: Transaction, integration: IntegrationRow, run_ids: Sequence[UUID]

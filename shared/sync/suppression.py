@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from uuid import UUID
 
 from pydantic import JsonValue
@@ -62,12 +63,40 @@ class Suppression:
         self, tx: Transaction, integration_id: UUID, entity: EntityType, observations: Sequence[Observation]
     ) -> frozenset[str]:
         """Return whose of *observations*, by external id, are suppressed; an application is its candidate's."""
+        return frozenset(await self._known_by(tx, integration_id, entity, observations))
+
+    async def shut_out(
+        self, tx: Transaction, integration_id: UUID, entity: EntityType, observations: Sequence[Observation]
+    ) -> frozenset[str]:
+        """
+        Return what `hidden` does; from now on these candidates are known by the vendor's id as well.
+
+        An application names its candidate by nothing else, and would wait for one who never comes in.
+        """
+        found = await self._known_by(tx, integration_id, entity, observations)
+        if entity is EntityType.CANDIDATE:
+            following = {
+                self._newest(external_marks(self._keys, integration_id, [external_id]))[0]: mark.hash
+                for external_id, mark in found.items()
+                if mark.kind != EXTERNAL
+            }
+            if following:
+                await self._store.suppressions.add_following(tx, following)
+        return frozenset(found)
+
+    async def _known_by(
+        self, tx: Transaction, integration_id: UUID, entity: EntityType, observations: Sequence[Observation]
+    ) -> dict[str, Mark]:
+        """Return of each of *observations* that is suppressed, by external id, the first mark that says so."""
         if entity is EntityType.JOB or not observations or not await self._store.suppressions.any(tx):
-            return frozenset()
+            return {}
         region = await self._companies.region(tx)
         marks = {each.external_id: self._marks_of(integration_id, entity, each, region) for each in observations}
         known = await self._store.suppressions.known(tx, (mark for each in marks.values() for mark in each))
-        return frozenset(external_id for external_id, own in marks.items() if any(mark.hash in known for mark in own))
+        firsts = {
+            external_id: next((mark for mark in own if mark.hash in known), None) for external_id, own in marks.items()
+        }
+        return {external_id: mark for external_id, mark in firsts.items() if mark is not None}
 
     async def hidden_ids(
         self, tx: Transaction, integration_id: UUID, entity: EntityType, external_ids: Sequence[str]
@@ -81,9 +110,21 @@ class Suppression:
 
     async def holds(self, tx: Transaction, values: Mapping[str, JsonValue]) -> bool:
         """Whether a candidate with *values* is suppressed."""
+        return await self.field_held(tx, values) is not None
+
+    async def field_held(
+        self, tx: Transaction, values: Mapping[str, JsonValue], *, known: Mapping[str, JsonValue] = MappingProxyType({})
+    ) -> str | None:
+        """Return the first field of *values* with a suppressed address or number that is not among the *known* ones."""
         if not await self._store.suppressions.any(tx):
-            return False
-        return bool(await self._store.suppressions.known(tx, await self._of_person(tx, values)))
+            return None
+        before = {mark.hash for mark in await self._of_person(tx, known)}
+        for name in (*_EMAIL_FIELDS, *_PHONE_FIELDS):
+            marks = await self._of_person(tx, {name: values[name]}) if values.get(name) else []
+            new = [mark for mark in marks if mark.hash not in before]
+            if new and await self._store.suppressions.known(tx, new):
+                return name
+        return None
 
     async def suppress(self, tx: Transaction, record_id: UUID, *, reason: str) -> int:
         """

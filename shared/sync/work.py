@@ -14,6 +14,7 @@ from shared.merge.state import Pin
 from shared.model import EntityType, Reference
 from shared.store.connections import IntegrationRow
 from shared.store.ledger import Job, Knock
+from shared.store.left_out import Child
 from shared.store.links import Link
 from shared.store.records import StoredRecord
 from shared.store.runs import Counts
@@ -58,10 +59,12 @@ class Sorted:
     """Observations by what has to happen to them."""
 
     unchanged: int = 0
-    suppressed: int = 0
-    """Of people who were erased and stay away."""
+    suppressed: Collection[str] = ()
+    """External ids of what is of people who were erased, and stays away."""
     left_out: set[str] = field(default_factory=set)
     """External ids of what is not here and the mapping does not want brought in."""
+    orphans: Collection[Child] = ()
+    """Of those: which stay out only because of a parent that is left out."""
     parked: dict[str, Reference] = field(default_factory=dict)
     """By external id: the parent that is missing."""
     unclear: dict[str, Ambiguous] = field(default_factory=dict)

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from pydantic import JsonValue
 
 from shared.composition import Services
 from shared.model import FIELDS, EntityType
@@ -178,6 +179,46 @@ async def test_an_edit_that_can_not_be_meant_is_refused_by_field(
     created = (await admin("POST", "/api/candidates", PERSON)).body
     reply = await admin("PATCH", f"/api/candidates/{created['id']}", body)
     assert (reply.status, reply.body["field"]) == (422, field)
+
+
+@pytest.mark.parametrize("with_etag", [False, True])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("email", "Gone@Example.org"),
+        ("further_emails", [{"value": "gone@example.org"}]),
+        ("phone", "+49 30 555555"),
+        ("further_phones", [{"value": "+4930555555"}]),
+    ],
+)
+async def test_the_address_of_somebody_who_was_erased_is_refused_by_field(
+    services: Services, admin: Caller, company: Company, field: str, value: object, with_etag: bool
+) -> None:
+    erased: dict[str, JsonValue] = {"email": "gone@example.org", "phone": "+49 30 555555"}
+    created = await admin("POST", "/api/candidates", PERSON)
+    path = f"/api/candidates/{created.body['id']}"
+    async with services.database.company(company.id) as tx:
+        await services.suppression.suppress_identity(tx, erased, reason="erasure")
+    headers = {"If-Match": created.headers["etag"]} if with_etag else {}
+    reply = await admin("PATCH", path, {field: value, "current_title": "Baker"}, headers=headers)
+    assert (reply.status, reply.body["code"], reply.body["field"]) == (409, "conflict", field)
+    assert reply.body["remedy"]
+    assert not [part for part in ("gone@", "555555") if part in reply.text.lower()]
+    assert (await admin("GET", path)).body["version"] == created.body["version"]
+    added = await admin("POST", "/api/candidates", {"last_name": "New", field: value})
+    assert (added.status, added.body["field"]) == (409, field)
+    assert "consent" in added.body["remedy"]
+
+
+async def test_who_was_suppressed_after_they_came_can_still_be_edited(
+    services: Services, admin: Caller, company: Company
+) -> None:
+    created = (await admin("POST", "/api/candidates", PERSON)).body
+    async with services.database.company(company.id) as tx:
+        await services.suppression.suppress_identity(tx, {"email": PERSON["email"]}, reason="request")
+    further = [{"value": "zoe@example.org"}, {"value": PERSON["email"], "type": "work"}]
+    reply = await admin("PATCH", f"/api/candidates/{created['id']}", {"further_emails": further})
+    assert reply.status == 200, reply.text
 
 
 async def test_a_candidate_is_submitted_to_a_job_and_moved(

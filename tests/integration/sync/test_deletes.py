@@ -227,6 +227,40 @@ async def test_pain_32_an_erased_person_does_not_come_back(world: World) -> None
     assert len(await world.rows(links, id=str(person["id"]))) == 1
 
 
+@pytest.mark.parametrize("first", [EntityType.CANDIDATE, EntityType.APPLICATION])
+async def test_an_application_of_whoever_is_suppressed_by_address_stays_away_with_them(
+    world: World, first: EntityType
+) -> None:
+    """Whichever of the two is seen first; nothing waits, and both come in once the suppression is lifted."""
+    await world.pull(EntityType.JOB)
+    person = await a_candidate(world)
+    address = person["email_addresses"][0]["value"]
+    own = [row for row in (await world.vendor_state())["applications"] if row["candidate_id"] == person["id"]]
+    assert own
+    async with world.services.database.company(world.company_id) as tx:
+        await world.services.suppression.suppress_identity(tx, {"email": address}, reason="erasure")
+    await world.pull(first)
+    await world.pull(EntityType.CANDIDATE)
+    waiting = "SELECT 1 FROM sync_queue WHERE status = 'pending' AND hold_reason = %(reason)s"
+    name = f"parent:{world.integration_id}:candidate:{person['id']}"
+    assert await world.rows(waiting, reason=name) == []
+    run = await world.run_of(await world.pull(EntityType.APPLICATION, mode="full"))
+    assert (run["records_suppressed"], run["evidence"]["records_suppressed"]) == (len(own), len(own))
+    assert (run["status"], run["records_skipped"]) == ("complete", 0)
+    for each in own:
+        await signal(world, EntityType.APPLICATION, each["id"])
+    assert await world.rows("SELECT 1 FROM sync_queue WHERE status = 'pending'") == []
+    async with world.services.database.company(world.company_id) as tx:
+        assert await world.services.suppression.lift(tx, {"email": address}) == 1
+    assert await world.rows("SELECT 1 FROM suppressions") == []
+    await world.pull(mode="full")
+    ids = {
+        row["external_id"]
+        for row in await world.rows("SELECT external_id FROM external_entity_map WHERE state = 'live'")
+    }
+    assert {str(each["id"]) for each in own} <= ids
+
+
 async def test_an_erased_person_registers_again_with_consent_alone(world: World) -> None:
     async with world.services.database.company(world.company_id) as tx:
         await world.services.suppression.suppress_identity(tx, {"email": "jo@example.org"}, reason="erasure")

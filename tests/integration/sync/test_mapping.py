@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from shared.integrations.lifecycle import Integrations
 from shared.integrations.requests import PatchIntegration
 from shared.model import EntityType
+from tests.integration.sync.test_pause import patch
 from tests.integration.sync.test_reconcile import (
     a_candidate,
     an_application,
@@ -97,6 +100,79 @@ async def test_what_hangs_on_what_was_left_out_stays_out_with_it(world: World) -
     await world.drain()
     assert of_job <= await linked(world, APPLICATION)
     assert await world.rows("SELECT 1 FROM left_out") == []
+
+
+async def applicant(world: World) -> tuple[int, set[str]]:
+    """Return a vendor's candidate with applications for jobs, and the ids of those."""
+    state = await world.vendor_state()
+    people = {row["id"] for row in state["candidates"] if row["email_addresses"] and not row["private"]}
+    person = next(row["candidate_id"] for row in state["applications"] if row["candidate_id"] in people)
+    return person, {str(row["id"]) for row in state["applications"] if row["candidate_id"] == person}
+
+
+CAPTAINS = {"candidate": {"where": 'current_title == "Captain"'}}
+
+
+async def test_what_was_left_out_with_a_candidate_comes_in_with_them(world: World) -> None:
+    person, own = await applicant(world)
+    await map_as(world, CAPTAINS)
+    await world.pull()
+    assert not own & await linked(world, APPLICATION)
+    assert await world.rows("SELECT 1 FROM sync_queue WHERE status = 'pending'") == []
+    await world.edit_at_vendor("candidates", person, {"title": "Captain"})
+    await signal(world, CANDIDATE, person)
+    assert await linked(world, APPLICATION) == own
+    parents = await world.rows("SELECT 1 FROM left_out WHERE parent_id = %(id)s", id=str(person))
+    assert parents == []
+
+
+async def test_what_was_left_out_with_a_parent_whom_no_page_brought_in_comes_with_the_next_pull(world: World) -> None:
+    person, own = await applicant(world)
+    await map_as(world, CAPTAINS)
+    await world.pull()
+    record = await world.services.edits.create_candidate(world.company_id, {"last_name": "Moved"}, actor="test")
+    table = f"entity,internal_id,external_id\ncandidate,{record.id},{person}\n"
+    await world.services.id_maps.run(world.company_id, world.integration_id, table, is_trial=False)
+    await world.drain()
+    await world.pull(JOB)
+    assert await linked(world, APPLICATION) == own
+
+
+@pytest.mark.parametrize(
+    "pause", ["sync_enabled", "sync_candidates"], ids=["the integration is paused", "the entity is off"]
+)
+async def test_a_mapping_that_is_saved_while_nothing_runs_reaches_everything_on_resume(
+    world: World, pause: str
+) -> None:
+    await world.pull()
+    candidate = await a_candidate(world)
+    await patch(world, **{pause: False})
+    await map_as(world, {"candidate": {"set": {"current_title": "upper(last_name)"}}})
+    await world.drain()
+    await patch(world, **{pause: True})
+    await world.drain()
+    record = await world.record_of(CANDIDATE, candidate["id"])
+    assert record["data"]["current_title"] == candidate["last_name"].upper()
+    owed = await world.rows("SELECT 1 FROM cursors WHERE full_wanted_at IS NOT NULL")
+    assert owed == []
+    await world.pull(CANDIDATE)
+    modes = await world.rows("SELECT mode FROM runs WHERE entity_type = 'candidate' ORDER BY started_at")
+    assert [row["mode"] for row in modes] == ["incremental", "full", "incremental"]
+
+
+async def test_a_full_pull_that_was_cancelled_is_still_owed(world: World) -> None:
+    await world.pull()
+    await map_as(world, {"candidate": {"set": {"current_title": "upper(last_name)"}}})
+    runs = await world.rows("SELECT id FROM runs WHERE trigger = 'mapping'")
+    for row in runs:
+        await world.services.syncs.cancel(world.company_id, row["id"])
+    await world.drain()
+    assert {row["status"] for row in await world.rows("SELECT status FROM runs WHERE trigger = 'mapping'")} == {
+        "cancelled"
+    }
+    again = await world.run_of(await world.pull(CANDIDATE))
+    assert (again["mode"], again["status"]) == ("full", "complete")
+    assert await world.rows("SELECT 1 FROM cursors WHERE full_wanted_at IS NOT NULL") == []
 
 
 async def test_what_is_here_is_kept_in_step_whatever_the_filter_says(world: World) -> None:

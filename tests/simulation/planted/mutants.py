@@ -196,7 +196,7 @@ def _carried_whole(original: Any_) -> Any_:
 _MERGE, _SYNC = "shared.merge", "shared.sync"
 
 MUTANTS = (
-    Mutant("a lagging list is believed", "21", f"{_SYNC}.applying:_may_lag", _says(False), 5),
+    Mutant("a lagging list is believed", "21", f"{_SYNC}.applying:may_lag", _says(False), 5),
     Mutant("a known divergence counts as agreement", "31", f"{_MERGE}.scalars:_based", _always_agreed, 4),
     Mutant("no intent is kept", "20", f"{_SYNC}.merging:with_intents", _plain_base, 969),
     Mutant("sent counts as arrived", "28", f"{_SYNC}.merging:with_intents", _push_is_agreed, 73),
