@@ -15,6 +15,7 @@ from shared.store.conflict_listing import ConflictListing
 from shared.store.database import Transaction
 from shared.store.ledger import JobRequest, Knock
 from shared.store.store import Store
+from shared.sync.coverage import settle_unnamed
 from shared.sync.priorities import OTHER_EDIT, RECONCILE
 
 _NONE = Overrides()
@@ -54,10 +55,13 @@ async def look_again(
     """
     Ask for a reconcile of every record in which a unit is held that is now merged by another policy.
 
-    Under another mapping nothing counts as left out any more; the full pull that follows tells what is.
+    Under another mapping nothing counts as left out any more; the full pull that follows tells what is. What people
+    were told of custom fields that it no longer names is over.
     """
-    if remapped(before, after):
+    if entities := remapped(before, after):
         await store.left_out.forget(tx, integration_id)
+        for entity in entities:
+            await settle_unnamed(tx, store, integration_id, entity, after)
     listing = ConflictListing(timedelta(0))
     knocks: list[Knock] = []
     for entity, unit in moved_units(before, after):

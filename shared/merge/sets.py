@@ -33,6 +33,9 @@ class _Sides:
     theirs: Listed
     base_ours: Elements
     base_theirs: Elements
+    unseen_ours: Elements = field(default_factory=dict)
+    """Of the base, what this record does not show; it is neither changed nor compared."""
+    unseen_theirs: Elements = field(default_factory=dict)
     next_ours: Listed = field(default_factory=dict)
     next_theirs: Listed = field(default_factory=dict)
 
@@ -49,6 +52,8 @@ def merge_set(draft: Draft, unit: Unit, base: UnitBase | None) -> None:
         _answered(draft, unit, what, sides, intent)
     _unite(draft, unit, sides)
     new_ours, new_theirs = _agreed(draft, unit, sides)
+    new_ours |= sides.unseen_ours
+    new_theirs |= sides.unseen_theirs
     _merge_details(draft, unit, what, sides, new_ours, new_theirs)
     _write(draft, unit, sides, new_theirs)
     seen_at = draft.theirs.observed_at if base is None else max(base.seen_at, draft.theirs.observed_at)
@@ -87,7 +92,21 @@ def _sides_of(draft: Draft, unit: Unit, what: Field, base: UnitBase | None) -> t
         ours, theirs = (listed(what, value, rules.hasher, version, crowded=crowded) for value in values)
     aliases = aliases_of(rules, what, ours, base, crowded)
     base_ours, base_theirs, intent = ({}, {}, None) if base is None else spread_base(base, crowded)
-    return _Sides(ours, translated(theirs, aliases), base_ours, base_theirs), aliases, intent
+    (base_ours, unseen_ours), (base_theirs, unseen_theirs) = (
+        _split(rules, what, half) for half in (base_ours, base_theirs)
+    )
+    sides = _Sides(ours, translated(theirs, aliases), base_ours, base_theirs, unseen_ours, unseen_theirs)
+    return sides, aliases, intent
+
+
+def _split(rules: Rules, what: Field, half: Elements) -> tuple[Elements, Elements]:
+    """Return the elements of *half* that can be compared, and those that are not shown."""
+    forms = rules.unseen.get(what.name)
+    if not forms:
+        return half, {}
+    unseen = {rules.hasher(what.name, form) for form in forms}
+    hidden = {each: whole for each, whole in half.items() if each in unseen}
+    return {each: whole for each, whole in half.items() if each not in hidden}, hidden
 
 
 def aliases_of(

@@ -215,6 +215,8 @@ class Rules:
     """Of the key behind *hasher*; stored with each print."""
     fields: Mapping[str, Field] = field(default_factory=dict)
     """Sets of which this integration keeps but some elements in step (`Field.only`), by name."""
+    unseen: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By such a set: normal forms of the identities that this record does not show. What was agreed on there stays."""
     forms: Mapping[NormalForm, int] = field(default_factory=dict)
     """Versions of the forms that depend on the company (`normal_forms.phone_version`); the others have their own."""
     marks: Mapping[str, str] = field(default_factory=dict)

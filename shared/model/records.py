@@ -135,6 +135,8 @@ class Record(BaseModel):
     """The vendor has erased this person."""
     left_out: bool = False
     """The integration's mapping does not want it brought in. One that is here already is kept in step all the same."""
+    unseen_custom_fields: tuple[str, ...] = ()
+    """Keys of those that were asked for and that this record does not show: of them nothing is known."""
     warnings: tuple[str, ...] = ()
     """What could not be mapped, by path and reason; never a value."""
     raw: SkipValidation[Mapping[str, Any]] = Field(default_factory=dict)

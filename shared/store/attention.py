@@ -80,6 +80,11 @@ WHERE integration_id = %(integration)s AND kind = %(kind)s AND subject = %(subje
     AND last_seen_at = %(told_at)s
 """
 _TOLD_OF_BREAKERS: LiteralString = "SELECT company, integration, told_at FROM told_of_breakers()"
+_SETTLE_OTHERS: LiteralString = """
+UPDATE issues SET ended_at = clock_timestamp()
+WHERE integration_id = %(integration)s AND kind = %(kind)s AND starts_with(subject, %(prefix)s)
+    AND subject <> ALL(%(keep)s::text[]) AND ended_at IS NULL
+"""
 # Each half has its own index and gives no more than a page, however many there are of the other.
 _LISTED: LiteralString = """
 (SELECT id, kind, subject, detail, NULL AS entity, NULL AS external_id, NULL AS code, times, NULL::uuid AS run_id,
@@ -195,6 +200,12 @@ class Attention:
     async def told_of_breakers(self, tx: Transaction) -> list[Told]:
         """Return the integrations of all companies whose vendor is told to be out of reach (dispatch)."""
         return [Told(**row) for row in await tx.rows(_TOLD_OF_BREAKERS)]
+
+    async def settle_others(
+        self, tx: Transaction, integration_id: UUID, *, kind: str, prefix: str, keep: Sequence[str]
+    ) -> None:
+        """Close the issues of *kind* whose subject begins with *prefix*, but for the subjects in *keep*."""
+        await tx.run(_SETTLE_OTHERS, integration=integration_id, kind=kind, prefix=prefix, keep=list(keep))
 
     async def open_count(self, tx: Transaction, integration_id: UUID) -> int:
         """Return how many issues and quarantined records of an integration are open."""

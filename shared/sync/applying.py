@@ -18,6 +18,7 @@ from pydantic import JsonValue
 from shared.errors import Conflict
 from shared.merge.matching import Ambiguous, Matched, NewButPossibleDuplicate
 from shared.model import Direction, EntityType, LogAction, LogStatus, Reference
+from shared.model.custom_fields import named_in
 from shared.security.keys import Keys
 from shared.store.database import Transaction
 from shared.store.ledger import JobRequest, Knock
@@ -90,7 +91,7 @@ class Applier:
         await self._log(tx, work, found, merged)
         return Applied(
             counts=counts_of(observations, found, merged),
-            coverage=coverage_of(observations),
+            coverage=coverage_of(observations, named_in(work.integration.config, work.entity)),
             merged=merged,
             knocks=knocks,
             is_stale=bool(found.stale),

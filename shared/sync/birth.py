@@ -28,7 +28,7 @@ from shared.sync.observations import RuleBook, observe
 def born_link(record: StoredRecord, written: Written, book: RuleBook, ticket: Ticket) -> LinkWrite:
     """Return the new link of *record*, based on what the vendor's answer shows. *ticket* was taken after the answer."""
     link_id = uuid4()
-    rules = book.for_link(link_id)
+    rules = book.for_link(link_id, written.record)
     base = StoredBase()
     version = None
     if written.record is not None:

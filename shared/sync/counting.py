@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from shared.model.fields import CUSTOM_FIELDS
 from shared.store.runs import Counts
 from shared.sync.merging import Merged
 from shared.sync.observations import Observation
@@ -27,10 +28,17 @@ def counts_of(observations: Sequence[Observation], found: Sorted, merged: Sequen
     )
 
 
-def coverage_of(observations: Sequence[Observation]) -> dict[str, int]:
-    """Return how many of *observations* show each field."""
+def coverage_of(observations: Sequence[Observation], custom_fields: Collection[str] = ()) -> dict[str, int]:
+    """
+    Return how many of *observations* show each field.
+
+    Of the *custom_fields* that are asked for (the vendor's keys) each by itself too, as `custom_fields.<key>`.
+    """
     # A vendor shows the same fields of nearly all records, so that there are few sets of names to count.
     shown = Counter[str]()
     for names, times in Counter(((*each.values, *each.record.references)) for each in observations).items():
         shown.update(dict.fromkeys(names, times))
+    if custom_fields and shown[CUSTOM_FIELDS]:
+        unseen = Counter(key for each in observations for key in each.record.unseen_custom_fields)
+        return {**shown, **{f"{CUSTOM_FIELDS}.{key}": shown[CUSTOM_FIELDS] - unseen[key] for key in custom_fields}}
     return dict(shown)

@@ -164,8 +164,8 @@ def examine(
         found.units = dict.fromkeys(UNITS[entity], Kind.BASE_ALTERED)
         return found
     ours, theirs = ours_of(record, pins), book.theirs(observation, values)
-    base = under(base, ours, book.for_link(link.id))
-    _Comparison(found, sides, base, ours, theirs, book, observation.digest).run(entity)
+    rules = book.for_link(link.id, observation.record)
+    _Comparison(found, sides, under(base, ours, rules), ours, theirs, rules, observation.digest).run(entity)
     return found
 
 
@@ -173,11 +173,11 @@ class _Comparison:
     """One record against its vendor's, unit by unit."""
 
     def __init__(
-        self, found: Finding, sides: Sides, base: Base, ours: Ours, theirs: Theirs, book: RuleBook, digest: bytes
+        self, found: Finding, sides: Sides, base: Base, ours: Ours, theirs: Theirs, rules: Rules, digest: bytes
     ) -> None:
         self._found = found
         self._ours, self._theirs = ours, theirs
-        self._rules = book.for_link(sides.link.id)
+        self._rules = rules
         self._rank = theirs.rank
         self._base = base
         # The very listing that was merged last can't show a change.

@@ -145,7 +145,7 @@ def merge_observation(
     # A link whose record is lost keeps its id; what had been agreed on went with the record.
     record_id = record.id if record is not None else link.internal_id if link is not None else uuid4()
     link_id = link.id if link is not None else uuid4()
-    rules = book.for_link(link_id)
+    rules = book.for_link(link_id, observation.record)
     if observation.record.anonymized or (record is not None and record.is_erased):
         return _forgotten(observation, rules, record_id, link_id, record, link)
     theirs = book.theirs(observation, values)

@@ -70,7 +70,10 @@ def observe(
 def _observation(record: Record, ticket: Ticket, context: bytes, *, is_fresh_fetch: bool) -> Observation:
     values = record.visible()
     references = {name: reference.external_id for name, reference in record.references.items()}
-    content = orjson.dumps([values, references, record.anonymized], option=orjson.OPT_SORT_KEYS)
+    looked_at: list[object] = [values, references, record.anonymized]
+    if record.unseen_custom_fields:
+        looked_at.append(record.unseen_custom_fields)
+    content = orjson.dumps(looked_at, option=orjson.OPT_SORT_KEYS)
     return Observation(
         # Only whole-list writes need the vendor's payload, and they fetch first.
         record=record if is_fresh_fetch else record.without_raw(),
@@ -154,6 +157,7 @@ class RuleBook:
         self._forms = {} if region is None else {NormalForm.PHONE: phone_version(region)}
         mapping = mappings_of(integration.config).get(entity)
         self._fields = {} if mapping is None else _kept_in_step(entity, mapping.custom_fields)
+        self._custom_fields = {} if mapping is None else mapping.custom_fields
         self.marks = {} if mapping is None else marks_of_units(entity, mapping.marks())
         """By unit: how the integration maps it."""
         # A record that was looked at under other directions, policies or maps, or by an older reader, wants another
@@ -166,9 +170,13 @@ class RuleBook:
         self.context = f"{MAPPING}/{self._inbound:d}{self._outbound:d}/{policies:08x}".encode()
         """What a digest depends on besides the record: by content, however the code and the config spell it."""
 
-    def for_link(self, link_id: object) -> Rules:
-        """Return the rules of one link."""
+    def for_link(self, link_id: object, record: Record | None = None) -> Rules:
+        """Return the rules of one link, for a merge of what the vendor shows as *record*."""
         name = str(link_id)
+        fields, unseen = self._fields, frozenset[str]()
+        if record is not None and record.unseen_custom_fields and CUSTOM_FIELDS in fields:
+            names = [self._custom_fields[key] for key in record.unseen_custom_fields if key in self._custom_fields]
+            fields, unseen = _less(fields[CUSTOM_FIELDS], names)
         return Rules(
             entity=self._entity,
             hasher=link_hasher(self._key, name),
@@ -180,7 +188,8 @@ class RuleBook:
             inbound=self._inbound,
             outbound=self._outbound,
             key_id=self._key_id,
-            fields=self._fields,
+            fields=fields,
+            unseen={CUSTOM_FIELDS: unseen} if unseen else {},
             forms=self._forms,
             marks=self.marks,
             retired={key_id: link_hasher(key, name) for key_id, key in self._retired},
@@ -217,6 +226,12 @@ def _kept_in_step(entity: EntityType, custom_fields: Mapping[str, str]) -> dict[
     field = FIELDS[entity][CUSTOM_FIELDS]
     form = form_of(field.members[field.identity[0]])
     return {CUSTOM_FIELDS: replace(field, only=frozenset(map(form, custom_fields.values())))}
+
+
+def _less(field: Field, names: Iterable[str]) -> tuple[dict[str, Field], frozenset[str]]:
+    """Return the custom fields that are kept in step as *field* has them, less *names*, and the forms of those."""
+    unseen = frozenset(map(form_of(field.members[field.identity[0]]), names))
+    return {field.name: replace(field, only=(field.only or frozenset()) - unseen)}, unseen
 
 
 def writable_units(adapter: type[Adapter], entity: EntityType) -> dict[str, Writable]:

@@ -280,6 +280,7 @@ class Puller:
                 )
                 await self._store.connections.compared(tx, integration)
             await coverage.compare(tx, self._store, integration, run)
+            await coverage.tell_of_custom_fields(tx, self._store, integration, run)
             overdue = await self._applier.left_out.overdue(tx, integration)
             knocks.extend(await self._store.ledger.enqueue(tx, overdue))
             knocks.extend(await self._next_entity(tx, run, integration))

@@ -181,9 +181,13 @@ class Resolutions:
             ours = ours_of(record)
             sides = {
                 name: Side(
-                    under(decode_base(links[each.link.id].base), ours, each.book.for_link(each.link.id)),
+                    under(
+                        decode_base(links[each.link.id].base),
+                        ours,
+                        each.book.for_link(each.link.id, each.observation.record),
+                    ),
                     each.book.theirs(each.observation, each.observation.values),
-                    each.book.for_link(each.link.id),
+                    each.book.for_link(each.link.id, each.observation.record),
                 )
                 for name, each in fetched.items()
             }

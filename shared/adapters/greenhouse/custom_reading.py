@@ -34,33 +34,33 @@ def raw_value(entry: object) -> object:
 
 def read_custom_fields(
     payload: Mapping[str, Any], keys: Collection[str], warnings: list[str]
-) -> list[dict[str, JsonValue]] | None:
+) -> tuple[list[dict[str, JsonValue]], tuple[str, ...]] | None:
     """
-    Return the fields *keys* of *payload* that have a value, named by key; None: not visible.
+    Return the fields *keys* of *payload* that have a value, named by key, and the keys that are not visible.
 
     A field without a value is shown as null, so one that is not shown has been taken away, or from our eyes, or is
-    spelled otherwise: then none of them is visible, or its value would pass for cleared. *warnings* get the reason.
+    spelled otherwise; its value must not pass for cleared. None: none of them is visible. *warnings* get the reasons.
     """
     shown = shown_fields(payload)
     if shown is None:
         warnings.append(f"{CUSTOM_FIELDS}: are not shown")
         return None
     found: list[dict[str, JsonValue]] = []
-    is_whole = True
+    unseen: list[str] = []
     for key in sorted(keys):
         if key not in shown:
             warnings.append(f"{CUSTOM_FIELDS}.{key}: is not shown")
-            is_whole = False
+            unseen.append(key)
             continue
         try:
             value = value_of(type_of(shown[key]), raw_value(shown[key]))
         except InvalidPayload as exc:
             warnings.append(f"{CUSTOM_FIELDS}.{key}: {exc}")
-            is_whole = False
+            unseen.append(key)
             continue
         if value is not None:
             found.append({"name": key, "value": value})
-    return found if is_whole else None
+    return found, tuple(unseen)
 
 
 def every_custom_field(payload: Mapping[str, Any]) -> Mapping[str, JsonValue]:

@@ -288,7 +288,9 @@ def read_stages(payload: Mapping[str, Any], *, path: str = "") -> list[dict[str,
 def _read_custom(payload: Mapping[str, Any], keys: Collection[str], fields: Fields, warnings: Warnings) -> None:
     found = read_custom_fields(payload, keys, warnings)
     if found is not None:
-        fields[CUSTOM_FIELDS] = found
+        fields[CUSTOM_FIELDS], unseen = found
+        if unseen:
+            fields["unseen_custom_fields"] = unseen
 
 
 def _has_list(payload: Mapping[str, Any], key: str, warnings: Warnings) -> bool:

@@ -10,6 +10,8 @@ from pydantic import JsonValue
 
 from sandbox.vendors.greenhouse.server import GreenhouseSimulator
 from sandbox.vendors.greenhouse.settings import Settings as SimulatorSettings
+from shared.integrations.lifecycle import Integrations
+from shared.integrations.requests import PatchIntegration
 from shared.model import EntityType
 from tests.fixtures.postgres import Database
 from tests.fixtures.storage import StorageAccount
@@ -224,6 +226,83 @@ async def test_a_field_that_is_taken_away_at_the_vendor_blanks_nothing(world: Wo
     await world.pull(CANDIDATE)
     assert (await world.record_of(CANDIDATE, row["id"]))["data"]["current_title"] == "Chief Baker"
     assert await here(world, CANDIDATE, row["id"]) == mine
+
+
+async def rename(world: World, names: Mapping[str, str]) -> None:
+    """Save another mapping of candidates' custom fields, as a person would, and let what follows happen."""
+    request = PatchIntegration.model_validate({"config": {"mapping": {"candidate": {FIELDS: dict(names)}}}})
+    await Integrations.of(world.services).change(world.company_id, world.integration_id, request, expected_version=None)
+    await world.drain()
+
+
+async def told(world: World) -> list[dict[str, Any]]:
+    return await world.rows("SELECT * FROM issues WHERE kind = 'custom_field_unseen' AND ended_at IS NULL")
+
+
+async def test_a_misspelled_key_costs_its_own_field_alone_and_is_told(world: World) -> None:
+    row = await a_candidate(world)
+    mine = await here(world, CANDIDATE, row["id"])
+    assert await told(world) == []
+    await rename(world, {**NAMES["candidate"], "notice_perod": "Notice (typo)"})
+    (issue,) = await told(world)
+    assert issue["subject"] == "candidate.custom_fields.notice_perod"
+    named = (
+        str(world.integration_id),
+        "candidate",
+        "notice_perod",
+        "config.mapping.candidate.custom_fields",
+        "Correct",
+    )
+    assert [part for part in named if part not in issue["detail"]] == []
+    assert await here(world, CANDIDATE, row["id"]) == mine
+    await world.edit_at_vendor("candidates", row["id"], {f"{FIELDS}.years_of_experience": 31})
+    await world.pull(CANDIDATE)
+    assert (await here(world, CANDIDATE, row["id"]))[YEARS] == 31
+    target = "3 months" if mine[NOTICE] != "3 months" else "1 month"
+    await edit(world, CANDIDATE, row["id"], {NOTICE: target, "Notice (typo)": "stays here"})
+    await world.drain()
+    vendor = await at_vendor(world, row["id"])
+    assert (vendor["notice_period"], vendor["years_of_experience"]) == (target, None)
+    await world.pull(CANDIDATE, mode="full")
+    assert await here(world, CANDIDATE, row["id"]) == {NOTICE: target, "Notice (typo)": "stays here"}
+    run = await compare(world)
+    assert run["drift"] == 0, run["differences"]
+    (issue,) = await told(world)
+    await rename(world, NAMES["candidate"])
+    assert await told(world) == []
+
+
+async def test_a_first_pull_tells_of_a_key_that_nobody_shows(world: World) -> None:
+    request = PatchIntegration.model_validate(
+        {"config": {"mapping": {"job": {FIELDS: {"employment_typ": EMPLOYMENT}}}}}
+    )
+    await world.execute("DELETE FROM cursors WHERE entity_type = 'job'")
+    await Integrations.of(world.services).change(world.company_id, world.integration_id, request, expected_version=None)
+    assert await told(world) == []
+    await world.pull(JOB)
+    (issue,) = await told(world)
+    assert "employment_typ" in issue["subject"]
+
+
+async def test_what_changed_while_a_field_was_out_of_sight_is_known_when_it_returns(world: World) -> None:
+    row = await a_candidate(world)
+    mine = await here(world, CANDIDATE, row["id"])
+    field = next(each for each in (await world.vendor_state())[FIELDS] if each["name_key"] == "notice_period")
+    await world.edit_at_vendor(FIELDS, field["id"], {"active": False})
+    await world.pull(CANDIDATE, mode="full")
+    assert [each["subject"] for each in await told(world)] == ["candidate.custom_fields.notice_period"]
+    await world.edit_at_vendor("candidates", row["id"], {f"{FIELDS}.years_of_experience": None})
+    await world.pull(CANDIDATE, mode="full")
+    assert await here(world, CANDIDATE, row["id"]) == {NOTICE: mine[NOTICE]}
+    await edit(world, CANDIDATE, row["id"], {YEARS: 3})
+    await world.drain()
+    assert (await at_vendor(world, row["id"]))["years_of_experience"] == 3
+    await world.edit_at_vendor(FIELDS, field["id"], {"active": True})
+    await world.pull(CANDIDATE, mode="full")
+    await world.drain()
+    assert await told(world) == []
+    assert (await at_vendor(world, row["id"]))["notice_period"] is None
+    assert await here(world, CANDIDATE, row["id"]) == {YEARS: 3}
 
 
 async def test_an_application_s_fields_go_out_and_its_stage_stays(world: World) -> None:

@@ -113,7 +113,7 @@ async def settle_as_told(session: Session, *, integration: UUID, kind: str, subj
         return _is_open(row) and row["last_seen_at"] == told_at
 
     table = session.memory.tables["issues"]
-    slots = session.at(table, "issues_open", (integration, kind, subject), is_as_told)
+    slots = session.at(table, "issues_open", (integration, kind, subject, session.company_id), is_as_told)
     return len(await session.update(table, slots, is_as_told, lambda row: {**row, "ended_at": session.clock()}))
 
 
@@ -125,6 +125,21 @@ async def told_of_breakers(session: Session) -> Result:
         for row in issues
         if row["kind"] == "vendor_unreachable" and _is_open(row) and row["integration_id"] is not None
     ]
+
+
+@imitates(production, "_SETTLE_OTHERS")
+async def settle_others(session: Session, *, integration: UUID, kind: str, prefix: str, keep: Sequence[str]) -> Result:
+    def where(row: Row) -> bool:
+        return (
+            (row["integration_id"], row["kind"]) == (integration, kind)
+            and row["subject"].startswith(prefix)
+            and row["subject"] not in keep
+            and _is_open(row)
+        )
+
+    table = session.memory.tables["issues"]
+    slots = session.slots(table, where)
+    return len(await session.update(table, slots, where, lambda row: {**row, "ended_at": session.clock()}))
 
 
 @imitates(production, "_LISTED")

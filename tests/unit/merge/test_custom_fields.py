@@ -98,6 +98,40 @@ def test_what_another_system_changes_does_not_concern_this_one() -> None:
     assert outcome.take == {}
 
 
+def out_of_sight(*names: str, **changes: object) -> Rules:
+    """The rules for a record that shows *names* and not the field `lost`, which is kept in step as well."""
+    return replace(narrowed(*names, **changes), unseen={CUSTOM_FIELDS: frozenset({"lost"})})
+
+
+def test_what_a_record_does_not_show_stays_as_agreed_on_until_it_returns() -> None:
+    in_sight, hidden = narrowed("notice", "lost"), out_of_sight("notice")
+    held = ours({CUSTOM_FIELDS: fields(notice="1 month", lost="a")}, -60)
+    base = merge({}, held, theirs({CUSTOM_FIELDS: fields(notice="1 month", lost="a")}, 0), in_sight).base
+    less = merge(base, held, theirs({CUSTOM_FIELDS: fields(notice="2 months")}), hidden)
+    assert less.take == {CUSTOM_FIELDS: fields(notice="2 months", lost="a")}
+    assert less.push == {}
+    mine = ours({CUSTOM_FIELDS: fields(notice="3 months", lost="b")}, 70)
+    edited = merge(less.base, mine, theirs({CUSTOM_FIELDS: fields(notice="2 months")}, 80), hidden)
+    assert edited.push == {CUSTOM_FIELDS: fields(notice="3 months")}
+    answer = theirs({CUSTOM_FIELDS: fields(notice="3 months")}, 90)
+    base = settle(with_intents(edited.base, edited.intents), edited.intents, edited.push, answer, hidden)
+    assert merge(base, mine, replace(answer, observed_at=at(91)), hidden).is_quiet
+    back = merge(base, mine, theirs({CUSTOM_FIELDS: fields(notice="3 months", lost="a")}, 95), in_sight)
+    assert (back.take, back.push) == ({}, {CUSTOM_FIELDS: fields(notice="3 months", lost="b")})
+    cleared = merge(base, held, theirs({CUSTOM_FIELDS: fields(notice="3 months")}, 95), in_sight)
+    assert "lost" not in str(cleared.take[CUSTOM_FIELDS])
+
+
+@pytest.mark.parametrize("policy", [Policy.LWW, Policy.CRITICAL])
+def test_as_one_value_too_what_is_not_shown_stays(policy: Policy) -> None:
+    in_sight = narrowed("notice", "lost", policies={CUSTOM_FIELDS: policy})
+    held = ours({CUSTOM_FIELDS: fields(notice="1 month", lost="a")}, -60)
+    base = merge({}, held, theirs({CUSTOM_FIELDS: fields(notice="1 month", lost="a")}, 0), in_sight).base
+    hidden = out_of_sight("notice", policies={CUSTOM_FIELDS: policy})
+    outcome = merge(base, held, theirs({CUSTOM_FIELDS: fields(notice="1 month")}), hidden)
+    assert (outcome.take, outcome.push, outcome.held) == ({}, {}, ())
+
+
 @pytest.mark.parametrize("policy", [Policy.LWW, Policy.CRITICAL])
 def test_as_one_value_too_it_is_compared_and_taken_in_part(policy: Policy) -> None:
     how = narrowed("notice", policies={CUSTOM_FIELDS: policy})

@@ -127,17 +127,29 @@ def test_the_named_ones_are_taken_in_every_shape(entity: EntityType, wrapped: bo
         ({}, "custom_fields: are not shown"),
         ({"custom_fields": None}, "custom_fields: are not shown"),
         ({"custom_fields": []}, "custom_fields: are not shown"),
-        ({"custom_fields": {"level": FIELDS["level"]}}, "custom_fields.notice_period: is not shown"),
-        (
-            {"custom_fields": {**FIELDS, "notice_period": {"type": "x", "value": {}}}},
-            "custom_fields.notice_period: its value has a shape that is not known",
-        ),
     ],
 )
 def test_what_is_not_shown_clears_nothing(shown: dict[str, Any], warning: str) -> None:
     plain = {key: value for key, value in payloads.CANDIDATE.items() if key != "custom_fields"}
     record = read(CANDIDATE, {**plain, **shown}, ("notice_period", "level"))
     assert record.visible() == payloads.CANDIDATE_FIELDS
+    assert record.warnings == (warning,)
+
+
+@pytest.mark.parametrize(
+    ("shown", "warning"),
+    [
+        ({"level": FIELDS["level"]}, "custom_fields.notice_period: is not shown"),
+        (
+            {**FIELDS, "notice_period": {"type": "x", "value": {}}},
+            "custom_fields.notice_period: its value has a shape that is not known",
+        ),
+    ],
+)
+def test_one_that_is_not_shown_costs_itself_alone(shown: dict[str, Any], warning: str) -> None:
+    record = read(CANDIDATE, {**payloads.CANDIDATE, "custom_fields": shown}, ("notice_period", "level"))
+    assert record.visible()["custom_fields"] == [{"name": "level", "value": 3}]
+    assert record.unseen_custom_fields == ("notice_period",)
     assert record.warnings == (warning,)
 
 
@@ -246,9 +258,11 @@ KINDS = sorted({str(kind) for kind, *_ in VALUES} | {"attachment", "x_hris"})
 @given(st.sampled_from(KINDS), JSON)
 def test_any_json_is_a_value_or_a_warning(kind: str, value: Any) -> None:
     record = read(CANDIDATE, {"id": 1, "custom_fields": {"x": {"type": kind, "value": value}}}, ("x",))
-    shown = record.visible().get("custom_fields")
-    assert (shown is None) == bool(record.warnings)
-    for element in shown if isinstance(shown, list) else ():
+    shown = record.visible()["custom_fields"]
+    assert bool(record.unseen_custom_fields) == bool(record.warnings)
+    assert isinstance(shown, list)
+    assert not (shown and record.warnings)
+    for element in shown:
         assert isinstance(element, dict)
         assert isinstance(element["value"], str | int | float | list)
         assert element["value"] not in ("", [])
