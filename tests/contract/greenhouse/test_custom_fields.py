@@ -256,7 +256,10 @@ async def test_a_field_that_is_taken_away_blanks_nothing(start: Start) -> None:
     field = next(row for row in account.rows(FIELDS) if row["name_key"] == "portfolio")
     await account.control("PATCH", f"/custom_fields/{field['id']}", {"active": False})
     after = await account.adapter.fetch(CANDIDATE, record.external_id)
-    assert FIELDS not in after.visible()
+    before = record.visible()[FIELDS]
+    assert isinstance(before, list)
+    rest = [each for each in before if isinstance(each, dict) and each["name"] != "portfolio"]
+    assert (after.visible()[FIELDS], after.unseen_custom_fields) == (rest, ("portfolio",))
     assert after.warnings[-1] == "custom_fields.portfolio: is not shown"
 
 
