@@ -199,7 +199,7 @@ MUTANTS = (
     Mutant("a lagging list is believed", "21", f"{_SYNC}.applying:may_lag", _says(False), 5),
     Mutant("a known divergence counts as agreement", "31", f"{_MERGE}.scalars:_based", _always_agreed, 4),
     Mutant("no intent is kept", "20", f"{_SYNC}.merging:with_intents", _plain_base, 969),
-    Mutant("sent counts as arrived", "28", f"{_SYNC}.merging:with_intents", _push_is_agreed, 73),
+    Mutant("sent counts as arrived", "28", f"{_SYNC}.merging:with_intents", _push_is_agreed, 83),
     Mutant("critical fields are decided by the clock", "31", f"{_MERGE}.draft:Draft.policy", _without_criticals, 3),
     Mutant("sets are one value", "-", f"{_MERGE}.draft:Draft.policy", _without_unions, 23),
     Mutant("what is not visible counts as empty", "10", "shared.model.records:Record.visible", _hidden_is_empty, 45),
