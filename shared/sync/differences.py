@@ -54,7 +54,7 @@ def ended_by(entity: EntityType, merged: Sequence[Merged]) -> list[str]:
         subject_of(entity, each.record_id, unit)
         for each in merged
         if each.before is not None
-        for unit in agreed_again(each.base, each.outcome.base, [decision.unit for decision in each.outcome.decisions])
+        for unit in agreed_again(each.base, each.outcome.base, each.base)
     ]
 
 

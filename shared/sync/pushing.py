@@ -18,6 +18,7 @@ from shared.merge.base_codec import decode_base, encode_base, encode_print
 from shared.merge.settle import dropped, open_intents, refuse, settle
 from shared.merge.state import Base, Print
 from shared.model import UNITS, Direction, EntityType, LogAction, LogStatus, Party
+from shared.store.attention import Issue
 from shared.store.conflicts import FieldConflict
 from shared.store.database import Database, Transaction
 from shared.store.links import Link, LinkWrite
@@ -178,14 +179,12 @@ class Pusher:
     async def _tell(
         self, tx: Transaction, push: _Push, link: Link, base: Base, units: frozenset[str], reason: str
     ) -> None:
-        for unit in sorted(units - ASKED_OF_PEOPLE):
-            await self._store.attention.raise_issue(
-                tx,
-                push.work.integration.id,
-                kind=REFUSED,
-                subject=subject_of(push.work.entity, link.internal_id, unit),
-                detail=f"the vendor does not take {unit}: {reason}",
-            )
+        entity = push.work.entity
+        issues = [
+            Issue(REFUSED, subject_of(entity, link.internal_id, unit), f"the vendor does not take {unit}: {reason}")
+            for unit in units - ASKED_OF_PEOPLE
+        ]
+        await self._store.attention.raise_issues(tx, push.work.integration.id, issues)
         items = await self._refused_items(tx, push, link, base, units & ASKED_OF_PEOPLE, reason)
         await self._store.conflicts.put(tx, items)
 

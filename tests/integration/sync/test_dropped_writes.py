@@ -17,6 +17,10 @@ async def person_with_title(world: World) -> dict[str, Any]:
     return next(each for each in (await world.vendor_state())["candidates"] if each["title"])
 
 
+async def there(world: World, person: dict[str, Any]) -> dict[str, Any]:
+    return next(each for each in (await world.vendor_state())["candidates"] if each["id"] == person["id"])
+
+
 async def open_issues(world: World) -> list[tuple[str, str]]:
     rows = await world.rows("SELECT kind, subject FROM issues WHERE ended_at IS NULL ORDER BY subject")
     return [(row["kind"], row["subject"]) for row in rows]
@@ -74,8 +78,27 @@ async def test_what_is_told_of_a_dropped_write_ends_when_both_sides_agree(world:
     await world.drain()
 
     assert await open_issues(world) == []
-    there = next(each for each in (await world.vendor_state())["candidates"] if each["id"] == person["id"])
-    assert (await world.record_of(CANDIDATE, person["id"]))["data"]["current_title"] == there["title"]
+    after = await world.record_of(CANDIDATE, person["id"])
+    assert after["data"]["current_title"] == (await there(world, person))["title"]
+
+
+@pytest.mark.parametrize("side", ["theirs", "ours"])
+async def test_what_is_told_of_a_dropped_tag_ends_when_it_is_on_both_sides_or_on_none(world: World, side: str) -> None:
+    person = await dropped(world, tags=["Ours"])
+    record = await world.record_of(CANDIDATE, person["id"])
+    assert len(await open_issues(world)) == 1
+    theirs = (await there(world, person))["tags"]
+
+    if side == "theirs":
+        await world.edit_at_vendor("candidates", person["id"], {"tags": ["Ours"]})
+        await world.pull(CANDIDATE)
+    else:
+        await world.edit_here(CANDIDATE, record["id"], tags=theirs)
+    await world.drain()
+
+    assert await open_issues(world) == []
+    after = await world.record_of(CANDIDATE, person["id"])
+    assert sorted(after["data"].get("tags", [])) == sorted((await there(world, person))["tags"])
 
 
 async def test_what_is_told_of_a_refused_value_ends_when_both_sides_agree(world: World) -> None:
