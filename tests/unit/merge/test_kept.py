@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from shared.merge.merge import merge
 from shared.merge.settle import refuse
 from shared.merge.state import NEVER, Base, Fingerprint, State, Theirs
@@ -129,3 +131,16 @@ def test_a_person_s_edit_ends_the_count_of_bounces_and_nothing_else() -> None:
     held = merge({PHONE: bounced}, ours({PHONE: "2"}, 5), theirs({PHONE: "3"}), rules())
     assert rows(held) == {PHONE: "both_changed"}
     assert held.base[PHONE] == BASE[PHONE]
+
+
+@pytest.mark.parametrize(
+    ("mine", "their"), [("Lee", None), (None, "Lee"), ("Lee", "Ray")], ids=["pushed", "taken", "by time"]
+)
+def test_a_part_that_is_met_late_leaves_the_rest_of_the_base_as_it_was(mine: str | None, their: str | None) -> None:
+    base = agreed({"first_name": "Ann"})
+    known = {"name": replace(base["name"], extra={"new": 1})}
+    seen = theirs({"first_name": "Ann", "last_name": their})
+    how = rules(policies={"name": Policy.LWW})
+    outcome = merge(known, ours({"first_name": "Ann", "last_name": mine}), seen, how)
+    assert bool(outcome.take) is not bool(outcome.push)
+    assert outcome.base["name"].extra == {"new": 1}
