@@ -144,3 +144,17 @@ def test_a_part_that_is_met_late_leaves_the_rest_of_the_base_as_it_was(mine: str
     outcome = merge(known, ours({"first_name": "Ann", "last_name": mine}), seen, how)
     assert bool(outcome.take) is not bool(outcome.push)
     assert outcome.base["name"].extra == {"new": 1}
+
+
+def test_a_part_that_was_cleared_by_our_write_and_the_other_by_somebody() -> None:
+    name: JsonObject = {"first_name": "Ann", "last_name": "Lee"}
+    sent = replace(agreed(name)["name"], intent=Fingerprint(".?"))
+    mine = ours({**name, "first_name": None}, 5)
+    outcome = merge({"name": sent}, mine, theirs(dict.fromkeys(name), updated_at=at(40)), rules())
+    assert outcome.take == dict.fromkeys(name)
+
+
+def test_a_name_that_the_vendor_has_not_is_brought_there() -> None:
+    name: JsonObject = {"first_name": "Ann", "last_name": "Lee"}
+    outcome = merge({}, ours(name), theirs(dict.fromkeys(name)), rules())
+    assert (outcome.push, outcome.take) == (name, {})

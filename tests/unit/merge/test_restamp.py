@@ -209,3 +209,12 @@ def test_all_that_a_base_keeps_is_made_anew() -> None:
     renewed = replace(base, ours=now, theirs=now, key_id=2, intent=now, intent_expects=now, expects=now)
     assert restamped(draft, unit, (TITLE,), base) == renewed
     assert draft.base[TITLE] == renewed
+
+
+@pytest.mark.usefixtures("loud_text")
+def test_a_base_says_which_form_it_was_made_anew_in() -> None:
+    unit, both = UNITS[CANDIDATE][TITLE], {TITLE: "Baker"}
+    base = link_base()[TITLE]
+    draft = Draft(ours(both), theirs(both), rules(), StoredBase({TITLE: base}))
+    now = HASHER(TITLE, "BAKER")
+    assert restamped(draft, unit, (TITLE,), base) == replace(base, ours=now, theirs=now, norm=2)
