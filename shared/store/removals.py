@@ -39,8 +39,10 @@ _COLUMNS: LiteralString = "link_id, state, asked_by, asked_at, ended_at, detail"
 _WANT: LiteralString = """
 INSERT INTO removals (link_id, company_id, asked_by)
 SELECT u.link_id, %(company)s, %(by)s FROM unnest(%(links)s::uuid[]) AS u (link_id)
-ON CONFLICT (link_id) DO UPDATE SET state = 'wanted', asked_by = excluded.asked_by, asked_at = clock_timestamp(),
-    ended_at = NULL, detail = NULL
+ON CONFLICT (link_id) DO UPDATE SET
+    state = CASE WHEN removals.state IN ('sent', 'revoked') AND removals.asked_by <> 'candidate'
+        THEN 'sent' ELSE 'wanted' END,
+    asked_by = excluded.asked_by, asked_at = clock_timestamp(), ended_at = NULL, detail = NULL
 """
 _LOCK: LiteralString = f"SELECT {_COLUMNS} FROM removals WHERE link_id = ANY(%(links)s) ORDER BY link_id FOR UPDATE"
 _MARK: LiteralString = """
@@ -64,8 +66,8 @@ WHERE link_id = ANY(%(links)s) AND state IN ('wanted', 'sent')
 _FORGET: LiteralString = "DELETE FROM removals WHERE link_id = ANY(%(links)s)"
 _UNDER_WAY: LiteralString = """
 SELECT count(*) AS sent FROM removals r JOIN external_entity_map l ON l.id = r.link_id
-WHERE r.state = 'sent' AND l.integration_id = %(integration)s AND l.entity_type = %(entity)s AND r.link_id <> %(link)s
-    AND l.state = 'live'
+WHERE r.state IN ('sent', 'revoked') AND l.integration_id = %(integration)s AND l.entity_type = %(entity)s
+    AND r.link_id <> %(link)s AND l.state = 'live'
 """
 
 
@@ -73,7 +75,11 @@ class Removals:
     """Statements on `removals`. Each takes the transaction it belongs to."""
 
     async def want(self, tx: Transaction, link_ids: Sequence[UUID], *, by: str) -> None:
-        """Ask for the deletion of the records of *link_ids* at their vendors."""
+        """
+        Ask for the deletion of the records of *link_ids* at their vendors.
+
+        What was sent before, and may have happened, goes on as sent: it counts at the brake until its end is known.
+        """
         if link_ids:
             await tx.run(_WANT, company=tx.company, links=list(link_ids), by=by)
 
@@ -110,7 +116,7 @@ class Removals:
             await tx.run(_FORGET, links=list(link_ids))
 
     async def under_way(self, tx: Transaction, integration_id: UUID, entity: EntityType, *, but: UUID) -> int:
-        """Return how many others of the integration were sent and are not known to be gone."""
+        """Return how many others of the integration were sent, restored since or not, and are not known to be gone."""
         row = await tx.one(_UNDER_WAY, integration=integration_id, entity=entity.value, link=but)
         return int(row["sent"])
 

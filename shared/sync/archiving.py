@@ -58,7 +58,10 @@ class Archives:
                 return
             children = await self._children(tx, record)
             going = [each for each in children if each.archived_at is None]
-            if await self._store.record_merges.is_being_created(tx, [record.id, *(each.id for each in going)]):
+            # An application may be on its way along with its candidate, by one call.
+            candidate_id = [] if entity is CANDIDATE else [UUID(str(record.data["candidate_id"]))]
+            concerned = [record.id, *candidate_id, *(each.id for each in going)]
+            if await self._store.record_merges.is_being_created(tx, concerned):
                 raise Conflict("it is being created at a vendor just now", remedy="try again in a minute")
             await self._store.records.update(tx, entity, [_archived(record, actor)])
             await self._store.records.update(tx, APPLICATION, [_archived(each, str(record.id)) for each in going])

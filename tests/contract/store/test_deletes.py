@@ -178,7 +178,11 @@ async def test_what_is_under_way_was_sent_and_is_not_gone_yet(place: Place) -> N
             await removals.under_way(tx, place.integration_id, CANDIDATE, but=links[0]),
             await removals.under_way(tx, place.integration_id, EntityType.JOB, but=links[3]),
         ]
-    assert figures == [2, 1, 0]
+        await removals.revoke(tx, links[:1])
+        figures.append(await removals.under_way(tx, place.integration_id, CANDIDATE, but=links[3]))
+        await removals.want(tx, links[:1], by="jo")
+        figures.append(await removals.under_way(tx, place.integration_id, CANDIDATE, but=links[3]))
+    assert figures == [2, 1, 0, 2, 2]
 
 
 async def test_what_was_sent_is_revoked_and_the_rest_withdrawn(place: Place) -> None:

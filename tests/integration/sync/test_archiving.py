@@ -265,6 +265,26 @@ async def test_pain_07_deletes_that_are_under_way_count_at_the_brake(pulled: Wor
     assert "delete_brake" in await open_issues(pulled)
 
 
+async def test_pain_07_a_delete_that_may_have_happened_counts_at_the_brake_whoever_was_restored(pulled: World) -> None:
+    await configure(pulled, "delete_brake", '{"count": 1, "share": 0.0}')
+    first, second = await people(pulled, 2)
+    path = f"/v3/candidates/{first.external_id}"
+    await pulled.control.post("/faults", json={"kind": "lost_answer", "method": "DELETE", "path": path, "times": 1})
+    await archive(pulled, first.record_id)
+    await pulled.drain()
+    await restore(pulled, first.record_id)
+    await pulled.execute("UPDATE sync_queue SET scheduled_at = scheduled_at + interval '1 h' WHERE status = 'pending'")
+    await archive(pulled, second.record_id)
+    await pulled.drain()
+    assert second.external_id in await at_vendor(pulled)
+    await archive(pulled, first.record_id)
+    await due_now(pulled)
+    await pulled.drain()
+    assert second.external_id in await at_vendor(pulled)
+    assert first.external_id not in await at_vendor(pulled)
+    assert "delete_brake" in await open_issues(pulled)
+
+
 async def test_pain_07_a_bulk_archive_that_is_rejected_leaves_the_vendor_alone_for_good(pulled: World) -> None:
     await configure(pulled, "delete_brake", '{"count": 0, "share": 0.0}')
     (person,) = await people(pulled)
@@ -440,6 +460,23 @@ async def test_somebody_who_took_the_address_meanwhile_stands_in_the_way(world: 
     holder = await world.services.edits.create_candidate(world.company_id, {"email": email}, actor="jo")
     with pytest.raises(Conflict, match=str(holder.id)):
         await restore(world, person.record_id)
+
+
+async def test_a_submission_under_way_with_its_candidate_is_not_archived_before_it_is_known(world: World) -> None:
+    """One call makes both; else nobody would look any more for what it made when its answer is lost."""
+    await world.pull(EntityType.JOB)
+    job = await world.row("SELECT r.id FROM records r WHERE r.entity_type = 'job' ORDER BY r.id LIMIT 1")
+    made = await world.services.edits.create_candidate(
+        world.company_id, {"first_name": "Ada", "last_name": "Byron", "email": "ada@example.org"}, actor="jo"
+    )
+    application = await world.services.edits.submit_application(
+        world.company_id, candidate_id=made.id, job_id=job["id"], fields={}, actor="jo"
+    )
+    fault = {"kind": "lost_answer", "method": "POST", "path": "/v3/candidates", "times": 1}
+    await world.control.post("/faults", json=fault)
+    await world.drain()
+    with pytest.raises(Conflict, match="being created"):
+        await archive(world, application.id, APPLICATION)
 
 
 async def test_a_submission_that_was_archived_in_time_is_made_nowhere(world: World) -> None:

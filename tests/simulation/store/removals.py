@@ -19,7 +19,12 @@ async def want(session: Session, *, company: UUID, links: Sequence[UUID], by: st
     table = session.memory.tables["removals"]
 
     def again(removal: Row, excluded: Row) -> Row:
-        asked = {"state": "wanted", "asked_by": excluded["asked_by"], "asked_at": session.clock()}
+        was_sent = removal["state"] in ("sent", "revoked") and removal["asked_by"] != "candidate"
+        asked = {
+            "state": "sent" if was_sent else "wanted",
+            "asked_by": excluded["asked_by"],
+            "asked_at": session.clock(),
+        }
         return {**removal, **asked, "ended_at": None, "detail": None}
 
     for link in links:
@@ -91,7 +96,7 @@ async def forget(session: Session, *, links: Sequence[UUID]) -> Result:
 
 @imitates(production, "_UNDER_WAY")
 async def under_way(session: Session, *, integration: UUID, entity: str, link: UUID) -> Result:
-    removals = session.rows(session.memory.tables["removals"], lambda row: row["state"] == "sent")
+    removals = session.rows(session.memory.tables["removals"], lambda row: row["state"] in ("sent", "revoked"))
     sent = {row["link_id"] for row in removals} - {link}
     links = session.rows(
         session.memory.tables["external_entity_map"],
