@@ -265,7 +265,7 @@ async def test_pain_07_deletes_that_are_under_way_count_at_the_brake(pulled: Wor
     assert "delete_brake" in await open_issues(pulled)
 
 
-async def test_pain_07_a_delete_that_may_have_happened_counts_at_the_brake_whoever_was_restored(pulled: World) -> None:
+async def test_a_delete_that_may_have_happened_counts_at_the_brake_whoever_was_restored(pulled: World) -> None:
     await configure(pulled, "delete_brake", '{"count": 1, "share": 0.0}')
     first, second = await people(pulled, 2)
     path = f"/v3/candidates/{first.external_id}"
