@@ -96,3 +96,11 @@ def test_what_is_pending_is_told_apart_by_what_they_show_of_it() -> None:
     assert ours == spread({MANY: CHEF}, {MANY})
     alone, _, _ = spread_base(UnitBase({MANY: pending}, {}, NOON), {MANY})
     assert alone == spread({MANY: pending}, {MANY})
+
+
+def test_prints_of_details_hold_nothing_that_an_address_would_have_to_escape() -> None:
+    posts: list[JsonValue] = [{"employer": f"Acme {number}", "title": f"Baker {number}"} for number in range(30)]
+    wholes = [whole for whole, _ in listed(WORK, posts, HASHER).values()]
+    signs = set("".join(wholes))
+    assert {"-", "_"} <= signs
+    assert not {"+", "/"} & signs

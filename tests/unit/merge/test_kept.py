@@ -11,7 +11,7 @@ from shared.merge.settle import refuse
 from shared.merge.state import NEVER, Base, Fingerprint, State, Theirs
 from shared.model.fields import Party, Policy
 from shared.model.records import JsonObject
-from tests.unit.merge.lab import HASHER, PHONE, TITLE, agreed, at, ours, rows, rules, theirs
+from tests.unit.merge.lab import HASHER, PHONE, TAGS, TITLE, agreed, at, ours, rows, rules, theirs
 
 BASE = agreed({TITLE: "Baker", PHONE: "1"})
 
@@ -158,3 +158,15 @@ def test_a_name_that_the_vendor_has_not_is_brought_there() -> None:
     name: JsonObject = {"first_name": "Ann", "last_name": "Lee"}
     outcome = merge({}, ours(name), theirs(dict.fromkeys(name)), rules())
     assert (outcome.push, outcome.take) == (name, {})
+
+
+def test_of_nothing_nothing_else_is_expected() -> None:
+    how = rules(expected=lambda _name, value: value or "none")
+    gone = merge(BASE, ours({TITLE: "Baker"}, -30), theirs({TITLE: None}), how)
+    assert (gone.take, gone.base[TITLE].expects) == ({TITLE: None}, None)
+
+
+def test_a_list_that_is_seen_late_was_seen_when_it_was_seen_last() -> None:
+    base = agreed({TAGS: ["a"]})
+    outcome = merge(base, ours({TAGS: ["a"]}), theirs({TAGS: ["a"]}, -10), rules())
+    assert outcome.base[TAGS].seen_at == at(0)

@@ -11,8 +11,9 @@ from pydantic import JsonValue
 
 from shared.merge import normal_forms
 from shared.merge.merge import merge
-from shared.merge.normal_forms import canonical_json, form_of, normal, phone_version
+from shared.merge.normal_forms import canonical_json, form_of, member_forms, normal, phone_version
 from shared.merge.state import Ours
+from shared.model.enums import EntityType
 from shared.model.fields import FIELDS, UNITS, Field, Kind, NormalForm
 from shared.model.records import JsonObject
 from tests.unit.merge.lab import agreed, ours, rules, theirs
@@ -219,3 +220,10 @@ def test_a_company_that_says_its_region_changes_nothing_of_what_was_agreed() -> 
     abroad = merge(outcome.base, ours(values), theirs({**shown, "phone": "+44 20 7946 0018"}, 70), how)
     assert abroad.is_quiet
     assert merge({}, ours({}), theirs(values), how) == merge({}, Ours({"phone": " "}, {}), theirs(values), how)
+
+
+def test_members_have_one_version_of_their_forms() -> None:
+    field = FIELDS[EntityType.CANDIDATE]["work_history"]
+    with pytest.raises(LookupError) as missing:
+        member_forms(field, {"employer": "Acme"}, version=9)
+    assert missing.value.args == ("work_history", 9)
