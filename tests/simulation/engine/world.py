@@ -64,6 +64,8 @@ class World:
         self._fail = fail
         self._records: dict[UUID, Row] = {}
         self._settled: list[tuple[str, Row | None, Row]] = []
+        self._came_with: dict[UUID, set[UUID]] = {}
+        """By merge: the links that came to the survivor with the other one."""
         self.logs: list[Mapping[str, Any]] = []
         """Rows of `sync_logs`, in the order of their commits."""
         self.merges_there: list[tuple[str, str, str]] = []
@@ -75,7 +77,7 @@ class World:
 
     async def begin(self) -> None:
         """Make the company and connect its vendors, whose people are there already."""
-        for name in ("records", "conflicts", "sync_logs", "record_merges"):
+        for name in ("records", "conflicts", "sync_logs", "record_merges", "external_entity_map"):
             self._note(self.database.memory.tables[name])
         await self.database.put("companies", {"id": COMPANY, "name": "Acme"})
         for rank, traits in enumerate(self.plan.vendors, 1):
@@ -267,6 +269,13 @@ class World:
             person = who(self.oracle.person_of[str(row["id"])])
             raise Violation(f"the record of {person} was written though it is part of another one")
 
+    def _require_parted(self, merge: Row) -> None:
+        """What came with somebody goes with them again."""
+        for link in self.committed("external_entity_map"):
+            if link["id"] in self._came_with[merge["id"]] and link["internal_id"] == merge["survivor_id"]:
+                person = who(self.oracle.person_of[str(merge["merged_id"])])
+                raise Violation(f"{person} was parted, and {link['external_id']} is the other one's still")
+
     def relate_bids(self) -> None:
         """One person's applications for one job are taken for one, whichever side they were made on."""
         families = self.oracle.families
@@ -297,8 +306,14 @@ class World:
             survivor, other = of[row["survivor_id"]], of[row["merged_id"]]
             if before is None:
                 self.oracle.merged_here(survivor, other)
+                self._came_with[row["id"]] = {
+                    link["id"]
+                    for table, was, link in settled
+                    if table == "external_entity_map" and was is not None and was["internal_id"] == row["merged_id"]
+                }
             elif row["ended_at"] is not None:
                 self.oracle.parted_here(survivor, other)
+                self._require_parted(row)
             joined |= {row["survivor_id"], row["merged_id"]}
             self.relate_bids()
         return joined

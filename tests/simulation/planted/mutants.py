@@ -276,7 +276,7 @@ MUTANTS = (
         "-",
         f"{_SYNC}.candidate_partings:CandidatePartings._move_links",
         _says_later(None),
-        62,
+        4,
     ),
     Mutant("a merged candidate still takes edits", "-", f"{_SYNC}.edits:Edits._require_whole", _says_later(None), 2),
     Mutant("schedules start nothing", "5", f"{_SYNC}.sweep:Sweep.start_due", _says_later(0), 75),
