@@ -170,3 +170,10 @@ def test_a_list_that_is_seen_late_was_seen_when_it_was_seen_last() -> None:
     base = agreed({TAGS: ["a"]})
     outcome = merge(base, ours({TAGS: ["a"]}), theirs({TAGS: ["a"]}, -10), rules())
     assert outcome.base[TAGS].seen_at == at(0)
+
+
+def test_a_fresh_fetch_ends_all_of_what_was_sent_of_a_list() -> None:
+    before = agreed({TAGS: ["a"]})[TAGS]
+    sent = {TAGS: replace(before, intent=before.ours, intent_expects=before.ours)}
+    outcome = merge(sent, ours({TAGS: ["a"]}), theirs({TAGS: ["a"]}), rules())
+    assert outcome.base[TAGS] == replace(before, seen_at=at(60))
