@@ -282,6 +282,12 @@ class RaisingAdapter(GreenhouseAdapter):
         raise RuntimeError(f"a mistake of ours, over {len(headers)} headers and {len(body)} bytes")
 
 
+@pytest.fixture(autouse=True)
+def platforms_of_this_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test registers is gone with it: all tests of a process share the registry."""
+    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
+
+
 async def raising(world: World) -> UUID:
     """Add an integration whose every event makes the worker raise."""
     registry.register(RaisingAdapter)
