@@ -279,5 +279,6 @@ MUTANTS = (
         4,
     ),
     Mutant("a merged candidate still takes edits", "-", f"{_SYNC}.edits:Edits._require_whole", _says_later(None), 2),
+    Mutant("a parting brings nobody in step", "-", f"{_SYNC}.candidate_partings:reconciles", _says_later([]), 64),
     Mutant("schedules start nothing", "5", f"{_SYNC}.sweep:Sweep.start_due", _says_later(0), 75),
 )
