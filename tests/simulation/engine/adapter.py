@@ -52,6 +52,7 @@ def capabilities_of(traits: Traits, *, has_jobs: bool) -> Capabilities:
         fields,
         create=True,
         update=True,
+        delete=True,
         list_lag=timedelta(seconds=traits.list_lag_s),
         search_lag=timedelta(seconds=traits.search_lag_s),
         overlap=OVERLAP,
@@ -61,7 +62,8 @@ def capabilities_of(traits: Traits, *, has_jobs: bool) -> Capabilities:
         entities[APPLICATION] = replace(
             candidate, fields={name: FieldCapability(writable=traits.of(name).writable) for name in MOVES}
         )
-        entities[JOB] = replace(candidate, fields={"title": FieldCapability()}, create=False, update=False)
+        title = {"title": FieldCapability()}
+        entities[JOB] = replace(candidate, fields=title, create=False, update=False, delete=False)
     return Capabilities(entities, time_resolution=traits.resolution, page_size=traits.page_size)
 
 
@@ -70,8 +72,9 @@ class MemoryAdapter(Adapter):
 
     traits: ClassVar[Traits]
 
-    def __init__(self, vendor: MemoryVendor, gate: Gate) -> None:
+    def __init__(self, vendor: MemoryVendor, gate: Gate, deleted: Callable[[VendorRecord], None]) -> None:
         self._vendor = vendor
+        self._deleted = deleted
         self._gate = gate
 
     @classmethod
@@ -151,9 +154,19 @@ class MemoryAdapter(Adapter):
 
         return await self._call("fetch", read)
 
-    async def delete(self, entity: EntityType, external_id: str) -> None:  # noqa: ARG002 - it can't
-        """Nothing is deleted by us here. Raises Rejected."""
-        raise Rejected("this vendor deletes nothing on request")
+    async def delete(self, entity: EntityType, external_id: str) -> None:
+        """Delete a record, if this vendor deletes on request. Raises NotFound, Rejected, OutcomeUnknown."""
+
+        def remove() -> None:
+            known = self._vendor.records.get(external_id)
+            if known is None or known.now.is_gone:
+                raise NotFound(f"there is no {external_id}")
+            if not self.traits.takes_deletes:
+                raise Rejected(f"this vendor deletes no {entity.value} on request")
+            self._vendor.delete(external_id)
+            self._deleted(known)
+
+        await self._call("delete", remove, is_write=True)
 
     async def find(self, entity: EntityType, fields: Mapping[str, JsonValue]) -> Sequence[Record]:
         """Return the candidates with an e-mail, or a candidate's applications for a job, by an index that lags."""

@@ -24,7 +24,7 @@ def judge(world: World) -> None:
         name = world.names[link["integration_id"]]
         record = world.vendors[name].records[link["external_id"]]
         if link["state"] != "live" or record.now.is_gone:
-            if link["state"] == "live":
+            if link["state"] == "live" and not world.archives.is_held(link["id"]):
                 raise Violation(f"{who(record.person)} is gone at {name} and the link is live")
             continue
         linked[name, link["external_id"]] += 1
@@ -39,6 +39,8 @@ def judge(world: World) -> None:
     _judge_merges(world, records, asked)
     _judge_tags(world)
     _judge_applications(world, records)
+    merged = {external_id for _, *ids in world.merges_there for external_id in ids}
+    world.archives.judge(world.oracle.person_of, merged)
 
 
 def _judge_link(
@@ -52,7 +54,7 @@ def _judge_link(
     whom = who(person)
     if not world.oracle.families.are_kin(world.oracle.person_of[str(row["id"])], person):
         raise Violation(f"{whom} at {vendor} is linked to another one")
-    if row["archived_at"] is not None:
+    if row["archived_at"] is not None and row["archived_by"] is None:
         raise Violation(f"{whom} lives at {vendor}, and the record here is archived")
     for name in SCALARS_OF[record.entity]:
         ours, theirs = number_of(name, data.get(name)), number_of(name, record.now.values[name])
@@ -171,7 +173,10 @@ def _judge_applications(world: World, records: Mapping[UUID, Mapping[str, Any]])
         if link["entity_type"] != APPLICATION.value:
             continue
         vendor = world.names[link["integration_id"]]
-        there = world.vendors[vendor].records[link["external_id"]].now.references["candidate_id"]
+        now = world.vendors[vendor].records[link["external_id"]].now
+        if now.is_gone:
+            continue  # its end waits for a person
+        there = now.references["candidate_id"]
         here, subject = records[link["internal_id"]], world.oracle.person_of[str(link["internal_id"])]
         if str(ours.get((link["integration_id"], there))) != here["data"]["candidate_id"]:
             raise Violation(f"{who(subject)} of {vendor} is another candidate's here")

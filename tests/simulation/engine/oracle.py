@@ -83,6 +83,8 @@ class Oracle:
     added: dict[int, str] = field(default_factory=dict)
     """Tags by number: where they were added."""
     removed: set[int] = field(default_factory=set)
+    presumed: set[tuple[int, int]] = field(default_factory=set)
+    """Pairs of which nobody can tell whether the first knew of the second."""
     lost_in_gap: set[int] = field(default_factory=set)
     gaps: int = 0
     vendor_writes: int = 0
@@ -99,10 +101,12 @@ class Oracle:
         self.edits[edit.number] = edit
         self._descend(edit.number, self._number(edit.place, edit.person, edit.name, before))
         if number_of(edit.name, before) == 0:
-            # Fields that are empty here and there agree: whoever fills one knows of the other's clearing.
+            # Fields that are empty here and there agree: whoever fills one knows of the other's clearing, if we do.
             for (_, person, name), number in self.emptied.items():
                 if name == edit.name and self.families.are_kin(person, edit.person):
                     self._descend(edit.number, number)
+                    if self.emptied.get((PORTAL, person, name)) != number:
+                        self.presumed.add((edit.number, number))
         place = (edit.place, edit.person, edit.name)
         self.emptied.pop(place, None)
         if clears:
@@ -293,7 +297,7 @@ class Oracle:
         meets = is_first or not self.edits[old].is_linked
         if in_gap or (meets and number_of(name, was) == 0):
             self._descend(new, old)
-        elif self._is_ancestor(new, old):
+        elif self._is_ancestor(new, old, surely=True):
             if self.edits[old].is_over_unsettled:
                 self.gaps += 1
                 self._descend(new, old)
@@ -312,6 +316,14 @@ class Oracle:
         if knowing is None and len(self.families.members(person)) > 1:
             # Several records of one person were emptied, each by somebody else: one that this value has not replaced.
             knowing = next((each for each in reversed(clears) if not self._is_ancestor(each, old)), None)
+        if knowing is None:
+            # Two sides were emptied by two people, and one has been filled since: it is the other one's that arrives.
+            standing = {
+                each for (_, kin, field_name), each in self.emptied.items() if (kin, field_name) == (person, name)
+            }
+            knowing = next(
+                (each for each in clears if each in standing and not self._is_ancestor(each, old, surely=True)), None
+            )
         return (clears[-1] if clears else 0) if knowing is None else knowing
 
     def _known_combination(self, person: int, unit_name: str, values: Mapping[str, JsonValue], where: str) -> None:
@@ -369,12 +381,15 @@ class Oracle:
         if number != parent:
             self.parents.setdefault(number, set()).add(parent)
 
-    def _is_ancestor(self, one: int, of: int) -> bool:
+    def _is_ancestor(self, one: int, of: int, *, surely: bool = False) -> bool:
         if one == 0:
             return of != 0
         seen, ahead = {of}, [of]
         while ahead:
-            for parent in self.parents.get(ahead.pop(), ()):
+            number = ahead.pop()
+            for parent in self.parents.get(number, ()):
+                if surely and (number, parent) in self.presumed:
+                    continue
                 if parent == one:
                     return True
                 if parent not in seen:

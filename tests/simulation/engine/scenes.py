@@ -14,6 +14,9 @@ from tests.simulation.engine.script import Kind, Plan, Step
 
 CREATES = 0.25
 """So many small worlds have scenes of creates."""
+ARCHIVES = 0.25
+"""So many have scenes of archiving."""
+POLICIES = ((), ("candidate",), ("candidate",), ("candidate", "application"), ("application",))
 SEARCH_LAGS_S = (0.0, 5.0, 30.0, 120.0)
 
 
@@ -22,6 +25,9 @@ def staged(plan: Plan) -> Plan:
     roll = Random(f"scenes {plan.seed}")  # noqa: S311 - a seed
     if roll.random() < CREATES:
         plan = _with_creates(plan, roll)
+    roll = Random(f"archives {plan.seed}")  # noqa: S311 - a seed
+    if roll.random() < ARCHIVES:
+        plan = _with_archives(plan, roll)
     return plan
 
 
@@ -53,6 +59,42 @@ def _with_creates(plan: Plan, roll: Random) -> Plan:
         ]
         if roll.random() < 0.5:
             scene.append(stage.step(Kind.WAIT, amount=roll.choice([1.0, 5.0, 20.0, 61.0])))
+        stage.put(scene)
+    return replace(plan, steps=tuple(stage.steps))
+
+
+def _with_archives(plan: Plan, roll: Random) -> Plan:
+    """
+    Let people archive and restore, one or several at once, by policies that delete at vendors or keep.
+
+    The delete may lose its answer, its worker may die upon it, somebody may restore meanwhile, or a brake may hold it.
+    """
+    vendors = tuple(
+        replace(
+            each,
+            deletes=roll.choice(POLICIES),
+            takes_deletes=roll.random() < 0.85,
+            brake=roll.choice([1, 2, 20]),
+        )
+        for each in plan.vendors
+    )
+    plan = replace(plan, vendors=vendors)
+    stage = _Stage(plan, roll)
+    for _ in range(roll.randint(2, 4)):
+        vendor = roll.choice(vendors).name
+        scene = []
+        if roll.random() < 0.5:
+            scene.append(stage.step(roll.choice([Kind.LOSE_ANSWER, Kind.CRASH_UPON]), vendor=vendor, name="delete"))
+        for _ in range(roll.choice([1, 1, 2, 3])):
+            # Of an application no person is named, but its place among all.
+            person = 0 if plan.jobs and roll.random() < 0.3 else roll.randint(1, len(plan.people))
+            scene.append(stage.step(Kind.ARCHIVE, person=person, amount=0.0 if person else float(roll.randrange(5))))
+        if roll.random() < 0.3:
+            scene.append(stage.step(Kind.WAIT, amount=roll.choice([1.0, 20.0, 61.0])))
+        restored = [each for each in scene if each.kind is Kind.ARCHIVE and roll.random() < 0.6]
+        scene += [stage.step(Kind.RESTORE, person=each.person, amount=each.amount) for each in restored]
+        if roll.random() < 0.5:
+            scene.append(stage.step(Kind.DECIDE_DELETES, vendor=vendor))
         stage.put(scene)
     return replace(plan, steps=tuple(stage.steps))
 

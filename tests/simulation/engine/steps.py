@@ -17,6 +17,7 @@ from shared.security.aead import DataSealer
 from shared.security.keys import Purpose
 from tests.simulation.engine.adapter import MERGED_INTO
 from tests.simulation.engine.application_steps import ApplicationSteps
+from tests.simulation.engine.archive_steps import ArchiveSteps
 from tests.simulation.engine.host import EVENTS, Host
 from tests.simulation.engine.loop import VirtualLoop
 from tests.simulation.engine.oracle import PORTAL, Edit
@@ -61,6 +62,7 @@ class Steps:
             Kind.LOSE_ANSWER: self._fault_upon,
             Kind.CRASH_UPON: self._fault_upon,
             Kind.BY_HAND: self._by_hand,
+            **dict.fromkeys((Kind.ARCHIVE, Kind.RESTORE, Kind.DECIDE_DELETES), ArchiveSteps(host, world).perform),
             Kind.HIDE: self._hide,
             **dict.fromkeys(OF_APPLICATIONS, ApplicationSteps(host, world, self._tell).perform),
         }

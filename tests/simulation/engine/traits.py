@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from random import Random
 
+from pydantic import JsonValue
+
 from tests.simulation.engine.values import FIELDS, MOVES, SETS
 
 NORMALISERS = ("lower", "upper", "cut")
@@ -64,10 +66,24 @@ class Traits:
     """What the customer wants when two of our records turn out to be one person there (`config.on_vendor_merge`)."""
     names_survivors: bool = True
     """The event of a merge names the record that is left; without that, somebody is merely gone."""
+    deletes: tuple[str, ...] = ()
+    """Entities of which we are to delete there what is archived here (`config.on_archive`)."""
+    takes_deletes: bool = True
+    brake: int = 20
+    """So many may be gone in a day before a person is asked (`config.delete_brake`)."""
 
     def of(self, name: str) -> FieldTrait:
         """Return how *name* is treated."""
         return self.fields.get(name, _PLAIN)
+
+    def config(self) -> dict[str, JsonValue]:
+        """Return what the customer has set for this vendor (`integrations.config`)."""
+        return {
+            "directions": {"job": "inbound", "candidate": "both", "application": "both"},
+            "on_vendor_merge": self.merge_policy,
+            "on_archive": dict.fromkeys(self.deletes, "delete"),
+            "delete_brake": {"count": self.brake},
+        }
 
     def odd(self) -> list[str]:
         """Return in words what is not plain about it."""

@@ -216,10 +216,11 @@ class MemoryVendor:
         self._change(record, self._made(record, changes))
 
     def delete(self, external_id: str) -> None:
-        """Delete a record, and a candidate's applications with it."""
+        """Delete a record, and a candidate's applications with it. Nobody is told: that is the caller's."""
         record = self.records[external_id]
         for each in (*self.applications_of(external_id), record):
             now = each.now
+            each.late.clear()
             gone = Sight(
                 self._clock(), now.values, now.version + 1, self.time(), now.field_times, now.references, is_gone=True
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from shared.adapters import registry
 from shared.adapters.protocol import Adapter
 from shared.model import EntityType
 from tests.simulation.engine.adapter import MemoryAdapter, capabilities_of
+from tests.simulation.engine.archives import Archives
 from tests.simulation.engine.gates import Gates
 from tests.simulation.engine.oracle import PORTAL, Edit, Oracle, Violation
 from tests.simulation.engine.script import Plan
@@ -37,7 +39,6 @@ CANDIDATE = EntityType.CANDIDATE
 MATCHES = ("ambiguous_match", "possible_duplicate")
 """Kinds of items that ask who somebody is."""
 APPLICATION, JOB = EntityType.APPLICATION, EntityType.JOB
-_DIRECTIONS = {"job": "inbound", "candidate": "both", "application": "both"}
 
 
 class World:
@@ -58,9 +59,13 @@ class World:
         self.ids = {each.name: UUID(int=10 + rank) for rank, each in enumerate(plan.vendors, 1)}
         self.names = {each: name for name, each in self.ids.items()}
         self.adapters: dict[UUID, Adapter] = {
-            self.ids[each.name]: _adapter_class(each, has_jobs=plan.jobs > 0)(self.vendors[each.name], gates)
+            self.ids[each.name]: _adapter_class(each, has_jobs=plan.jobs > 0)(
+                self.vendors[each.name], gates, partial(self._deleted, self.ids[each.name])
+            )
             for each in plan.vendors
         }
+        by_id = {self.ids[name]: vendor for name, vendor in self.vendors.items()}
+        self.archives = Archives(self.committed, by_id, clock)
         self._fail = fail
         self._records: dict[UUID, Row] = {}
         self._settled: list[tuple[str, Row | None, Row]] = []
@@ -89,7 +94,7 @@ class World:
                     "platform": f"memory-{traits.name}",
                     "webhook_url": "",
                     "rank": rank,
-                    "config": {"directions": _DIRECTIONS, "on_vendor_merge": traits.merge_policy},
+                    "config": traits.config(),
                     "sync_roles": self.plan.jobs > 0,
                     "sync_applications": self.plan.jobs > 0,
                     "clock_skew_ms": round(traits.skew_s * 1000) if traits.is_skew_known else 0,
@@ -156,6 +161,10 @@ class World:
         of = self.oracle.person_of
         found = [row for row in self.committed("records") if of.get(str(row["id"])) == person]
         return next((row for row in found if row["archived_at"] is None), found[0] if found else None)
+
+    def pulled_brakes(self) -> list[UUID]:
+        """Return the integrations whose deletes wait for a person."""
+        return [row["integration_id"] for row in self.committed("delete_brakes") if row["state"] == "open"]
 
     def open_items(self) -> list[Mapping[str, Any]]:
         """Return what waits for a person's decision, in an order that is the same in every run."""
@@ -255,6 +264,9 @@ class World:
                             logged.get(row["id"], set()),
                             is_being_created=self._is_being_created(row["id"]),
                         )
+                        self.archives.changed(before, row, self.oracle.person_of.get(str(row["id"]), 0))
+                    else:
+                        self.archives.leaves(row["id"])
             for name, before, row in settled:
                 if name == "conflicts" and row["status"] == "resolved" and before is not None and row["unit"]:
                     self._resolved(row, orjson.loads(before["sealed"]))
@@ -372,6 +384,12 @@ class World:
     def _written(self, write: Write) -> None:
         try:
             self.oracle.vendor_wrote(write)
+        except AssertionError as error:
+            self._fail(str(error))
+
+    def _deleted(self, integration_id: UUID, record: VendorRecord) -> None:
+        try:
+            self.archives.deletes(integration_id, record)
         except AssertionError as error:
             self._fail(str(error))
 

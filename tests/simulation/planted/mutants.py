@@ -15,6 +15,7 @@ from shared.merge.matching import New
 from shared.merge.state import State, StoredBase
 from shared.model import EntityType
 from shared.model.fields import UNITS, Policy
+from shared.sync.brake import Verdict
 from shared.sync.endings import Done
 from tests.simulation.engine.values import FIELDS, TAGS
 from tests.simulation.planted.mutant import Mutant
@@ -193,6 +194,15 @@ def _carried_whole(original: Any_) -> Any_:
     return base
 
 
+def _alive_again(original: Any_) -> Any_:
+    """Take who was archived by a person for archived by a system."""
+
+    def returns(record: Any, *args: Any) -> Any:
+        return original(record and replace(record, archived_by=None), *args)
+
+    return returns
+
+
 _MERGE, _SYNC = "shared.merge", "shared.sync"
 
 MUTANTS = (
@@ -207,7 +217,7 @@ MUTANTS = (
     Mutant("clearing in the portal does not travel", "22", f"{_SYNC}.edits:_same", _no_clearing, 5),
     Mutant("everybody is new", "19", f"{_SYNC}.identity:match_page", _all_new, 1),
     Mutant("identities are not locked", "19", "shared.store.records:Records.lock_identities", _says_later(None), 49),
-    Mutant("the whole answer is agreed", "20", f"{_SYNC}.pushing:settle", _whole_answer, 31),
+    Mutant("the whole answer is agreed", "20", f"{_SYNC}.pushing:settle", _whole_answer, 39),
     Mutant("values count for nothing in a digest", "3", f"{_SYNC}.observations:_observation", _no_value_digest, 17),
     Mutant("a held value is taken all the same", "31", f"{_MERGE}.scalars:_hold", _takes_held, 5),
     Mutant("a deleted record stays linked", "6", f"{_SYNC}.gone:Gone.settle", _says_later(Done("gone")), 5),
@@ -280,5 +290,17 @@ MUTANTS = (
     ),
     Mutant("a merged candidate still takes edits", "-", f"{_SYNC}.edits:Edits._require_whole", _says_later(None), 2),
     Mutant("a parting brings nobody in step", "-", f"{_SYNC}.candidate_partings:reconciles", _says_later([]), 64),
+    Mutant("deletes under way count for nothing", "7", "shared.store.removals:Removals.under_way", _says_later(0), 453),
+    Mutant("no brake is asked", "7", f"{_SYNC}.brake:DeleteBrake.ask", _says_later(Verdict.GO), 453),
+    Mutant("an archive asks no vendor", "6", f"{_SYNC}.archiving:Archives._ask_vendors", _says_later([]), 9),
+    Mutant("a restore takes nothing back", "6", f"{_SYNC}.archiving:Archives._revoke", _says_later(False), 717),
+    Mutant("what a person archived returns by itself", "6", f"{_SYNC}.merging:_returns", _alive_again, 377),
+    Mutant(
+        "an application is archived while it is being created",
+        "19",
+        "shared.store.record_merges:RecordMerges.is_being_created",
+        _says_later(False),
+        31,
+    ),
     Mutant("schedules start nothing", "5", f"{_SYNC}.sweep:Sweep.start_due", _says_later(0), 75),
 )
