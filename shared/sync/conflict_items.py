@@ -7,7 +7,7 @@ answered by two people would contradict each other. Its version rises when an in
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 from pydantic import JsonValue
 
 from shared.merge.base_codec import encode_print
+from shared.merge.settle import is_apart
 from shared.merge.state import Held
 from shared.model import EntityType, JsonObject
 from shared.store.conflicts import ConflictItem, Conflicts, FieldConflict
@@ -26,6 +27,8 @@ from shared.sync.merging import Merged
 from shared.sync.stamps import decode_stamps
 
 TABLE = "conflicts"
+REFUSED = "refused"
+"""Kind of an item about a value that the vendor does not take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class ConflictItems:
                 puts.extend(self._held(tx, integration_id, each, known, agreed, keys[each.record_id]))
             if each.observation.is_fresh_fetch:
                 await self._settle(tx, each, known, keys)
-            elif any((each.record_id, unit) in known for unit in each.outcome.settled):
+            elif any(_is_over(known.get((each.record_id, unit)), each, unit) for unit in each.outcome.settled):
                 doubtful.add(each.record_id)
         await self.conflicts.put(tx, puts)
         return frozenset(doubtful)
@@ -99,8 +102,17 @@ class ConflictItems:
         """A side that agrees again leaves its item; an item without sides closes."""
         for unit in merged.outcome.settled:
             item = known.get((merged.record_id, unit))
-            if item is not None and str(merged.link_id) in item.inputs:
+            if item is not None and _is_over(item, merged, unit):
                 await self._drop_side(tx, item, merged.link_id, keys[merged.record_id], decision="agreed")
+
+    async def agree(self, tx: Transaction, record_id: UUID, link_id: UUID, units: Collection[str]) -> None:
+        """Take the side of a link out of the items of *units*: the vendor has taken our value by now."""
+        known = await self.conflicts.open_of(tx, [record_id]) if units else {}
+        listed = [item for (_, unit), item in known.items() if unit in units and str(link_id) in item.inputs]
+        if listed:
+            key = (await self.vault.keys(tx, [record_id]))[record_id]
+            for item in listed:
+                await self._drop_side(tx, item, link_id, key, decision="agreed")
 
     async def leave(self, tx: Transaction, record_id: UUID, link_id: UUID) -> None:
         """Take the side of a link that is gone out of the record's items: nobody could decide them any more."""
@@ -149,13 +161,24 @@ class ConflictItems:
         known = dict(item.inputs) if item is not None else {}
         item_id = item.id if item is not None else uuid4()
         sealed = self.vault.seal(tx.company, key, TABLE, str(item_id), content)
-        return FieldConflict(item_id, "refused", entity, record_id, unit, {**known, link_id: inputs}, sealed, reason)
+        return FieldConflict(item_id, REFUSED, entity, record_id, unit, {**known, link_id: inputs}, sealed, reason)
 
     def open(self, tx: Transaction, item: ConflictItem, key: PersonKey) -> dict[str, Any]:
         """Return `{"ours": {field: value}, "ours_at", "ours_source", "agreed", "sides": {link id: {…}}}` of an item."""
         if item.sealed is None:
             return {"ours": {}, "sides": {}}
         return self.vault.open(tx.company, key, TABLE, str(item.id), item.sealed)
+
+
+def _is_over(item: ConflictItem | None, merged: Merged, unit: str) -> bool:
+    """
+    Whether the side of *merged* has no part in *item* any more.
+
+    That a merge has nothing to do is the end of a question, but not of a refusal: there both stay apart, knowingly.
+    """
+    if item is None or str(merged.link_id) not in item.inputs:
+        return False
+    return item.kind != REFUSED or not is_apart(merged.outcome.base.get(unit))
 
 
 def _origin(merged: Merged, unit: str) -> JsonObject:

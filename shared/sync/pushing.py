@@ -158,8 +158,10 @@ class Pusher:
         entity, record_id = push.work.entity, push.merged.record_id
         apart = [dropped_issue(entity, record_id, unit) for unit in dropped(after, sent)]
         await attention.raise_issues(tx, integration_id, apart)
-        ended = [subject_of(entity, record_id, unit) for unit in agreed_again(before, after, sent)]
+        agreed = agreed_again(before, after, sent)
+        ended = [subject_of(entity, record_id, unit) for unit in agreed]
         await attention.settle_issues(tx, integration_id, kind=REFUSED, subjects=ended)
+        await self._items.agree(tx, record_id, push.merged.link_id, ASKED_OF_PEOPLE.intersection(agreed))
 
     async def _refuse(self, push: _Push, units: frozenset[str], error: Rejected) -> None:
         """The vendor won't take *units*: remember it, and tell people."""

@@ -249,6 +249,32 @@ async def test_a_move_that_the_pipeline_refuses_is_an_item_for_a_person_and_not_
     await world.control.delete("/requests")
     await signal(world, EntityType.APPLICATION, application["id"])
     assert await writes(world) == []
+    # Nothing is left to do by itself, and yet both sides differ: it stays a person's.
+    assert await world.row("SELECT id, version FROM conflicts WHERE status = 'open'") == {
+        "id": conflict["id"],
+        "version": conflict["version"],
+    }
+
+
+@pytest.mark.parametrize("by", ["a move here that the pipeline takes", "a move there"])
+async def test_an_item_of_a_refused_move_ends_once_both_sides_agree(world: World, by: str) -> None:
+    await world.pull()
+    application = await an_application(world)
+    record = await world.record_of(EntityType.APPLICATION, application["id"])
+    names = await stage_names(world, application["job_id"])
+    target = next(name for name in names if name != application["stage_name"])
+    await world.edit_here(EntityType.APPLICATION, record["id"], stage="No such stage")
+    await world.drain()
+    if by == "a move there":
+        response = await world.control.post(f"/applications/{application['id']}/move", json={"stage_name": target})
+        response.raise_for_status()
+        await signal(world, EntityType.APPLICATION, application["id"])
+    else:
+        await world.edit_here(EntityType.APPLICATION, record["id"], stage=target)
+        await world.drain()
+    assert (await world.record_of(EntityType.APPLICATION, application["id"]))["data"]["stage"] == target
+    item = await world.row("SELECT status, decision FROM conflicts WHERE kind = 'refused'")
+    assert item == {"status": "closed", "decision": "agreed"}
 
 
 async def test_a_rejection_here_is_a_rejection_there(world: World) -> None:
