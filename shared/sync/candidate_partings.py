@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
 from shared.errors import Conflict
@@ -179,9 +180,11 @@ class CandidatePartings:
         entity = EntityType.APPLICATION
         ids = await self.store.records.applications_of(tx, found.survivor.id)
         records = await self.store.records.lock(tx, entity, ids)
-        back = [of_candidate(each, found.other.id) for each in records.values() if each.id in found.theirs.applications]
+        at = found.merge.merged_at
+        later = [each.id for each in records.values() if each.created_at > at or _is_submitted_since(each, at)]
+        returning = set(found.theirs.applications) - set(later)
+        back = [of_candidate(each, found.other.id) for each in records.values() if each.id in returning]
         await self.changes.write(tx, entity, back)
-        later = [each.id for each in records.values() if each.created_at > found.merge.merged_at]
         systems = {each.integration_id for each in found.places if each.id in found.theirs.links}
         links = await self.store.links.of_records(tx, later)
         requests, stayed = [], []
@@ -226,6 +229,12 @@ class CandidatePartings:
             *applications,
         ]
         return await self.store.ledger.enqueue(tx, requests)
+
+
+def _is_submitted_since(application: StoredRecord, moment: datetime) -> bool:
+    """Whether a vendor has had it only since then, and so as the survivor's."""
+    at = (application.submission or {}).get("submitted_at")
+    return isinstance(at, str) and datetime.fromisoformat(at) > moment
 
 
 def _owners(found: _Merged) -> dict[str, Keep]:
