@@ -245,7 +245,7 @@ MUTANTS = (
         _says_later(("asked", [])),
         61,
     ),
-    Mutant("the merged side stays in conflict", "31", f"{_SYNC}.applying:Applier.part", _says_later(None), 14),
+    Mutant("the merged side stays in conflict", "31", f"{_SYNC}.applying:Applier.part", _says_later(None), 51),
     Mutant("links stay where they were", "19", "shared.store.record_merges:RecordMerges.move", _says_later(None), 15),
     Mutant("a merge brings nobody in step", "-", f"{_SYNC}.candidate_merges:reconciles", _says_later([]), 115),
     Mutant("a create counts as carrying everything", "28", f"{_SYNC}.birth:_unit_base", _carried_whole, 1),
