@@ -11,6 +11,7 @@ from typing import Any, ClassVar, TypeVar
 
 from pydantic import JsonValue
 
+from shared.adapters import registry
 from shared.adapters.http import WHOLE_CALL_S, before_call
 from shared.adapters.protocol import (
     Adapter,
@@ -320,3 +321,18 @@ def _element_by_element(fetched: Sequence[JsonValue], wanted: JsonValue, now: Js
     known = {text_of(each) for each in fetched}
     kept = {text: each for text, each in held.items() if text in target or text not in known}
     return [*kept.values(), *(each for text, each in target.items() if text not in known and text not in kept)]
+
+
+def adapter_of(traits: Traits, *, has_jobs: bool) -> type[MemoryAdapter]:
+    """Return the adapter of a vendor with *traits*, registered as its platform's."""
+    made = type(
+        f"Adapter{traits.name}",
+        (MemoryAdapter,),
+        {
+            "platform": f"memory-{traits.name}",
+            "traits": traits,
+            "capabilities": capabilities_of(traits, has_jobs=has_jobs),
+        },
+    )
+    registry.register(made)
+    return made

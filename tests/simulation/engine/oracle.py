@@ -18,6 +18,7 @@ from pydantic import JsonValue
 
 from shared.model import EntityType
 from shared.model.fields import UNITS
+from tests.simulation.engine.ancestry import Ancestry
 from tests.simulation.engine.families import Families
 from tests.simulation.engine.values import (
     CRITICAL,
@@ -70,8 +71,7 @@ class Oracle:
     """Who wrote what, and what every place shows."""
 
     edits: dict[int, Edit] = field(default_factory=dict)
-    parents: dict[int, set[int]] = field(default_factory=dict)
-    """By number, the edits that its author, or who chose it later, had before their eyes."""
+    ancestry: Ancestry = field(default_factory=Ancestry)
     emptied: dict[tuple[str, int, str], int] = field(default_factory=dict)
     """By place, person and field: the edit that cleared what is empty there."""
     clears: dict[tuple[int, str], list[int]] = field(default_factory=dict)
@@ -83,8 +83,6 @@ class Oracle:
     added: dict[int, str] = field(default_factory=dict)
     """Tags by number: where they were added."""
     removed: set[int] = field(default_factory=set)
-    presumed: set[tuple[int, int]] = field(default_factory=set)
-    """Pairs of which nobody can tell whether the first knew of the second."""
     lost_in_gap: set[int] = field(default_factory=set)
     gaps: int = 0
     vendor_writes: int = 0
@@ -99,14 +97,13 @@ class Oracle:
     def edited(self, edit: Edit, before: JsonValue, *, clears: bool) -> None:
         """A person at *edit.place* replaced *before* in a field."""
         self.edits[edit.number] = edit
-        self._descend(edit.number, self._number(edit.place, edit.person, edit.name, before))
+        self.ancestry.descend(edit.number, self._number(edit.place, edit.person, edit.name, before))
         if number_of(edit.name, before) == 0:
             # Fields that are empty here and there agree: whoever fills one knows of the other's clearing, if we do.
             for (_, person, name), number in self.emptied.items():
                 if name == edit.name and self.families.are_kin(person, edit.person):
-                    self._descend(edit.number, number)
-                    if self.emptied.get((PORTAL, person, name)) != number:
-                        self.presumed.add((edit.number, number))
+                    is_known = self.emptied.get((PORTAL, person, name)) == number
+                    self.ancestry.descend(edit.number, number, presumed=not is_known)
         place = (edit.place, edit.person, edit.name)
         self.emptied.pop(place, None)
         if clears:
@@ -134,9 +131,9 @@ class Oracle:
             theirs = self._number(place, person, name, values[name])
             mine = self._number(place, survivor, name, before[name])
             if number_of(name, before[name]):
-                self._descend(mine, theirs)
+                self.ancestry.descend(mine, theirs)
             elif number_of(name, values[name]):
-                self._descend(theirs, mine)
+                self.ancestry.descend(theirs, mine)
                 self.emptied.pop((place, survivor, name), None)
 
     def merged_here(self, survivor: Row, other: Row) -> None:
@@ -173,7 +170,7 @@ class Oracle:
             self.emptied[PORTAL, person, name] = number
         for _, known in numbers:
             if known != number:
-                self._descend(number, known)
+                self.ancestry.descend(number, known)
 
     def _emptied_by_choice(self, person: int, name: str) -> int:
         """Return a number for an emptiness that was chosen: who takes a merge back clears what only it had filled."""
@@ -270,7 +267,7 @@ class Oracle:
         if edit is None or edit.name != name:
             raise Violation(f"{name} of {who(person)} in the portal has a stamp of edit {number}, which is not its")
         edit.is_over_unsettled = is_being_created
-        if number not in self.parents:
+        if not self.ancestry.is_known(number):
             self.edited(edit, was, clears=number_of(name, now) == 0)
 
     def _judge(
@@ -292,37 +289,38 @@ class Oracle:
         else:
             new = self._cleared_by(person, name, old)
             self.emptied[place, person, name] = new
-        if old == new or self._is_ancestor(old, new):
+        if old == new or self.ancestry.is_ancestor(old, new):
             return
         meets = is_first or not self.edits[old].is_linked
         if in_gap or (meets and number_of(name, was) == 0):
-            self._descend(new, old)
-        elif self._is_ancestor(new, old, surely=True):
+            self.ancestry.descend(new, old)
+        elif self.ancestry.is_ancestor(new, old, surely=True):
             if self.edits[old].is_over_unsettled:
                 self.gaps += 1
-                self._descend(new, old)
+                self.ancestry.descend(new, old)
                 return
             raise Violation(f"{where}: {_word(old)} had replaced {_word(new)}, and was undone")
         elif number_of(name, was) == 0:
             # Cleared again is what it was before it was filled: no change, as the design accepts (A, B, A).
-            self._descend(new, old)
+            self.ancestry.descend(new, old)
         elif name in CRITICAL:
             raise Violation(f"{where}: {_word(old)} was overwritten by {_word(new)}, whose author had not seen it")
 
     def _cleared_by(self, person: int, name: str, old: int) -> int:
         """Return which clearing it is that empties *old*: the one that knew of it, else the last one."""
         clears = sorted(each for kin in self.families.members(person) for each in self.clears.get((kin, name), []))
-        knowing = next((each for each in clears if self._is_ancestor(old, each)), None)
+        knowing = next((each for each in clears if self.ancestry.is_ancestor(old, each)), None)
         if knowing is None and len(self.families.members(person)) > 1:
             # Several records of one person were emptied, each by somebody else: one that this value has not replaced.
-            knowing = next((each for each in reversed(clears) if not self._is_ancestor(each, old)), None)
+            knowing = next((each for each in reversed(clears) if not self.ancestry.is_ancestor(each, old)), None)
         if knowing is None:
             # Two sides were emptied by two people, and one has been filled since: it is the other one's that arrives.
             standing = {
                 each for (_, kin, field_name), each in self.emptied.items() if (kin, field_name) == (person, name)
             }
             knowing = next(
-                (each for each in clears if each in standing and not self._is_ancestor(each, old, surely=True)), None
+                (each for each in clears if each in standing and not self.ancestry.is_ancestor(each, old, surely=True)),
+                None,
             )
         return (clears[-1] if clears else 0) if knowing is None else knowing
 
@@ -346,7 +344,7 @@ class Oracle:
         if not self.parted.isdisjoint((record_of, person)):
             return
         here, there = self._number(PORTAL, record_of, name, value), self._number(vendor, person, name, other)
-        if self._is_ancestor(here, there) and not self._is_ancestor(there, here):
+        if self.ancestry.is_ancestor(here, there) and not self.ancestry.is_ancestor(there, here):
             raise Violation(f"at rest {name} of {who(person)} is {_word(here)}; {vendor} has the newer {_word(there)}")
 
     # -- names --------------------------------------------------------------------------------------------------------
@@ -376,26 +374,6 @@ class Oracle:
             edit = self.edits.get(number)
             if edit is None or edit.name != field_name or not self.families.are_kin(edit.person, person):
                 raise Violation(f"{where} hold {number}, which no side ever wrote there")
-
-    def _descend(self, number: int, parent: int) -> None:
-        if number != parent:
-            self.parents.setdefault(number, set()).add(parent)
-
-    def _is_ancestor(self, one: int, of: int, *, surely: bool = False) -> bool:
-        if one == 0:
-            return of != 0
-        seen, ahead = {of}, [of]
-        while ahead:
-            number = ahead.pop()
-            for parent in self.parents.get(number, ()):
-                if surely and (number, parent) in self.presumed:
-                    continue
-                if parent == one:
-                    return True
-                if parent not in seen:
-                    seen.add(parent)
-                    ahead.append(parent)
-        return False
 
 
 def _holds(write: Write, name: str, value: JsonValue) -> bool:

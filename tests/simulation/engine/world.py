@@ -11,15 +11,13 @@ from uuid import UUID
 import orjson
 from pydantic import JsonValue
 
-from shared.adapters import registry
 from shared.adapters.protocol import Adapter
 from shared.model import EntityType
-from tests.simulation.engine.adapter import MemoryAdapter, capabilities_of
+from tests.simulation.engine.adapter import adapter_of
 from tests.simulation.engine.archives import Archives
 from tests.simulation.engine.gates import Gates
 from tests.simulation.engine.oracle import PORTAL, Edit, Oracle, Violation
 from tests.simulation.engine.script import Plan
-from tests.simulation.engine.traits import Traits
 from tests.simulation.engine.values import (
     FIRST_APPLICATION,
     FIRST_JOB,
@@ -59,7 +57,7 @@ class World:
         self.ids = {each.name: UUID(int=10 + rank) for rank, each in enumerate(plan.vendors, 1)}
         self.names = {each: name for name, each in self.ids.items()}
         self.adapters: dict[UUID, Adapter] = {
-            self.ids[each.name]: _adapter_class(each, has_jobs=plan.jobs > 0)(
+            self.ids[each.name]: adapter_of(each, has_jobs=plan.jobs > 0)(
                 self.vendors[each.name], gates, partial(self._deleted, self.ids[each.name])
             )
             for each in plan.vendors
@@ -186,7 +184,11 @@ class World:
     def acknowledged(self, number: int, record_id: UUID, before: JsonValue) -> None:
         """Fail unless the edit *number* of a field that showed *before* was kept."""
         edit = self.oracle.edits[number]
-        if number not in self.oracle.parents and before is not None and self.shown(record_id, edit.name) == before:
+        if (
+            not self.oracle.ancestry.is_known(number)
+            and before is not None
+            and self.shown(record_id, edit.name) == before
+        ):
             self._fail(f"{edit.name} of person {edit.person}: edit #{number} was acknowledged and is not kept")
 
     def at(self, vendor: str, person: int) -> VendorRecord | None:
@@ -399,17 +401,3 @@ def of_job(world: World, vendor: str, external_id: str) -> UUID | None:
     place = (world.ids[vendor], external_id)
     links = world.committed("external_entity_map")
     return next((row["internal_id"] for row in links if (row["integration_id"], row["external_id"]) == place), None)
-
-
-def _adapter_class(traits: Traits, *, has_jobs: bool) -> type[MemoryAdapter]:
-    made = type(
-        f"Adapter{traits.name}",
-        (MemoryAdapter,),
-        {
-            "platform": f"memory-{traits.name}",
-            "traits": traits,
-            "capabilities": capabilities_of(traits, has_jobs=has_jobs),
-        },
-    )
-    registry.register(made)
-    return made
