@@ -176,6 +176,24 @@ async def test_an_application_that_is_being_created_keeps_its_candidate_until_th
     assert len(made) == len(set(made)) == 2
 
 
+async def test_an_application_that_a_vendor_got_as_the_survivors_stays_theirs_after_a_parting(world: World) -> None:
+    """It was submitted before the merge and sent after it: the vendor knows it as the survivor's, and so it is."""
+    ada, augusta = await two_people(world)
+    _, job_id = await open_job(world)
+    application = await submit(world, augusta["id"], job_id)
+    await merge(world, ada["id"], augusta["id"])
+    await world.drain()
+    (link,) = await world.rows(
+        "SELECT external_id FROM external_entity_map WHERE internal_id = %(id)s", id=application.id
+    )
+    await part(world, ada["id"])
+    await world.drain()
+    state = await world.vendor_state()
+    there = next(each["candidate_id"] for each in state["applications"] if str(each["id"]) == link["external_id"])
+    (here,) = await world.rows("SELECT candidate_id FROM records WHERE id = %(id)s", id=application.id)
+    assert here["candidate_id"] == ada["id"] == (await world.record_of(CANDIDATE, there))["id"]
+
+
 async def test_a_merged_candidate_points_to_the_survivor_and_takes_no_edit(world: World) -> None:
     one, two = await two_people(world)
     await merge(world, one["id"], two["id"])
