@@ -56,6 +56,7 @@ class Services(Requests):
         """Handler of reconciles."""
         from shared.sync.chronicle import Chronicle
         from shared.sync.conflict_items import ConflictItems
+        from shared.sync.create_attempts import CreateAttempts
         from shared.sync.creating import Creator
         from shared.sync.gone import Gone
         from shared.sync.pushing import Pusher
@@ -71,7 +72,7 @@ class Services(Requests):
             self.adapters,
             self.applier,
             Pusher(self.database, self.store, items, Chronicle(self.store.history, self.vault)),
-            Creator(self.database, self.store, self.applier, self.keys),
+            Creator(self.database, self.store, self.applier, CreateAttempts(self.store, self.vault, self.keys)),
             gone,
             VendorMerges(self.database, self.store, self.keys, self.applier, self.merges),
             remover=Remover(self.database, self.store, gone),

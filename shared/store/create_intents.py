@@ -19,18 +19,26 @@ class CreateIntent:
     sent_at: datetime | None
     age_s: float
     """Seconds since *sent_at*, by the database's clock; 0 before."""
+    sent_sealed: bytes | None
+    """What was sent, under the person's key."""
 
 
 _OPEN: LiteralString = """
 INSERT INTO create_intents AS c (id, company_id, integration_id, entity_type, record_id, identity_key, lease_token)
 VALUES (%(id)s, %(company)s, %(integration)s, %(entity)s, %(record)s, %(key)s, %(token)s)
 ON CONFLICT (integration_id, entity_type, record_id) WHERE state = 'open'
-DO UPDATE SET lease_token = excluded.lease_token, identity_key = coalesce(excluded.identity_key, c.identity_key)
-RETURNING id, sent_at, coalesce(extract(epoch FROM clock_timestamp() - sent_at), 0)::double precision AS age_s
+DO UPDATE SET lease_token = excluded.lease_token,
+    identity_key = CASE WHEN c.sent_at IS NULL THEN excluded.identity_key ELSE c.identity_key END
+RETURNING id, sent_at, sent_sealed,
+    coalesce(extract(epoch FROM clock_timestamp() - sent_at), 0)::double precision AS age_s
 """
-_SENT: LiteralString = "UPDATE create_intents SET sent_at = clock_timestamp() WHERE id = %(id)s AND state = 'open'"
+_SENT: LiteralString = """
+UPDATE create_intents SET sent_at = clock_timestamp(), sent_sealed = %(sealed)s, identity_key = %(key)s
+WHERE id = %(id)s AND state = 'open'
+"""
 _END: LiteralString = """
-UPDATE create_intents SET state = %(state)s, ended_at = clock_timestamp() WHERE id = %(id)s AND state = 'open'
+UPDATE create_intents SET state = %(state)s, ended_at = clock_timestamp(), sent_sealed = NULL
+WHERE id = %(id)s AND state = 'open'
 """
 _FIND: LiteralString = """
 SELECT id FROM create_intents
@@ -56,10 +64,10 @@ class CreateIntents:
         entity: EntityType,
         record_id: UUID,
         *,
-        identity_key: str | None,
+        identity_key: str,
         lease_token: int,
     ) -> CreateIntent:
-        """Open the intent, or take over the one that an earlier attempt left."""
+        """Open the intent, or take over the one that an earlier attempt left: once sent, it keeps its key."""
         row = await tx.one(
             _OPEN,
             id=uuid4(),
@@ -70,14 +78,14 @@ class CreateIntents:
             key=identity_key,
             token=lease_token,
         )
-        return CreateIntent(row["id"], row["sent_at"], row["age_s"])
+        return CreateIntent(row["id"], row["sent_at"], row["age_s"], row["sent_sealed"])
 
-    async def mark_sent(self, tx: Transaction, intent_id: UUID) -> None:
-        """Say that the call is about to be made."""
-        await tx.run(_SENT, id=intent_id)
+    async def mark_sent(self, tx: Transaction, intent_id: UUID, *, identity_key: str, sealed: bytes) -> None:
+        """Say that the call is about to be made, for whom, and (*sealed*) what of."""
+        await tx.run(_SENT, id=intent_id, key=identity_key, sealed=sealed)
 
     async def end(self, tx: Transaction, intent_id: UUID, state: str) -> None:
-        """End an intent as `linked` or `review`."""
+        """End an intent as `linked`, `review` or `withdrawn`; what was sent is forgotten."""
         await tx.run(_END, id=intent_id, state=state)
 
     async def find(self, tx: Transaction, integration_id: UUID, entity: EntityType, record_id: UUID) -> UUID | None:

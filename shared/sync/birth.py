@@ -19,7 +19,7 @@ from shared.merge.draft import expected_print
 from shared.merge.fingerprints import alike, norm_of, print_of
 from shared.merge.marks import signed
 from shared.merge.state import NEVER, Rules, StoredBase, UnitBase
-from shared.model import FIELDS, UNITS, Kind, Unit
+from shared.model import FIELDS, UNITS, Kind, Record, Unit
 from shared.store.links import LinkWrite, Ticket
 from shared.store.records import StoredRecord
 from shared.sync.observations import RuleBook, observe
@@ -48,6 +48,33 @@ def born_link(record: StoredRecord, written: Written, book: RuleBook, ticket: Ti
         fence=ticket.number,
         vendor_version=version,
         was_written=True,
+    )
+
+
+def found_link(sent: StoredRecord, found: Record, book: RuleBook, ticket: Ticket) -> LinkWrite:
+    """
+    Return the link of a record that an earlier call made, and a search has found. *sent*: ours, as that call had it.
+
+    What is there as it was sent is agreed, so that what was edited here since goes out. Of the rest nobody knows who
+    made it what it is: it meets as of two records that were found to be one.
+    """
+    link_id = uuid4()
+    rules = book.for_link(link_id, found)
+    shown = found.visible()
+    base = StoredBase()
+    for unit in UNITS[sent.entity].values():
+        visible = tuple(name for name in unit.members if name in shown)
+        if len(visible) == len(unit.members) and _is_ours_to_tell(sent, unit):
+            ours, theirs = (print_of(rules, unit, side, visible) for side in (sent.data, shown))
+            if alike(ours, theirs, unit):
+                base[unit.name] = UnitBase(ours, theirs, ticket.at, norm=norm_of(rules, unit), key_id=rules.key_id)
+    return LinkWrite(
+        id=link_id,
+        internal_id=sent.id,
+        external_id=found.external_id,
+        digest=None,
+        base=signed(encode_base(base), rules.marks),
+        fence=ticket.number,
     )
 
 

@@ -9,17 +9,16 @@ lost answer may have made, and the link commits with what the vendor answered.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
 from pydantic import JsonValue
 
 from shared import telemetry
 from shared.adapters.protocol import Adapter, Written
-from shared.errors import Conflict, LiaisonError, Rejected
+from shared.errors import LiaisonError, Rejected
 from shared.merge.matching import contradict
 from shared.model import Direction, EntityType, LogAction, LogStatus, Record, SubmissionState
-from shared.security.keys import Keys
 from shared.store.conflicts import MatchConflict
 from shared.store.create_intents import CreateIntent
 from shared.store.database import Database, Transaction
@@ -30,9 +29,10 @@ from shared.store.records import StoredRecord
 from shared.store.store import Store
 from shared.sync import waiting
 from shared.sync.applying import Applier
-from shared.sync.birth import born_link
+from shared.sync.birth import born_link, found_link
+from shared.sync.create_attempts import Attempt, CreateAttempts
 from shared.sync.endings import Continue, Done, Ending, Hold
-from shared.sync.identity import application_identity, candidate_identity, identity_hash
+from shared.sync.identity import application_identity, candidate_identity
 from shared.sync.priorities import RECONCILE
 from shared.sync.work import Work
 
@@ -69,11 +69,11 @@ class _Create:
 class Creator:
     """Creates records at vendors."""
 
-    def __init__(self, database: Database, store: Store, applier: Applier, keys: Keys) -> None:
+    def __init__(self, database: Database, store: Store, applier: Applier, attempts: CreateAttempts) -> None:
         self._database = database
         self._store = store
         self._applier = applier
-        self._keys = keys
+        self._attempts = attempts
 
     async def create(self, work: Work, adapter: Adapter, record_id: UUID) -> Ending:
         """Make *record_id* exist at the vendor, if a route says so."""
@@ -81,7 +81,9 @@ class Creator:
         if job is None:
             raise AssertionError("a create is a job")
         if not work.integration.allows(work.entity, Direction.OUTBOUND):
-            return Done("not_outbound")
+            async with self._database.company(job.company_id) as tx:
+                await self._store.ledger.guard(tx, job)
+                return await self._withdrawn(tx, work, record_id, "not_outbound")
         if work.entity is EntityType.APPLICATION:
             plan = await self._plan_application(work, adapter, job, record_id)
         elif work.entity is EntityType.CANDIDATE:
@@ -103,9 +105,9 @@ class Creator:
             record = await self._store.records.fetch(tx, EntityType.APPLICATION, record_id)
             parents = await self._parents(tx, work, record)
             if record.submission is None or EntityType.JOB not in parents:
-                return Done("no_route")
+                return await self._withdrawn(tx, work, record_id, "no_route")
             if record.archived_at is not None:
-                return Done("archived")
+                return await self._withdrawn(tx, work, record_id, "archived")
             hindrance = None
             if EntityType.CANDIDATE not in parents:
                 hindrance = await self._hindrance(tx, work, record)
@@ -159,10 +161,10 @@ class Creator:
             record = await self._store.records.fetch(tx, EntityType.CANDIDATE, record_id)
             application = await self._store.records.fetch(tx, EntityType.APPLICATION, UUID(application_id))
             parents = await self._parents(tx, work, application)
-        if EntityType.JOB not in parents:
-            return Done("no_route")
-        if record.archived_at is not None or application.archived_at is not None:
-            return Done("archived")
+            if EntityType.JOB not in parents:
+                return await self._withdrawn(tx, work, record_id, "no_route")
+            if record.archived_at is not None or application.archived_at is not None:
+                return await self._withdrawn(tx, work, record_id, "archived")
         identity = candidate_identity(record.data)
         if identity is None:
             raise Rejected(
@@ -173,6 +175,10 @@ class Creator:
         fields = {**record.data, "job_id": parents[EntityType.JOB], "source": application.data.get("source")}
         search: dict[str, JsonValue] = {"email": record.data["email"]}
         return _Create(work, adapter, job, record, fields, search, identity, application)
+
+    async def _withdrawn(self, tx: Transaction, work: Work, record_id: UUID, why: str) -> Done:
+        """Nothing is to be created, any more: an earlier attempt of which nobody knows what became ends with this."""
+        return Done(why, await self._attempts.withdraw(tx, work.integration.id, work.entity, record_id))
 
     async def _parents(self, tx: Transaction, work: Work, application: StoredRecord) -> dict[EntityType, str]:
         """
@@ -194,14 +200,16 @@ class Creator:
         }
 
     async def _create(self, plan: _Create) -> Ending:
-        intent = await self._open_intent(plan)
+        async with self._database.company(plan.job.company_id) as tx:
+            attempt = await self._attempts.open(tx, plan.job, plan.record, plan.identity)
+        intent = attempt.intent
         capability = plan.work.adapter.capabilities.entities[plan.work.entity]
         lag_s = capability.search_lag.total_seconds()
         if intent.sent_at is not None and intent.age_s < lag_s:
             return Continue(wait_s=lag_s - intent.age_s)
-        found = await self._unlinked(plan, await plan.adapter.find(plan.work.entity, plan.search))
+        found = await self._unlinked(plan, await self._search(plan, attempt))
         if found:
-            return await self._take_over(plan, intent, found)
+            return await self._take_over(plan, attempt, found)
         if (linked := await self._mark_sent(plan, intent)) is not None:
             return linked
         written = await plan.adapter.create(plan.work.entity, plan.fields)
@@ -221,27 +229,16 @@ class Creator:
             if any(each.integration_id == plan.work.integration.id and each.state == "live" for each in links):
                 await self._store.create_intents.end(tx, intent.id, "linked")
                 return Done("linked_meanwhile", await self._ask_again(tx, plan))
-            await self._store.create_intents.mark_sent(tx, intent.id)
+            await self._attempts.mark_sent(tx, intent, plan.record, identity=plan.identity, search=plan.search)
         return None
 
-    async def _open_intent(self, plan: _Create) -> CreateIntent:
-        async with self._database.company(plan.job.company_id) as tx:
-            await self._store.ledger.guard(tx, plan.job)
-            await self._store.record_merges.hold_still(tx)
-            if await self._store.record_merges.survivors(tx, [plan.record.id]):
-                raise Conflict("the record has been merged into another one meanwhile")
-            record = await self._store.records.fetch(tx, plan.work.entity, plan.record.id)
-            if record.data.get("candidate_id") != plan.record.data.get("candidate_id"):
-                raise Conflict("the application has moved to another candidate meanwhile")
-            await self._store.records.lock_identities(tx, [plan.identity])
-            return await self._store.create_intents.open(
-                tx,
-                plan.work.integration.id,
-                plan.work.entity,
-                plan.record.id,
-                identity_key=identity_hash(self._keys, plan.work.entity, plan.identity),
-                lease_token=plan.job.token,
-            )
+    async def _search(self, plan: _Create, attempt: Attempt) -> list[Record]:
+        """Return what the vendor made of an earlier call, as it was sent, and what it has by today's address."""
+        wanted = [plan.search] if attempt.sent is None else [attempt.sent.search, plan.search]
+        found: dict[str, Record] = {}
+        for search in wanted if wanted[0] != wanted[-1] else wanted[:1]:
+            found |= {each.external_id: each for each in await plan.adapter.find(plan.work.entity, search)}
+        return list(found.values())
 
     async def _unlinked(self, plan: _Create, found: Sequence[Record]) -> list[Record]:
         async with self._database.company(plan.job.company_id) as tx:
@@ -250,10 +247,11 @@ class Creator:
             )
         return [each for each in found if each.external_id not in linked]
 
-    async def _take_over(self, plan: _Create, intent: CreateIntent, found: Sequence[Record]) -> Ending:
+    async def _take_over(self, plan: _Create, attempt: Attempt, found: Sequence[Record]) -> Ending:
         """The vendor has what was to be created: one is linked, if nothing contradicts; several are a person's."""
+        ours = [plan.record.data] if attempt.sent is None else [attempt.sent.data, plan.record.data]
         is_unclear = len(found) > 1 or (
-            plan.work.entity is EntityType.CANDIDATE and contradict(plan.record.data, found[0].visible())
+            plan.work.entity is EntityType.CANDIDATE and all(contradict(each, found[0].visible()) for each in ours)
         )
         async with self._database.company(plan.job.company_id) as tx:
             await self._store.ledger.guard(tx, plan.job)
@@ -261,8 +259,12 @@ class Creator:
                 await self._store.conflicts.put_matches(tx, [_review(plan, found[0].external_id)])
                 reason = waiting.review(plan.work.integration.id, plan.work.entity, found[0].external_id)
                 return Hold(reason, "the vendor has more than one that it may be")
-            await self._store.create_intents.end(tx, intent.id, "linked")
+            await self._store.create_intents.end(tx, attempt.intent.id, "linked")
             link = LinkWrite(uuid4(), plan.record.id, found[0].external_id, None, {})
+            if attempt.sent is not None:
+                ticket = await self._store.links.ticket(tx)
+                sent = replace(plan.record, data=attempt.sent.data)
+                link = found_link(sent, found[0], self._applier.book(plan.work), ticket)
             await self._store.links.insert(tx, plan.work.integration.id, plan.work.entity, [link])
             knocks = await self._linked(tx, plan, found[0].external_id, action=LogAction.UPDATED, request_id=None)
             knocks.extend(await self._ask_again(tx, plan))

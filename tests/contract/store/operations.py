@@ -334,6 +334,7 @@ class Chooser:
     def intent(self) -> Operation:
         chance, record_id, integration_id = self.chance, self._one(3), self._integration()
         name = chance.choice(("open", "open", "sent", "end", "held"))
+        end = chance.choice(("linked", "review", "withdrawn"))
 
         async def call(world: World, tx: Transaction) -> Any:
             intents = world.store.create_intents
@@ -346,7 +347,9 @@ class Chooser:
             known = await intents.find(tx, integration_id, CANDIDATE, record_id)
             if known is None:
                 return "no intent"
-            return await (intents.mark_sent(tx, known) if name == "sent" else intents.end(tx, known, "linked"))
+            if name == "sent":
+                return await intents.mark_sent(tx, known, identity_key=EMAILS[-1], sealed=b"sent")
+            return await intents.end(tx, known, end)
 
         return Operation(f"intents.{name} {record_id.int & 0xF}", call)
 

@@ -132,7 +132,7 @@ async def test_log_rows(place: Place) -> None:
 async def test_an_intent_is_taken_over_and_ends(place: Place) -> None:
     ground, intents, record_id = place.ground, place.ground.store.create_intents, uuid4()
 
-    async def open_it(key: str | None, token: int) -> Any:
+    async def open_it(key: str, token: int) -> Any:
         async with ground.database.company(place.company_id) as tx:
             return await intents.open(
                 tx, place.integration_id, CANDIDATE, record_id, identity_key=key, lease_token=token
@@ -147,16 +147,17 @@ async def test_an_intent_is_taken_over_and_ends(place: Place) -> None:
             )
 
     assert await known() == (None, False, set())
+    assert (await open_it("other", 1)).sent_sealed is None
     first = await open_it("key", 1)
     assert (first.sent_at, first.age_s) == (None, 0)
     assert await known() == (first.id, True, set())
     async with ground.database.company(place.company_id) as tx:
-        await intents.mark_sent(tx, first.id)
+        await intents.mark_sent(tx, first.id, identity_key="key", sealed=b"what was sent")
         assert not await intents.any_open(tx, place.integration_id, JOB)
     assert await known() == (first.id, True, {"key"})
     await ground.pass_time(100)
-    second = await open_it(None, 2)
-    assert second.id == first.id
+    second = await open_it("other", 2)
+    assert (second.id, second.sent_sealed) == (first.id, b"what was sent")
     assert second.sent_at is not None
     assert 99 < second.age_s < 160
     row = await ground.row("create_intents")
@@ -164,9 +165,9 @@ async def test_an_intent_is_taken_over_and_ends(place: Place) -> None:
     async with ground.database.company(place.company_id) as tx:
         await intents.end(tx, first.id, "linked")
         await intents.end(tx, first.id, "review")
-        await intents.mark_sent(tx, first.id)
+        await intents.mark_sent(tx, first.id, identity_key="other", sealed=b"x")
     after = await ground.row("create_intents")
-    assert (after["state"], after["sent_at"]) == ("linked", row["sent_at"])
+    assert (after["state"], after["sent_at"], after["sent_sealed"]) == ("linked", row["sent_at"], None)
     assert await known() == (None, False, set())
     assert (await open_it("key", 3)).id != first.id
 
@@ -350,7 +351,7 @@ async def test_what_moves_with_a_merge(place: Place) -> None:
         await merges.move(tx, [replace(link, internal_id=two, is_primary=False)])
         assert not await merges.is_being_created(tx, [one, two])
         await ground.store.create_intents.open(
-            tx, place.integration_id, CANDIDATE, two, identity_key=None, lease_token=1
+            tx, place.integration_id, CANDIDATE, two, identity_key="key", lease_token=1
         )
         assert await merges.is_being_created(tx, [one, two])
     row = await ground.row("external_entity_map")

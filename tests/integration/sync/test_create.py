@@ -133,6 +133,58 @@ async def test_s_131_a_lost_answer_to_a_create_makes_one_record(world: World) ->
     assert await world.rows("SELECT 1 FROM create_intents WHERE state = 'open'") == []
 
 
+async def lose_the_answer(world: World) -> StoredRecord:
+    """Submit a new candidate whose create the vendor carries out, and whose answer never comes."""
+    await world.pull()
+    _, job_id = await open_job(world)
+    candidate = await new_candidate(world)
+    await submit(world, candidate.id, job_id)
+    await world.control.post(
+        "/faults", json={"kind": "lost_answer", "method": "POST", "path": "/v3/candidates", "times": 1}
+    )
+    await world.drain()
+    return candidate
+
+
+async def after_the_lag(world: World) -> None:
+    """Let the vendor's search show everything, and everything that waits be done."""
+    await world.rows("UPDATE create_intents SET sent_at = sent_at - interval '5 min' RETURNING 1")
+    for _ in range(3):
+        await due_now(world)
+        await world.drain()
+
+
+async def test_pain_19_somebody_whose_address_changes_while_the_answer_is_lost_is_made_once(world: World) -> None:
+    candidate = await lose_the_answer(world)
+    married = {"email": f"new.{fresh_token()}@example.org", "last_name": "Quandt", "phone": "+1 202 555 0199"}
+    await world.edit_here(EntityType.CANDIDATE, candidate.id, **married)
+    intent = await world.row("SELECT sent_sealed FROM create_intents")
+    assert str(candidate.data["email"]).encode() not in bytes(intent["sent_sealed"])
+    await after_the_lag(world)
+    assert await holders(world, str(candidate.data["email"])) == []
+    (made,) = await holders(world, married["email"])
+    # What was edited meanwhile is an edit of what was sent: it went out, and nobody is asked.
+    assert (made["last_name"], [each["value"] for each in made["phone_numbers"]]) == ("Quandt", ["+1 202 555 0199"])
+    assert await world.rows("SELECT 1 FROM conflicts WHERE status = 'open'") == []
+    intents = await world.rows("SELECT DISTINCT state, sent_sealed FROM create_intents")
+    assert intents == [{"state": "linked", "sent_sealed": None}]
+
+
+async def test_whoever_is_archived_while_the_answer_is_lost_comes_in_from_the_vendor(world: World) -> None:
+    """Else their intent would stay open, and whoever comes from there would wait for its end for ever."""
+    candidate = await lose_the_answer(world)
+    await world.rows(
+        "UPDATE records SET archived_at = clock_timestamp() WHERE id = %(id)s RETURNING 1", id=candidate.id
+    )
+    (made,) = await holders(world, str(candidate.data["email"]))
+    await signal(world, EntityType.CANDIDATE, made["id"])
+    await after_the_lag(world)
+    assert (await world.row("SELECT state FROM create_intents"))["state"] == "withdrawn"
+    assert await world.rows("SELECT 1 FROM sync_queue WHERE hold_reason LIKE 'creation:%%'") == []
+    assert (await world.record_of(EntityType.CANDIDATE, made["id"]))["archived_at"] is None
+    assert len(await holders(world, str(candidate.data["email"]))) == 1
+
+
 async def test_a_retry_within_the_search_lag_waits(world: World) -> None:
     await world.pull()
     _, job_id = await open_job(world)

@@ -14,6 +14,8 @@ from tests.simulation.engine.script import Kind, Plan, Step
 
 CREATES = 0.25
 """So many small worlds have scenes of creates."""
+EDITED_MEANWHILE = 0.5
+"""So many of those whose create goes wrong are edited before anybody knows how it ended."""
 ARCHIVES = 0.25
 """So many have scenes of archiving."""
 POLICIES = ((), ("candidate",), ("candidate",), ("candidate", "application"), ("application",))
@@ -35,8 +37,10 @@ def _with_creates(plan: Plan, roll: Random) -> Plan:
     """
     Let people be submitted whom the vendor does not know, and let their creates go wrong.
 
-    The call is taken and its answer gets lost, its worker dies upon it, or the vendor's own people were faster.
+    The call is taken and its answer gets lost, its worker dies upon it, or the vendor's own people were faster. While
+    nobody knows what became of it, people in the portal go on editing.
     """
+    meanwhile = Random(f"meanwhile {plan.seed}")  # noqa: S311 - a seed
     lag_s = roll.choice(SEARCH_LAGS_S)
     vendors = tuple(replace(each, search_lag_s=lag_s) for each in plan.vendors)
     plan = replace(plan, vendors=vendors, jobs=max(1, plan.jobs))
@@ -59,6 +63,12 @@ def _with_creates(plan: Plan, roll: Random) -> Plan:
         ]
         if roll.random() < 0.5:
             scene.append(stage.step(Kind.WAIT, amount=roll.choice([1.0, 5.0, 20.0, 61.0])))
+        if name and meanwhile.random() < EDITED_MEANWHILE:
+            edited = meanwhile.choice(["email", "email", "last_name", "phone", "current_title"])
+            scene += [
+                stage.step(Kind.WAIT, amount=1.0),
+                stage.step(Kind.PORTAL_EDIT, person=person, name=edited, number=stage.numbers(1)),
+            ]
         stage.put(scene)
     return replace(plan, steps=tuple(stage.steps))
 

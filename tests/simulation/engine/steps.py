@@ -179,8 +179,8 @@ class Steps:
     # -- people in the portal -----------------------------------------------------------------------------------------
 
     def _portal_edit(self, step: Step) -> bool:
-        row = self._world.record_of(step.person)
-        if row is None or (step.name in IDENTITY and not self._world.is_known_everywhere(step.person)):
+        world, row = self._world, self._world.record_of(step.person)
+        if row is None or (step.name in IDENTITY and not world.is_known_everywhere(step.person, besides_ours=True)):
             return False
         value = None if step.clears else value_of(step.name, step.number)
         self._world.oracle.edits[step.number] = self._edit(step, PORTAL)

@@ -225,21 +225,30 @@ class World:
                 return row["written_at"] is not None if known is None else isinstance(known, dict) and "i" in known
         return self.vendors[vendor].records[external_id].is_made_by_us
 
-    def _is_being_created(self, record_id: UUID) -> bool:
+    def _is_being_created(self, record_id: UUID | None) -> bool:
         """Whether this record was sent to a vendor that shall create it, and is not linked there yet."""
         return any(
             row["record_id"] == record_id and row["state"] == "open" and row["sent_at"] is not None
             for row in self.committed("create_intents")
         )
 
-    def is_known_everywhere(self, person: int) -> bool:
-        """Whether each vendor's record of *person* and their kin is linked, so that names and addresses may change."""
+    def is_known_everywhere(self, person: int, *, besides_ours: bool = False) -> bool:
+        """
+        Whether each vendor's record of *person* and their kin is linked, so that names and addresses may change.
+
+        *besides_ours*: but for those that vendors have made of ours, and whose answers nobody has heard.
+        """
         return all(
             self.is_known(name, record.external_id)
+            or (besides_ours and record.is_made_by_us and self._is_being_created(self._id_of(each)))
             for each in self.oracle.families.members(person)
             for name in self.vendors
             if (record := self.at(name, each)) is not None
         )
+
+    def _id_of(self, person: int) -> UUID | None:
+        row = self.record_of(person)
+        return None if row is None else row["id"]
 
     def is_everybody_known(self) -> bool:
         """Whether every record of every vendor is linked."""

@@ -274,11 +274,11 @@ MUTANTS = (
         133,
     ),
     Mutant(
-        "applications move while they are being created",
+        "what was sent is forgotten",
         "19",
-        f"{_SYNC}.candidate_merges:CandidateMerges.is_being_created",
-        _says_later(False),
-        201,
+        f"{_SYNC}.create_attempts:CreateAttempts._sent",
+        _says_later(None),
+        33,
     ),
     Mutant("a second link is not told", "-", f"{_SYNC}.applying:Applier._other_links", _other_accounts_alone, 14),
     Mutant(
@@ -300,7 +300,7 @@ MUTANTS = (
         "19",
         "shared.store.record_merges:RecordMerges.is_being_created",
         _says_later(False),
-        31,
+        33,
     ),
     Mutant("schedules start nothing", "5", f"{_SYNC}.sweep:Sweep.start_due", _says_later(0), 75),
 )

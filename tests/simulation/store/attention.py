@@ -102,7 +102,7 @@ async def settle_all(session: Session, *, integration: UUID, kind: str, subjects
     slots = [
         slot
         for subject in dict.fromkeys(subjects)
-        for slot in session.at(table, "issues_open", (integration, kind, subject))
+        for slot in session.at(table, "issues_open", (integration, kind, subject, session.company_id))
     ]
     return len(await session.update(table, slots, _is_open, lambda row: {**row, "ended_at": session.clock()}))
 

@@ -21,7 +21,7 @@ async def open_intent(
     integration: UUID,
     entity: str,
     record: UUID,
-    key: str | None,
+    key: str,
     token: int,
 ) -> Result:
     row = {
@@ -40,22 +40,22 @@ async def open_intent(
         lambda intent, excluded: {
             **intent,
             "lease_token": excluded["lease_token"],
-            "identity_key": excluded["identity_key"] or intent["identity_key"],
+            "identity_key": (excluded if intent["sent_at"] is None else intent)["identity_key"],
         },
     )
     sent_at = written[0]["sent_at"]
     age_s = 0.0 if sent_at is None else (session.clock() - sent_at).total_seconds()
-    return [{"id": written[0]["id"], "sent_at": sent_at, "age_s": age_s}]
+    return [{"id": written[0]["id"], "sent_at": sent_at, "sent_sealed": written[0]["sent_sealed"], "age_s": age_s}]
 
 
 @imitates(production, "_SENT")
-async def sent(session: Session, *, id: UUID) -> Result:
-    return await _set(session, id, lambda: {"sent_at": session.clock()})
+async def sent(session: Session, *, id: UUID, key: str, sealed: bytes) -> Result:
+    return await _set(session, id, lambda: {"sent_at": session.clock(), "sent_sealed": sealed, "identity_key": key})
 
 
 @imitates(production, "_END")
 async def end(session: Session, *, id: UUID, state: str) -> Result:
-    return await _set(session, id, lambda: {"state": state, "ended_at": session.clock()})
+    return await _set(session, id, lambda: {"state": state, "ended_at": session.clock(), "sent_sealed": None})
 
 
 @imitates(production, "_FIND")

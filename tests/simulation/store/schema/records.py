@@ -9,6 +9,8 @@ from tests.simulation.store.schema.references import COMPANY, HANGS_ON
 from tests.simulation.store.statements import text_of
 from tests.simulation.store.tables import NOW, REQUIRED, Index, Row, Table
 
+CREATE_STATES = frozenset({"open", "linked", "review", "withdrawn"})
+
 
 def records_tables() -> list[Table]:
     return [
@@ -82,7 +84,7 @@ def records_tables() -> list[Table]:
             {
                 "id": REQUIRED, "company_id": REQUIRED, "integration_id": REQUIRED, "entity_type": REQUIRED,
                 "record_id": REQUIRED, "identity_key": None, "state": "open", "lease_token": REQUIRED,
-                "sent_at": None, "created_at": NOW, "ended_at": None,
+                "sent_at": None, "sent_sealed": None, "created_at": NOW, "ended_at": None,
             },
             ("id",),
             unique=(
@@ -93,7 +95,7 @@ def records_tables() -> list[Table]:
                 ),
             ),
             references=HANGS_ON,
-            checks={"create_intents_state_check": lambda row: row["state"] in {"open", "linked", "review"}},
+            checks={"create_intents_state_check": lambda row: row["state"] in CREATE_STATES},
         ),
     ]  # fmt: skip
 

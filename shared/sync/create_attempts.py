@@ -1,0 +1,116 @@
+"""
+Attempts to create a record at a vendor: what is written down before the call, and what a later look goes by.
+
+While nobody knows what became of a call, people go on editing: the record that it may have made has the name and the
+address that were sent, not those of today. So what was sent is kept, sealed under the person's own key, until the
+attempt ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from pydantic import JsonValue
+
+from shared.errors import Conflict
+from shared.model import EntityType, JsonObject
+from shared.security.aead import DataUnreadable
+from shared.security.keys import Keys
+from shared.store.create_intents import CreateIntent
+from shared.store.database import Transaction
+from shared.store.ledger import Job, Knock
+from shared.store.records import StoredRecord
+from shared.store.store import Store
+from shared.sync import waiting
+from shared.sync.held_values import Vault
+from shared.sync.identity import identity_hash
+
+TABLE = "create_intents"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a call was made of that may have taken effect."""
+
+    search: Mapping[str, JsonValue]
+    """What the vendor is searched by to find its record."""
+    data: JsonObject
+    """Our record as it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An open intent, and what an earlier call under it was made of; None where none was made."""
+
+    intent: CreateIntent
+    sent: Sent | None
+
+
+@dataclass(frozen=True, slots=True)
+class CreateAttempts:
+    """Begins and ends attempts."""
+
+    store: Store
+    vault: Vault
+    keys: Keys
+
+    async def open(self, tx: Transaction, job: Job, record: StoredRecord, identity: str) -> Attempt:
+        """
+        Open an attempt, or take over the one that lost its worker or its answer.
+
+        Raises Conflict when *record* is another one's by now: merged, or moved to another candidate.
+        """
+        await self.store.ledger.guard(tx, job)
+        await self.store.record_merges.hold_still(tx)
+        if await self.store.record_merges.survivors(tx, [record.id]):
+            raise Conflict("the record has been merged into another one meanwhile")
+        current = await self.store.records.fetch(tx, record.entity, record.id)
+        if current.data.get("candidate_id") != record.data.get("candidate_id"):
+            raise Conflict("the application has moved to another candidate meanwhile")
+        await self.store.records.lock_identities(tx, [identity])
+        key = identity_hash(self.keys, record.entity, identity)
+        intent = await self.store.create_intents.open(
+            tx, job.integration_id, record.entity, record.id, identity_key=key, lease_token=job.token
+        )
+        return Attempt(intent, await self._sent(tx, record.id, intent))
+
+    async def mark_sent(
+        self,
+        tx: Transaction,
+        intent: CreateIntent,
+        record: StoredRecord,
+        *,
+        identity: str,
+        search: Mapping[str, JsonValue],
+    ) -> None:
+        """Write down that the call is about to be made of *record*, and by what its own will be found."""
+        key = (await self.vault.keys(tx, [record.id]))[record.id]
+        content: JsonObject = {"search": dict(search), "data": record.data}
+        sealed = self.vault.seal(tx.company, key, TABLE, str(intent.id), content)
+        identity_key = identity_hash(self.keys, record.entity, identity)
+        await self.store.create_intents.mark_sent(tx, intent.id, identity_key=identity_key, sealed=sealed)
+
+    async def withdraw(self, tx: Transaction, integration_id: UUID, entity: EntityType, record_id: UUID) -> list[Knock]:
+        """
+        End what is open of a record that is not to be created any more; return what waited for that end.
+
+        If the vendor has made it nevertheless, it comes in from there like everything else.
+        """
+        intent_id = await self.store.create_intents.find(tx, integration_id, entity, record_id)
+        if intent_id is None:
+            return []
+        await self.store.create_intents.end(tx, intent_id, "withdrawn")
+        return await self.store.ledger.release_held(tx, integration_id, [waiting.creation(integration_id, entity)])
+
+    async def _sent(self, tx: Transaction, record_id: UUID, intent: CreateIntent) -> Sent | None:
+        if intent.sent_sealed is None:
+            return None
+        key = (await self.vault.keys(tx, [record_id]))[record_id]
+        try:
+            content = self.vault.open(tx.company, key, TABLE, str(intent.id), intent.sent_sealed)
+        except DataUnreadable:  # the person was erased meanwhile
+            return None
+        search, data = content["search"], content["data"]
+        return Sent(search, data) if isinstance(search, dict) and isinstance(data, dict) else None
