@@ -97,12 +97,16 @@ def telling_how_far(done_of_all: Callable[[], tuple[int, int]], things: str) -> 
 
     `make verify` interrupts what is out of time, and keeps the last line.
     """
+    # Whoever is started in the background of a shell without job control ignores it, by inheritance.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     except KeyboardInterrupt:
         done, known = done_of_all()
         say(f"{done} of {known} {things} so far; the next call goes on")
         sys.exit(INTERRUPTED)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def leave_interrupts_to_the_first() -> None:
