@@ -81,9 +81,10 @@ class Stack:
 
     def write_description(self) -> None:
         """Write it where `find_running` looks; for the owner of this process alone."""
-        file = self.folder / DESCRIPTION
-        file.touch(mode=0o600)
-        file.write_text(json.dumps(self.describe()), encoding="utf-8")
+        draft = self.folder / f"{DESCRIPTION}.draft"
+        draft.touch(mode=0o600)
+        draft.write_text(json.dumps(self.describe()), encoding="utf-8")
+        draft.replace(self.folder / DESCRIPTION)  # whoever reads meanwhile reads the one before
 
 
 @contextmanager

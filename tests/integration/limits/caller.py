@@ -2,7 +2,8 @@
 A worker process that does nothing but call a vendor, as fast as the shared limits let it.
 
 `python -m tests.integration.limits.caller '{"storage": …, "base_url": …, "at_once": 2, "share": 0.7}'`. Writes `ready`,
-and goes on until it is killed.
+and goes on until it is killed. Writes `stray` and the end of the window that counted it for each call that the window
+before had granted: it was on its way as that one turned.
 """
 
 from __future__ import annotations
@@ -13,11 +14,23 @@ import sys
 from typing import Any
 
 from shared.adapters.errors_of_http import Dialect
+from shared.adapters.holding import Permit
 from shared.adapters.http import StaticAuth, VendorHttp
 from shared.adapters.limits import WindowHeaders
+from shared.adapters.window import Told
 from shared.adapters.windows import Windows
 from shared.store.tables import Tables
 from shared.sync.window_table import WindowTable
+
+
+class Telling(Windows):
+    """Windows that tell which calls another one has counted than the one that granted them."""
+
+    async def answered(self, account: str, permit: Permit, told: Told, *, sent_at: float, now: float) -> None:
+        if not permit.ask and None not in (permit.reset, told.reset) and permit.reset != told.reset:
+            sys.stdout.write(f"stray {told.reset}\n")
+            sys.stdout.flush()
+        await super().answered(account, permit, told, sent_at=sent_at, now=now)
 
 
 async def call(asked: dict[str, Any]) -> None:
@@ -26,7 +39,7 @@ async def call(asked: dict[str, Any]) -> None:
     http = VendorHttp(
         integration_id="caller",
         allow_loopback=True,
-        windows=Windows(WindowTable(tables)),
+        windows=Telling(WindowTable(tables)),
         rate_share=asked["share"],
     )
     api = http.bind(

@@ -96,7 +96,7 @@ def test_a_check_that_is_interrupted_says_last_how_far_it_is() -> None:
         "import signal, time; from scripts.resuming import telling_how_far\n"
         "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
         "with telling_how_far(lambda: (3, 8), 'worlds held'):\n"
-        "    print('begun', flush=True); time.sleep(600)"
+        "    print('begun', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - ours
         assert process.stdout is not None
