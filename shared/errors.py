@@ -169,8 +169,8 @@ class Conflict(LiaisonError):
 
     code = "conflict"
 
-    def __init__(self, message: str = "", *, field: str | None = None, **details: object) -> None:
-        super().__init__(message, **details)  # type: ignore[arg-type]
+    def __init__(self, message: str = "", *, field: str | None = None, **details: Unpack[_Details]) -> None:
+        super().__init__(message, **details)
         self.field = field
 
 

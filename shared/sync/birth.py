@@ -9,7 +9,7 @@ brings it to the vendor.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from pydantic import JsonValue
 
@@ -39,16 +39,9 @@ def born_link(record: StoredRecord, written: Written, book: RuleBook, ticket: Ti
         visible = tuple(name for name in unit.members if name in shown)
         if visible and _is_ours_to_tell(record, unit):
             base[unit.name] = _unit_base(record, unit, shown, visible, rules, ticket)
-    return LinkWrite(
-        id=link_id,
-        internal_id=record.id,
-        external_id=written.external_id,
-        digest=None,
-        base=signed(encode_base(base), rules.marks),
-        fence=ticket.number,
-        vendor_version=version,
-        was_written=True,
-    )
+    link = _link(link_id, record, written.external_id, base, rules, ticket)
+    link.vendor_version, link.was_written = version, True
+    return link
 
 
 def found_link(sent: StoredRecord, found: Record, book: RuleBook, ticket: Ticket) -> LinkWrite:
@@ -68,14 +61,14 @@ def found_link(sent: StoredRecord, found: Record, book: RuleBook, ticket: Ticket
             ours, theirs = (print_of(rules, unit, side, visible) for side in (sent.data, shown))
             if alike(ours, theirs, unit):
                 base[unit.name] = UnitBase(ours, theirs, ticket.at, norm=norm_of(rules, unit), key_id=rules.key_id)
-    return LinkWrite(
-        id=link_id,
-        internal_id=sent.id,
-        external_id=found.external_id,
-        digest=None,
-        base=signed(encode_base(base), rules.marks),
-        fence=ticket.number,
-    )
+    return _link(link_id, sent, found.external_id, base, rules, ticket)
+
+
+def _link(
+    link_id: UUID, record: StoredRecord, external_id: str, base: StoredBase, rules: Rules, ticket: Ticket
+) -> LinkWrite:
+    """Return the link with *base*; without a digest, so that the next look compares everything."""
+    return LinkWrite(link_id, record.id, external_id, None, signed(encode_base(base), rules.marks), fence=ticket.number)
 
 
 def _is_ours_to_tell(record: StoredRecord, unit: Unit) -> bool:

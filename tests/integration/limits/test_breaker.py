@@ -249,7 +249,7 @@ async def test_what_is_told_anew_while_the_sweep_looks_stands(world: World) -> N
     class OpensBehindUs:
         """A table whose breaker opens right after it was read as closed."""
 
-        async def find(self, table: str, partition: str, row: str) -> Mapping[str, Any] | None:  # noqa: ARG002
+        async def find(self, table: str, partition: str, row: str) -> Mapping[str, Any] | None:  # noqa: ARG002 - one row
             await notices.opened(world.company_id, world.integration_id, opened)
             return None
 

@@ -114,7 +114,8 @@ async def test_nothing_is_doubled_when_its_own_webhooks_and_pulls_follow(world: 
     assert len(await holders(world, str(candidate.data["email"]))) == 1
 
 
-async def test_s_131_a_lost_answer_to_a_create_makes_one_record(world: World) -> None:
+async def lose_the_answer(world: World) -> tuple[StoredRecord, StoredRecord]:
+    """Submit a new candidate whose create the vendor carries out, and whose answer never comes; return both records."""
     await world.pull()
     _, job_id = await open_job(world)
     candidate = await new_candidate(world)
@@ -123,6 +124,11 @@ async def test_s_131_a_lost_answer_to_a_create_makes_one_record(world: World) ->
         "/faults", json={"kind": "lost_answer", "method": "POST", "path": "/v3/candidates", "times": 1}
     )
     await world.drain()
+    return candidate, application
+
+
+async def test_s_131_a_lost_answer_to_a_create_makes_one_record(world: World) -> None:
+    candidate, application = await lose_the_answer(world)
     assert (await submission_of(world, application.id))["state"] == "queued"
     # The vendor's search may lag: the retry waits that long, and starts with a search.
     await world.rows("UPDATE create_intents SET sent_at = sent_at - interval '5 min' RETURNING 1")
@@ -131,19 +137,6 @@ async def test_s_131_a_lost_answer_to_a_create_makes_one_record(world: World) ->
     assert len(await holders(world, str(candidate.data["email"]))) == 1
     assert (await submission_of(world, application.id))["state"] == "submitted"
     assert await world.rows("SELECT 1 FROM create_intents WHERE state = 'open'") == []
-
-
-async def lose_the_answer(world: World) -> StoredRecord:
-    """Submit a new candidate whose create the vendor carries out, and whose answer never comes."""
-    await world.pull()
-    _, job_id = await open_job(world)
-    candidate = await new_candidate(world)
-    await submit(world, candidate.id, job_id)
-    await world.control.post(
-        "/faults", json={"kind": "lost_answer", "method": "POST", "path": "/v3/candidates", "times": 1}
-    )
-    await world.drain()
-    return candidate
 
 
 async def after_the_lag(world: World) -> None:
@@ -155,7 +148,7 @@ async def after_the_lag(world: World) -> None:
 
 
 async def test_pain_19_somebody_whose_address_changes_while_the_answer_is_lost_is_made_once(world: World) -> None:
-    candidate = await lose_the_answer(world)
+    candidate, _ = await lose_the_answer(world)
     married = {"email": f"new.{fresh_token()}@example.org", "last_name": "Quandt", "phone": "+1 202 555 0199"}
     await world.edit_here(EntityType.CANDIDATE, candidate.id, **married)
     intent = await world.row("SELECT sent_sealed FROM create_intents")
@@ -172,7 +165,7 @@ async def test_pain_19_somebody_whose_address_changes_while_the_answer_is_lost_i
 
 async def test_whoever_is_archived_while_the_answer_is_lost_comes_in_from_the_vendor(world: World) -> None:
     """Else their intent would stay open, and whoever comes from there would wait for its end for ever."""
-    candidate = await lose_the_answer(world)
+    candidate, _ = await lose_the_answer(world)
     await world.rows(
         "UPDATE records SET archived_at = clock_timestamp() WHERE id = %(id)s RETURNING 1", id=candidate.id
     )
@@ -186,14 +179,7 @@ async def test_whoever_is_archived_while_the_answer_is_lost_comes_in_from_the_ve
 
 
 async def test_a_retry_within_the_search_lag_waits(world: World) -> None:
-    await world.pull()
-    _, job_id = await open_job(world)
-    candidate = await new_candidate(world)
-    await submit(world, candidate.id, job_id)
-    await world.control.post(
-        "/faults", json={"kind": "lost_answer", "method": "POST", "path": "/v3/candidates", "times": 1}
-    )
-    await world.drain()
+    await lose_the_answer(world)
     await world.control.delete("/requests")
     await due_now(world)
     await world.drain()
