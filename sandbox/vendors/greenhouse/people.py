@@ -102,13 +102,17 @@ class People:
         ]
         emails = chance.sample(emails, chance.choice((0, 1, 1, 1, 2, 2, 3)))
         kind = drawn(chance, shares.EMAILS)
+        if kind == "twice in another case" and not emails:
+            kind = "an earlier person's"  # there is none to repeat
+        if kind == "an earlier person's" and not number:
+            kind = "of an undocumented type"  # nobody came before
         if kind == "shared":
             emails.append({"value": chance.choice(material.SHARED_MAILS), "type": "work"})
         elif kind == "odd":
             emails.append({"value": chance.choice(material.ODD_MAILS), "type": "other"})
-        elif kind == "twice in another case" and emails:
+        elif kind == "twice in another case":
             emails.append({"value": emails[0]["value"].upper(), "type": "other"})
-        elif kind == "an earlier person's" and number:
+        elif kind == "an earlier person's":
             earlier = chance.randrange(number)
             emails.insert(0, {"value": f"person.{earlier}@example.com", "type": "personal"})
         elif kind == "of an undocumented type":
