@@ -59,7 +59,7 @@ async def publish(parts: Publishing, company_id: UUID, integration_id: UUID) -> 
 async def publish_all(parts: Publishing) -> int:
     """Write every row anew and delete those of integrations that are gone; return how many there are."""
     async with parts.database.dispatch() as tx:
-        listed_at = await parts.events.clock(tx)
+        listed_at = await tx.clock()
         companies = await parts.events.all_integrations(tx)
     for company_id, integration_ids in companies.items():
         for integration_id in integration_ids:

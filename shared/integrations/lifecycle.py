@@ -38,7 +38,6 @@ from shared.store.integrations import FIRST, TOMBSTONE_DAYS, Integration, NewInt
 from shared.store.ledger import JobRequest, Knock
 from shared.store.logs import LogRow
 from shared.store.schedules import Cadence
-from shared.store.webhook_events import WebhookEvents
 from shared.sync.priorities import PUBLISH, SECRETS
 from shared.sync.standing import go_on, lift
 
@@ -146,7 +145,7 @@ class Integrations:
         """
         async with self._parts.database.company(company_id) as tx:
             before = await self._parts.integrations.get(tx, integration_id)
-            now = await WebhookEvents().clock(tx)
+            now = await tx.clock()
         change = plan_change(
             before,
             request,

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -27,6 +28,7 @@ from shared.errors import Conflict, Unavailable
 Connection = psycopg.AsyncConnection[DictRow]
 
 _SET_COMPANY: LiteralString = "SELECT set_config('app.company', %s, true)"
+_CLOCK: LiteralString = "SELECT clock_timestamp() AS now"
 CHECKOUT_TIMEOUT_S = 5.0
 
 
@@ -72,6 +74,11 @@ class Transaction:
     async def run(self, query: LiteralString, **parameters: Any) -> int:
         """Execute *query*; return the number of rows it touched."""
         return (await self.connection.execute(query, parameters)).rowcount
+
+    async def clock(self) -> datetime:
+        """Return the time at this moment by the database's clock, which all workers share."""
+        now: datetime = (await self.one(_CLOCK))["now"]
+        return now
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:

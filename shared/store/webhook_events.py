@@ -126,8 +126,6 @@ DELETE FROM webhook_events WHERE received_at < clock_timestamp() - %(days)s * in
 
 _COMPANY: LiteralString = "SELECT company FROM company_of_integration(%(integration)s)"
 
-_CLOCK: LiteralString = "SELECT clock_timestamp() AS now"
-
 _ALL: LiteralString = "SELECT integration, company FROM all_integrations()"
 
 
@@ -138,11 +136,6 @@ class WebhookEvents:
         """Return the company of an integration, deleted ones too; None for an id that never existed (dispatch)."""
         row = await tx.row(_COMPANY, integration=integration_id)
         return row["company"] if row else None
-
-    async def clock(self, tx: Transaction) -> datetime:
-        """Return the time by the database's clock, which all workers share."""
-        now: datetime = (await tx.one(_CLOCK))["now"]
-        return now
 
     async def all_integrations(self, tx: Transaction) -> dict[UUID, set[UUID]]:
         """Return the integrations of each company, those deleted within 30 days too (dispatch)."""

@@ -16,6 +16,7 @@ from tests.simulation.store.statements import is_imitated
 
 BESIDE_THE_STORE = (
     "shared.store.companies",
+    "shared.store.database",
     "shared.store.heartbeats",
     "shared.store.integrations",
     "shared.store.knock_traffic",
@@ -28,8 +29,8 @@ BESIDE_THE_STORE = (
 )
 """Modules whose statements a simulated world runs, and that are no group of `Store`."""
 
-PARTS = {"shared.store.conflicts": {"_TELL"}}
-"""Texts that are put into statements and are none themselves."""
+PARTS = {"shared.store.conflicts": {"_TELL"}, "shared.store.database": {"_SET_COMPANY"}}
+"""Texts that are put into statements and are none themselves, and how a transaction begins."""
 
 
 def _modules() -> list[ModuleType]:

@@ -49,6 +49,18 @@ async def test_each_statement_sees_what_is_committed_by_then(place: Place) -> No
         assert (await ground.store.records.fetch(mine, CANDIDATE, record.id)).data == {"name": "after"}
 
 
+async def test_the_clock_goes_on_within_a_transaction_and_is_the_same_for_all(place: Place) -> None:
+    """Of any company or of none; `now()` would stand still."""
+    ground = place.ground
+    async with ground.database.company(place.company_id) as mine, ground.database.dispatch() as nobodys:
+        before = await ground.now()
+        asked = [await mine.clock(), await nobodys.clock(), await mine.clock()]
+        told = [before, *asked, await ground.now()]
+        assert told == sorted(told)
+        assert asked[0] < asked[2]
+        assert all(moment.utcoffset() is not None for moment in asked)
+
+
 class _Crash(BaseException):
     """A worker dies."""
 

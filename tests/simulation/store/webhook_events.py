@@ -33,11 +33,6 @@ async def receiver(session: Session, *, integration: UUID | None) -> Result:
     ]
 
 
-@imitates(production, "_CLOCK")
-async def clock(session: Session) -> Result:
-    return [{"now": session.clock()}]
-
-
 @imitates(production, "_RECORD")
 async def record(session: Session, *, company: UUID, integration: UUID, rows: str) -> Result:
     def change(event: Row, excluded: Row) -> Row:
