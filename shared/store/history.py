@@ -85,7 +85,7 @@ FROM unnest(%(record_ids)s::uuid[], %(entities)s::text[], %(versions)s::integer[
 """
 _OF: LiteralString = """
 SELECT version, at, units, sealed, source, job_id, run_id, side FROM record_history
-WHERE record_id = %(record)s ORDER BY version DESC, at DESC LIMIT %(limit)s
+WHERE record_id = %(record)s ORDER BY version DESC, at DESC, seq DESC LIMIT %(limit)s
 """
 
 
@@ -93,7 +93,7 @@ _OF_UNITS: LiteralString = """
 SELECT h.* FROM unnest(%(ids)s::uuid[]) AS r (id) CROSS JOIN LATERAL (
     SELECT record_id, version, at, units, sealed, source, job_id, run_id, side FROM record_history
     WHERE record_id = r.id AND side = 'ours' AND units && %(units)s::text[]
-    ORDER BY version DESC, at DESC LIMIT %(limit)s
+    ORDER BY version DESC, at DESC, seq DESC LIMIT %(limit)s
 ) AS h
 """
 

@@ -36,7 +36,7 @@ HAVING %(since)s < (
 """
 _SINCE: LiteralString = """
 SELECT record_id, version, at, units, sealed, source, job_id, run_id, side FROM record_history
-WHERE record_id = ANY(%(ids)s) AND at >= %(since)s AND side <> 'lost' ORDER BY record_id, version, at
+WHERE record_id = ANY(%(ids)s) AND at >= %(since)s AND side <> 'lost' ORDER BY record_id, version, at, seq
 """
 _IN_USE: LiteralString = """
 SELECT a.candidate_id AS id FROM records a

@@ -26,7 +26,7 @@ from tests.simulation.store.schema import tables
 from tests.simulation.store.tables import INFINITY
 
 JOB, CANDIDATE, APPLICATION = EntityType.JOB, EntityType.CANDIDATE, EntityType.APPLICATION
-SEQUENCES = ("observation_seq", "lease_seq", "turn_urgent", "turn_normal", "turn_bulk")
+SEQUENCES = ("history_seq", "observation_seq", "lease_seq", "turn_urgent", "turn_normal", "turn_bulk")
 T = TypeVar("T")
 
 

@@ -18,6 +18,7 @@ from shared.store.left_out import Child
 from shared.store.links import LinkWrite
 from shared.store.logs import LogRow
 from shared.store.record_merges import merge_key
+from shared.store.run_changes import RunChanges
 from shared.store.webhook_events import EventRow, WebhookEvents
 from tests.contract.store.ground import APPLICATION, CANDIDATE, JOB, Place
 from tests.contract.store.test_people import end, held, match, put, put_matches
@@ -102,6 +103,22 @@ async def test_history_newest_first(place: Place) -> None:
         assert {key: [each.version for each in rows] for key, rows in units.items()} == {record_id: [2, 1]}
         units = await history.of_units(tx, [record_id, other], ["a", "b"], limit=1)
         assert {key: [each.version for each in rows] for key, rows in units.items()} == {record_id: [2], other: [1]}
+
+
+async def test_two_rows_of_one_version_may_have_one_moment(place: Place) -> None:
+    """Writes to two vendors end at once, or a clock steps back: neither row is lost, and they have their order."""
+    ground, record_id, at = place.ground, uuid4(), await place.ground.now()
+    for source in "abc":
+        await ground.put(
+            "record_history", company_id=place.company_id, record_id=record_id, entity_type="candidate", version=1,
+            at=at, units=["email"], sealed=b"s", source=source,
+        )  # fmt: skip
+    async with ground.database.company(place.company_id) as tx:
+        assert [row.source for row in await ground.store.history.of(tx, record_id)] == ["c", "b", "a"]
+        newest = await ground.store.history.of_units(tx, [record_id], ["email"], limit=2)
+        assert [row.source for row in newest[record_id]] == ["c", "b"]
+        since = await RunChanges().since(tx, [record_id], at)
+    assert [row.source for row in since[record_id]] == ["a", "b", "c"]
 
 
 async def test_log_rows(place: Place) -> None:

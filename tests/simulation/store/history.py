@@ -68,7 +68,7 @@ async def of_units(session: Session, *, ids: Sequence[UUID], units: Sequence[str
         rows = session.rows_at(
             table, "record", record_id, lambda row: row["side"] == "ours" and not wanted.isdisjoint(row["units"])
         )
-        newest = sorted(rows, key=lambda row: (row["version"], row["at"]), reverse=True)
+        newest = sorted(rows, key=lambda row: (row["version"], row["at"], row["seq"]), reverse=True)
         found.extend(dict(row) for row in newest[:limit])
     return found
 
@@ -76,5 +76,5 @@ async def of_units(session: Session, *, ids: Sequence[UUID], units: Sequence[str
 @imitates(production, "_OF")
 async def of(session: Session, *, record: UUID, limit: int) -> Result:
     rows = session.rows_at(session.memory.tables["record_history"], "record", record)
-    newest = sorted(rows, key=lambda row: (row["version"], row["at"]), reverse=True)
+    newest = sorted(rows, key=lambda row: (row["version"], row["at"], row["seq"]), reverse=True)
     return [dict(row) for row in newest[:limit]]

@@ -41,6 +41,18 @@ CLOCK: Final = Default("clock_timestamp()")
 RANDOM_ID: Final = Default("gen_random_uuid()")
 
 
+@dataclass(frozen=True)
+class Next(Default):
+    """The next number of a sequence."""
+
+    sequence: str
+
+    @classmethod
+    def of(cls, sequence: str) -> Next:
+        """Return the default that PostgreSQL shows for it."""
+        return cls(f"nextval('{sequence}'::regclass)", sequence)
+
+
 @dataclass(eq=False)
 class Slot:
     """One row: its committed version (None: none), and what *owner* has written since (None: deleted)."""
@@ -151,6 +163,8 @@ class Table:
                 row[name] = session.began_at
             elif default is RANDOM_ID:
                 row[name] = session.memory.numbers.uuid()
+            elif isinstance(default, Next):
+                row[name] = session.memory.numbers.next(default.sequence)
             elif default is REQUIRED:
                 row[name] = None
             else:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from tests.simulation.store.schema.references import COMPANY, HANGS_ON
 from tests.simulation.store.statements import text_of
-from tests.simulation.store.tables import NOW, REQUIRED, Index, Row, Table
+from tests.simulation.store.tables import NOW, REQUIRED, Index, Next, Row, Table
 
 CREATE_STATES = frozenset({"open", "linked", "review", "withdrawn"})
 
@@ -45,9 +45,9 @@ def records_tables() -> list[Table]:
             {
                 "company_id": REQUIRED, "record_id": REQUIRED, "entity_type": REQUIRED, "version": REQUIRED,
                 "at": REQUIRED, "units": REQUIRED, "sealed": REQUIRED, "source": REQUIRED, "job_id": None,
-                "run_id": None, "side": "ours",
+                "run_id": None, "side": "ours", "seq": Next.of("history_seq"),
             },
-            ("record_id", "version", "at"),
+            ("record_id", "version", "at", "seq"),
             lookups=(Index("record", ("record_id",)),),
             checks={"record_history_side_check": lambda row: row["side"] in {"ours", "theirs", "lost"}},
         ),
