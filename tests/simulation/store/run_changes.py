@@ -49,7 +49,9 @@ async def changes_since(session: Session, *, ids: Sequence[UUID], since: datetim
         for record_id in sorted(set(ids))
         for row in session.rows_at(table, "record", record_id, lambda row: row["at"] >= since and row["side"] != "lost")
     ]
-    return [dict(row) for row in sorted(rows, key=lambda row: (row["record_id"], row["version"], row["at"], row["seq"]))]
+    return [
+        dict(row) for row in sorted(rows, key=lambda row: (row["record_id"], row["version"], row["at"], row["seq"]))
+    ]
 
 
 @imitates(production, "_IN_USE")
