@@ -15,7 +15,7 @@ from shared.merge.normal_forms import normal
 from shared.merge.settle import settle, with_intents
 from shared.merge.state import NEVER, Base, Fingerprint, Ours, Rules, UnitBase, Writable
 from shared.model.fields import FIELDS, Policy
-from tests.unit.merge.lab import CANDIDATE, HASHER, NOON, Pair, agreed, at, ours, rules, theirs
+from tests.unit.merge.lab import CANDIDATE, HASHER, NOON, Pair, agreed, at, ours, rows, rules, theirs
 
 WORK, SALARY = "work_history", "salary_expectation"
 POST: dict[str, JsonValue] = {
@@ -117,6 +117,37 @@ def test_an_edit_among_namesakes_travels() -> None:
     first, second = namesakes("Baker", "Chef")
     edited = {**first, "title": "Cook"}
     assert both([first, second], [first, second], [edited, second]) == ([second, edited], [edited, second])
+
+
+def test_each_side_s_removal_among_namesakes_travels_once_no_list_has_two_of_them() -> None:
+    first, second, third = namesakes("Baker", "Chef", "Cook")
+    assert both([first, second, third], [first], [second]) == ([], [])
+
+
+def test_a_lost_answer_that_named_namesakes_is_recognised_once_no_list_has_two_of_them() -> None:
+    first, second = namesakes("Baker", "Chef")
+    pair = Pair(theirs={WORK: []})
+    pair.sync()
+    pair.edit_ours(work_history=[first, second])
+    pair.call(pair.begin())
+    pair.edit_theirs(work_history=[first])
+    pair.edit_ours(work_history=[first])
+    outcome = pair.begin()
+    assert (outcome.take, outcome.push) == ({}, {})
+
+
+def test_a_lost_answer_that_shows_namesakes_under_a_shorter_name_is_recognised() -> None:
+    def cut(name: str, value: JsonValue) -> JsonValue:
+        if name != WORK or not isinstance(value, list):
+            return value
+        return [{**each, "employer": str(each["employer"])[:4]} for each in value if isinstance(each, dict)]
+
+    pair = Pair(theirs={WORK: []}, rules=rules(expected=cut))
+    pair.edit_ours(work_history=[{**each, "employer": "Acme and Sons"} for each in namesakes("Baker", "Chef")])
+    pair.call(pair.begin())
+    assert pair.theirs[WORK] == namesakes("Baker", "Chef")
+    outcome = pair.begin()
+    assert (outcome.take, outcome.push, rows(outcome)) == ({}, {}, {WORK: "own_write"})
 
 
 def test_what_says_nothing_is_no_element() -> None:

@@ -370,6 +370,16 @@ def test_an_element_that_the_vendor_changes_is_one_element() -> None:
     assert pair.base[TAGS].aliases is None
 
 
+def test_a_removal_that_never_arrived_is_sent_again_though_our_spelling_is_gone() -> None:
+    pair = Pair(theirs={TAGS: []}, rules=rules(expected=cutting))
+    pair.edit_ours(tags=["long name", "b"])
+    pair.sync()
+    pair.edit_ours(tags=["b"])
+    pair.begin()
+    outcome = pair.sync()
+    assert (outcome.take, outcome.push) == ({}, {TAGS: ["b"]})
+
+
 def test_an_element_that_the_vendor_changes_can_be_removed_there() -> None:
     pair = Pair(theirs={TAGS: []}, rules=rules(expected=cutting))
     pair.edit_ours(tags=["long name", "b"])
