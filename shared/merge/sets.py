@@ -129,10 +129,8 @@ def translated(shown: Listed, aliases: Aliases) -> Listed:
     """Return *shown* with each element under our identity; one that the vendor shows under both keeps its own."""
     if not aliases:
         return shown
-    return {
-        identity if aliases.get(identity, identity) in shown else aliases.get(identity, identity): each
-        for identity, each in shown.items()
-    }
+    names = {theirs_: ours_ for theirs_, ours_ in aliases.items() if ours_ not in shown}
+    return {names.get(identity, identity): each for identity, each in shown.items()}
 
 
 def _answered(draft: Draft, unit: Unit, what: Field, sides: _Sides, intent: Elements) -> None:

@@ -122,6 +122,14 @@ def test_what_a_record_does_not_show_stays_as_agreed_on_until_it_returns() -> No
     assert "lost" not in str(cleared.take[CUSTOM_FIELDS])
 
 
+def test_a_removal_travels_beside_what_a_record_does_not_show() -> None:
+    held = fields(notice="1 month", bonus="5", lost="a")
+    base = merge({}, ours({CUSTOM_FIELDS: held}, -60), theirs({CUSTOM_FIELDS: held}, 0), rules()).base
+    seen = theirs({CUSTOM_FIELDS: fields(notice="1 month")})
+    gone = merge(base, ours({CUSTOM_FIELDS: held}, -60), seen, out_of_sight("notice", "bonus"))
+    assert (gone.take, gone.push) == ({CUSTOM_FIELDS: fields(notice="1 month", lost="a")}, {})
+
+
 @pytest.mark.parametrize("policy", [Policy.LWW, Policy.CRITICAL])
 def test_as_one_value_too_what_is_not_shown_stays(policy: Policy) -> None:
     in_sight = narrowed("notice", "lost", policies={CUSTOM_FIELDS: policy})

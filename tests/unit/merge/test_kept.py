@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from pydantic import JsonValue
 
 from shared.merge.merge import merge
 from shared.merge.settle import refuse
@@ -16,7 +17,7 @@ from tests.unit.merge.lab import HASHER, PHONE, TAGS, TITLE, agreed, at, ours, r
 BASE = agreed({TITLE: "Baker", PHONE: "1"})
 
 
-def undated(**values: str | None) -> Theirs:
+def undated(**values: JsonValue) -> Theirs:
     """Shown by a vendor that dates nothing."""
     return theirs(values, updated_at=None)
 
@@ -24,6 +25,13 @@ def undated(**values: str | None) -> Theirs:
 def test_a_value_that_the_vendor_does_not_date_is_of_the_time_when_the_old_one_was_last_seen() -> None:
     outcome = merge(BASE, ours({TITLE: "Chef"}, -30), undated(current_title="Cook"), rules())
     assert (rows(outcome), outcome.take) == ({TITLE: "both_changed"}, {TITLE: "Cook"})
+    (decision,) = outcome.decisions
+    assert decision.stamp is not None
+    assert decision.stamp.at == at(0)
+
+
+def test_a_list_that_the_vendor_does_not_date_is_of_the_time_when_the_old_one_was_last_seen() -> None:
+    outcome = merge(agreed({TAGS: ["a"]}), ours({TAGS: ["a"]}, -30), undated(tags=["a", "b"]), rules())
     (decision,) = outcome.decisions
     assert decision.stamp is not None
     assert decision.stamp.at == at(0)

@@ -74,6 +74,18 @@ def test_what_the_vendor_makes_of_a_detail_is_known_as_the_company_writes_number
     assert merge({}, mine, seen, nothing) == merge({}, mine, seen, rules(forms=GERMAN))
 
 
+def test_a_number_that_the_vendor_cuts_is_known_as_the_company_writes_numbers() -> None:
+    def without_extension(_name: str, value: JsonValue) -> JsonValue:
+        return (
+            [{**each, "value": str(each["value"]).partition(" ext")[0]} for each in value if isinstance(each, dict)]
+            if isinstance(value, list)
+            else value
+        )
+
+    mine, seen = ours({PHONES: numbers(f"{NATIONAL} ext. 7")}), theirs({PHONES: numbers(ABROAD)})
+    assert merge({}, mine, seen, rules(forms=GERMAN, expected=without_extension)).is_quiet
+
+
 @pytest.mark.parametrize("before", [{}, FRENCH], ids=["none", "another"])
 def test_when_a_company_names_its_country_nothing_has_changed(before: dict[NormalForm, int]) -> None:
     both: dict[str, JsonValue] = {PHONES: numbers(NATIONAL, "030 23125001"), "phone": NATIONAL}

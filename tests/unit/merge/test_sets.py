@@ -389,6 +389,22 @@ def test_an_element_that_the_vendor_changes_can_be_removed_there() -> None:
     assert pair.ours.values[TAGS] == ["b"]
 
 
+def test_an_element_that_the_vendor_changes_may_stand_behind_one_that_it_keeps() -> None:
+    assert merge({}, ours({TAGS: ["b", "long name"]}), theirs({TAGS: ["long ", "b"]}), rules(expected=cutting)).is_quiet
+
+
+def test_an_element_that_the_vendor_shows_under_both_names_is_two() -> None:
+    seen = theirs({TAGS: ["long ", "long name"]})
+    outcome = merge({}, ours({TAGS: ["long name"]}), seen, rules(expected=cutting))
+    assert names(outcome.take[TAGS]) == {"long ", "long name"}
+
+
+def test_an_element_that_bears_another_s_shortened_name_is_itself() -> None:
+    mine = ours({TAGS: ["long name", "long "]})
+    outcome = merge({}, mine, theirs({TAGS: ["long "]}), rules(expected=cutting))
+    assert (outcome.take, names(outcome.push[TAGS])) == ({}, {"long ", "long name"})
+
+
 def test_an_element_that_stands_under_both_names_is_two() -> None:
     pair = Pair(theirs={TAGS: []}, rules=rules(expected=cutting))
     pair.edit_ours(tags=["long name", "long "])
