@@ -99,6 +99,7 @@ def test_two_spellings_of_one_value_are_one(name: NormalForm, one: str, other: s
         (NormalForm.EXACT, "1", 1),
         (NormalForm.EXACT, "a", "A"),
         (NormalForm.EXACT, [1, 2], [2, 1]),
+        (NormalForm.EXACT, ["a  b"], ["a b"]),
     ],
 )
 def test_two_values_are_two(name: NormalForm, one: JsonValue, other: JsonValue) -> None:
