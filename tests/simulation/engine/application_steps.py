@@ -9,8 +9,9 @@ from uuid import UUID
 import psycopg
 
 from shared.errors import LiaisonError
+from tests.simulation.engine.ancestry import Edit
 from tests.simulation.engine.host import Host
-from tests.simulation.engine.oracle import PORTAL, Edit
+from tests.simulation.engine.oracle import PORTAL
 from tests.simulation.engine.script import Kind, Step
 from tests.simulation.engine.values import FIRST_APPLICATION, FIRST_JOB, MOVES, value_of
 from tests.simulation.engine.vendor import VendorRecord

@@ -9,7 +9,7 @@ a critical field waits for a person.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,7 @@ from pydantic import JsonValue
 
 from shared.model import EntityType
 from shared.model.fields import UNITS
-from tests.simulation.engine.ancestry import Ancestry
+from tests.simulation.engine.ancestry import NOBODY, Ancestry, Edit
 from tests.simulation.engine.families import Families
 from tests.simulation.engine.values import (
     CRITICAL,
@@ -43,27 +43,12 @@ FIRST_CHOICE = 1_000_000
 """Beyond the numbers of all edits that plans draw."""
 _UNITS = {unit.name: unit for unit in UNIT_OF.values()}
 
-
 Row = tuple[Mapping[str, Any], Mapping[str, Any]]
 """A row of ours before and after a commit."""
 
 
 class Violation(AssertionError):
     """An invariant is broken; the text says which, of whom and by what."""
-
-
-@dataclass(slots=True)
-class Edit:
-    """One value's origin."""
-
-    number: int
-    person: int
-    name: str
-    place: str
-    is_linked: bool = True
-    """Its place was linked by then. Where two meet for the first time, a value beats an empty field."""
-    is_over_unsettled: bool = False
-    """It replaced a write of ours that was not settled: if its worker died, nobody can tell that it knew of it."""
 
 
 @dataclass
@@ -103,7 +88,7 @@ class Oracle:
             for (_, person, name), number in self.emptied.items():
                 if name == edit.name and self.families.are_kin(person, edit.person):
                     is_known = self.emptied.get((PORTAL, person, name)) == number
-                    self.ancestry.descend(edit.number, number, presumed=not is_known)
+                    self.ancestry.descend(edit.number, number, surely_of=None if is_known else NOBODY)
         place = (edit.place, edit.person, edit.name)
         self.emptied.pop(place, None)
         if clears:
@@ -124,14 +109,14 @@ class Oracle:
     def merged_there(
         self, place: str, loser: tuple[int, Mapping[str, JsonValue]], before: Mapping[str, JsonValue], survivor: int
     ) -> None:
-        """The vendor's people made one of two: whatever stands there now, they had both before their eyes."""
+        """The vendor's people made one of two. Its rule chose between values, not they: ours may choose otherwise."""
         person, values = loser
         self.families.unite(person, survivor)
         for name in SCALARS:
             theirs = self._number(place, person, name, values[name])
             mine = self._number(place, survivor, name, before[name])
             if number_of(name, before[name]):
-                self.ancestry.descend(mine, theirs)
+                self.ancestry.descend(mine, theirs, surely_of=NOBODY)
             elif number_of(name, values[name]):
                 self.ancestry.descend(theirs, mine)
                 self.emptied.pop((place, survivor, name), None)
@@ -153,12 +138,22 @@ class Oracle:
             person = self.person_of[str(after["id"])]
             self.parted.add(person)
             for name in SCALARS:
-                self._chose(person, name, after["data"].get(name), [(PORTAL, one, merged.get(name))])
+                self._chose(
+                    person, name, after["data"].get(name), [(PORTAL, one, merged.get(name))], surely_of=[person]
+                )
             for name in SETS:
                 self.removed |= numbers_of(merged.get(name)) - numbers_of(after["data"].get(name))
             self.shows(person, after["data"])
 
-    def _chose(self, person: int, name: str, value: JsonValue, seen: Sequence[tuple[str, int, JsonValue]]) -> None:
+    def _chose(
+        self,
+        person: int,
+        name: str,
+        value: JsonValue,
+        seen: Sequence[tuple[str, int, JsonValue]],
+        *,
+        surely_of: Collection[int] | None = None,
+    ) -> None:
         """Let *value* of a record of ours descend from each of *seen*: place, person and value."""
         numbers = [(number_of(name, each), self._number(place, who, name, each)) for place, who, each in seen]
         if number_of(name, value):
@@ -170,7 +165,7 @@ class Oracle:
             self.emptied[PORTAL, person, name] = number
         for _, known in numbers:
             if known != number:
-                self.ancestry.descend(number, known)
+                self.ancestry.descend(number, known, surely_of=surely_of)
 
     def _emptied_by_choice(self, person: int, name: str) -> int:
         """Return a number for an emptiness that was chosen: who takes a merge back clears what only it had filled."""
@@ -294,7 +289,7 @@ class Oracle:
         meets = is_first or not self.edits[old].is_linked
         if in_gap or (meets and number_of(name, was) == 0):
             self.ancestry.descend(new, old)
-        elif self.ancestry.is_ancestor(new, old, surely=True):
+        elif self.ancestry.is_ancestor(new, old, surely_of=person):
             if self.edits[old].is_over_unsettled:
                 self.gaps += 1
                 self.ancestry.descend(new, old)
@@ -319,7 +314,11 @@ class Oracle:
                 each for (_, kin, field_name), each in self.emptied.items() if (kin, field_name) == (person, name)
             }
             knowing = next(
-                (each for each in clears if each in standing and not self.ancestry.is_ancestor(each, old, surely=True)),
+                (
+                    each
+                    for each in clears
+                    if each in standing and not self.ancestry.is_ancestor(each, old, surely_of=person)
+                ),
                 None,
             )
         return (clears[-1] if clears else 0) if knowing is None else knowing

@@ -16,11 +16,12 @@ from shared.model import Direction
 from shared.security.aead import DataSealer
 from shared.security.keys import Purpose
 from tests.simulation.engine.adapter import MERGED_INTO
+from tests.simulation.engine.ancestry import Edit
 from tests.simulation.engine.application_steps import ApplicationSteps
 from tests.simulation.engine.archive_steps import ArchiveSteps
 from tests.simulation.engine.host import EVENTS, Host
 from tests.simulation.engine.loop import VirtualLoop
-from tests.simulation.engine.oracle import PORTAL, Edit
+from tests.simulation.engine.oracle import PORTAL
 from tests.simulation.engine.plan import OF_APPLICATIONS
 from tests.simulation.engine.ports import Message
 from tests.simulation.engine.script import Fate, Kind, Step

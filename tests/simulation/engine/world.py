@@ -14,9 +14,10 @@ from pydantic import JsonValue
 from shared.adapters.protocol import Adapter
 from shared.model import EntityType
 from tests.simulation.engine.adapter import adapter_of
+from tests.simulation.engine.ancestry import Edit
 from tests.simulation.engine.archives import Archives
 from tests.simulation.engine.gates import Gates
-from tests.simulation.engine.oracle import PORTAL, Edit, Oracle, Violation
+from tests.simulation.engine.oracle import PORTAL, Oracle, Violation
 from tests.simulation.engine.script import Plan
 from tests.simulation.engine.values import (
     FIRST_APPLICATION,

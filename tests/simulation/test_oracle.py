@@ -1,0 +1,74 @@
+"""What the oracle takes for an edit that was undone, and what for two who did not know of each other."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.engine.ancestry import NOBODY, Ancestry, Edit
+from tests.simulation.engine.oracle import Oracle, Violation
+from tests.simulation.engine.traits import plain
+from tests.simulation.engine.values import SCALARS, value_of
+from tests.simulation.engine.vendor import VendorRecord, Write
+
+TITLE = "current_title"
+
+
+def test_what_is_sure_of_one_person_accuses_at_nobody_else() -> None:
+    ancestry = Ancestry()
+    ancestry.descend(2, 1, surely_of=[7])
+    assert ancestry.is_ancestor(1, 2)
+    assert ancestry.is_ancestor(1, 2, surely_of=7)
+    assert not ancestry.is_ancestor(1, 2, surely_of=8)
+
+
+def test_what_is_sure_stays_sure_whatever_is_presumed() -> None:
+    ancestry = Ancestry()
+    ancestry.descend(2, 1, surely_of=NOBODY)
+    assert not ancestry.is_ancestor(1, 2, surely_of=7)
+    ancestry.descend(2, 1)
+    ancestry.descend(2, 1, surely_of=NOBODY)
+    assert ancestry.is_ancestor(1, 2, surely_of=7)
+
+
+def test_what_an_edit_has_replaced_may_not_come_back() -> None:
+    oracle = _oracle()
+    oracle.edited(Edit(3, 1, TITLE, "A"), value_of(TITLE, 1), clears=False)
+    with pytest.raises(Violation, match="#3 had replaced #1, and was undone"):
+        oracle.vendor_wrote(_write(3, 1))
+
+
+def test_of_two_whom_a_vendor_merges_the_later_value_may_win() -> None:
+    """The vendor kept its survivor's title by its own rule; ours, which keeps the later one, kept the other's."""
+    oracle = _oracle()
+    shown = [dict.fromkeys(SCALARS) | {TITLE: value_of(TITLE, number)} for number in (1, 2)]
+    oracle.merged_there("A", (2, shown[1]), shown[0], 1)
+    oracle.vendor_wrote(_write(1, 2))
+
+
+def test_what_a_parting_gave_back_is_nothing_to_the_other_one() -> None:
+    """Person 1 got their own title back; person 2, who shows it since they were one, has another by now."""
+    oracle = _oracle()
+    oracle.families.unite(1, 2)
+    oracle.person_of = {"one": 1, "two": 2}
+    merged, one, two = ({"id": each, "data": {TITLE: value_of(TITLE, n)}} for each, n in _RECORDS)
+    oracle.parted_here((merged, one), (two, two))
+    oracle.vendor_wrote(_write(1, 2, person=2))
+    with pytest.raises(Violation, match="#1 had replaced #2, and was undone"):
+        oracle.vendor_wrote(_write(1, 2, person=1))
+
+
+_RECORDS = (("one", 2), ("one", 1), ("two", 2))
+
+
+def _oracle() -> Oracle:
+    """Return one that knows two people of vendor A, each with the title that goes by their number."""
+    oracle = Oracle()
+    for person in (1, 2):
+        oracle.edited(Edit(person, person, TITLE, "A"), None, clears=False)
+    return oracle
+
+
+def _write(before: int, sent: int, *, person: int = 1) -> Write:
+    """Return a write of ours that puts the title *sent* in the place of *before*."""
+    shown, wanted = ({TITLE: value_of(TITLE, number)} for number in (before, sent))
+    return Write(plain("A"), VendorRecord(f"A-{person}", person), TITLE, shown, wanted, in_gap=False)
