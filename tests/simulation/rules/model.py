@@ -147,7 +147,7 @@ class Vendor:
     by_element: bool = False
     """Elements of lists are added and removed one by one: an edit meanwhile is not written over."""
     wish: JsonValue = None
-    """What the automation of a stubborn vendor wants in `CRITICAL`; the edit it came from."""
+    """What the automation of a stubborn vendor wants in `CRITICAL`; the edit by which it stood there last."""
     wish_edit: int = 0
     version: int = 0
     replica: Snapshot | None = None
@@ -230,7 +230,7 @@ class World:
         self.held: set[tuple[str, str]] = set()
         self.judged: set[int] = set()
         self.twins: dict[int, int] = {}
-        """Of an edit that brought an old value back: the one that it came from first."""
+        """Of an edit that put an old value back: the one by which it stood there the last time."""
         self.writes = 0
         self.overwritten: set[int] = set()
         """Edits that fell into a gap and were written over: nobody could see them."""
@@ -391,7 +391,9 @@ class World:
             return False  # ours and theirs again between two looks is no change: a limit that all such systems have
         at = self.tick()
         edit = self.new_edit(CRITICAL, vendor.edits[CRITICAL], at, vendor.rank)
-        self.twins[edit] = vendor.wish_edit
+        # Also of the last time that it was put back: Liaison may have seen and taken the value by that edit alone, when
+        # the first was written over in a gap.
+        self.twins[edit], vendor.wish_edit = vendor.wish_edit, edit
         self.change(vendor, CRITICAL, vendor.wish, edit, at)
         self.story.append(f"{vendor.name} puts back {CRITICAL} = {vendor.wish}")
         return True
@@ -655,8 +657,15 @@ class World:
 
     def may_replace(self, old: int, new: int, what: str) -> None:
         seen = self.ancestors[new] | self.judged  # a person saw it in a decision
-        is_allowed = old in seen or self.twins.get(old) in seen  # there and back again is no change
+        is_allowed = any(edit in seen for edit in self.same(old))
         self.require(is_allowed, f"{what}: edit {old} replaced by {new}, which never saw it")
+
+    def same(self, edit: int) -> Iterator[int]:
+        """Yield *edit* and those whose value it put back: there and back again is no change."""
+        yield edit
+        while edit in self.twins:
+            edit = self.twins[edit]
+            yield edit
 
     def judge_take(self, vendor: Vendor, outcome: Outcome, seen: Snapshot) -> None:
         take = outcome.take
