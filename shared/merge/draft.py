@@ -97,17 +97,19 @@ class Draft:
 
     def keep(self, unit: Unit, base: UnitBase) -> None:
         """Make *base* the unit's new base; of a group, its members that were not visible stay as they were."""
-        older = self.base.get(unit.name) if len(unit.members) > 1 else None
-        if older is not None:
-            ours, theirs = base.ours, base.theirs
-            base = replace(
-                base,
-                ours=fingerprints.overlaid(ours, older.ours, unit),
-                theirs=fingerprints.overlaid(theirs, older.theirs, unit),
-            )
-            if older.state is State.DIVERGED and fingerprints.part_unseen(theirs, base.ours, base.theirs, unit):
-                base = replace(base, state=State.DIVERGED)
-        self.base[unit.name] = base
+        older = self.base.get(unit.name)
+        self.base[unit.name] = base if older is None else laid_over(base, older, unit)
+
+
+def laid_over(base: UnitBase, older: UnitBase, unit: Unit) -> UnitBase:
+    """Return *base* with *older* for members of a group that it does not cover; sides apart in one of these stay so."""
+    if len(unit.members) == 1:
+        return base
+    ours, theirs = (
+        fingerprints.overlaid(new, old) for new, old in ((base.ours, older.ours), (base.theirs, older.theirs))
+    )
+    is_apart = older.state is State.DIVERGED and fingerprints.part_unseen(base.theirs, ours, theirs, unit)
+    return replace(base, ours=ours, theirs=theirs, state=State.DIVERGED if is_apart else base.state)
 
 
 def expected_print(rules: Rules, unit: Unit, values: Mapping[str, JsonValue]) -> Print | None:

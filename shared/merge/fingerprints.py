@@ -148,12 +148,32 @@ def covers(value: Print, shown: Print, unit: Unit) -> bool:
     return all(kept != HIDDEN or part == HIDDEN for kept, part in parts)
 
 
-def overlaid(value: Print, older: Print, unit: Unit) -> Print:
+def overlaid(value: Print, older: Print) -> Print:
     """Return the group print *value*, with *older* for members that it does not cover."""
-    if HIDDEN not in value or older == NEVER:
+    if HIDDEN not in value:
         return value
-    parts = zip(parts_of(value, unit), parts_of(older, unit), strict=True)
-    return joined([kept if part == HIDDEN else part for part, kept in parts])
+    parts = str(value).split(_BETWEEN)
+    kept = [str(older)] * len(parts) if older in (EMPTY, NEVER) else str(older).split(_BETWEEN)
+    return joined([old if part == HIDDEN else part for part, old in zip(parts, kept, strict=True)])
+
+
+def pending(shown: Print) -> Print:
+    """Return `NEVER` for what *shown* covers: of a group shown in part, for that part alone."""
+    if HIDDEN not in shown:
+        return NEVER
+    return joined([part if part == HIDDEN else NEVER for part in str(shown).split(_BETWEEN)])
+
+
+def unanswered(known: Print, sent: Print, shown: Print, unit: Unit) -> Print:
+    """
+    Return the group print *known* with `NEVER` for every member that was *sent* as something new and is not *shown*.
+
+    Nobody has seen whether it has landed: it is not agreed on, and going back to what was agreed on is a change.
+    """
+    if HIDDEN not in shown:
+        return known
+    parts = zip(parts_of(known, unit), parts_of(sent, unit), parts_of(shown, unit), strict=True)
+    return joined([NEVER if seen == HIDDEN and new not in (HIDDEN, old) else old for old, new, seen in parts])
 
 
 def part_unseen(shown: Print, ours: Print, theirs: Print, unit: Unit) -> bool:

@@ -16,11 +16,12 @@ from pydantic import JsonValue
 
 from shared.errors import InvalidInput
 from shared.merge.base_codec import encode_print
+from shared.merge.draft import laid_over
 from shared.merge.elements import with_left_out
-from shared.merge.fingerprints import alike, norm_of, print_of
+from shared.merge.fingerprints import alike, norm_of, pending, print_of
 from shared.merge.normal_forms import canonical_json
 from shared.merge.rows import Row
-from shared.merge.state import NEVER, Base, Ours, Print, Rules, Stamp, StoredBase, Theirs, UnitBase
+from shared.merge.state import Base, Ours, Print, Rules, Stamp, StoredBase, Theirs, UnitBase
 from shared.model.fields import UNITS, Unit
 
 OURS = "ours"
@@ -109,7 +110,7 @@ def _decided(side: Side, unit: Unit, values: Mapping[str, JsonValue]) -> StoredB
     theirs = print_of(side.rules, unit, side.theirs.values, shown)
     is_agreed = alike(decision, theirs, unit)
     fresh = UnitBase(
-        decision if is_agreed else NEVER,
+        decision if is_agreed else pending(theirs),
         theirs,
         side.theirs.observed_at,
         norm=norm_of(side.rules, unit),
@@ -117,9 +118,9 @@ def _decided(side: Side, unit: Unit, values: Mapping[str, JsonValue]) -> StoredB
         decided=not is_agreed,
     )
     known = base.get(unit.name)
-    base[unit.name] = (
-        fresh
-        if known is None
-        else replace(fresh, blocked=known.blocked, blocked_reason=known.blocked_reason, extra=known.extra)
-    )
+    if known is not None:
+        fresh = replace(fresh, blocked=known.blocked, blocked_reason=known.blocked_reason, extra=known.extra)
+        if (known.norm, known.key_id) == (fresh.norm, fresh.key_id):
+            fresh = laid_over(fresh, known, unit)
+    base[unit.name] = fresh
     return base

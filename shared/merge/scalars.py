@@ -21,7 +21,9 @@ from shared.merge.fingerprints import (
     narrowed,
     norm_of,
     parts_of,
+    pending,
     print_of,
+    unanswered,
 )
 from shared.merge.pins import is_decision, is_rejected
 from shared.merge.rows import Row
@@ -64,8 +66,7 @@ def push_blind(draft: Draft, unit: Unit, base: UnitBase | None) -> None:
     known: Print = EMPTY if base is None else base.ours
     if o == known or (base is not None and base.blocked == mark_of(o)):
         return
-    pending = NEVER if base is None else base.ours
-    draft.keep(unit, _based(draft, unit, base, pending, EMPTY))
+    draft.keep(unit, _based(draft, unit, base, NEVER if base is None else base.ours, EMPTY))
     draft.pushed(unit, {name: draft.ours.values.get(name) for name in members}, o, None)
     draft.decided(unit, Row.WRITE_ONLY)
 
@@ -76,12 +77,12 @@ def _answered(draft: Draft, unit: Unit, base: UnitBase, t: Print) -> UnitBase:
     if intent is None:
         return base
     landed = alike(t, intent, unit) or alike(t, base.intent_expects, unit)
-    base = replace(base, intent=None, intent_expects=None)
+    base = replace(base, ours=unanswered(base.ours, intent, t, unit), intent=None, intent_expects=None)
+    draft.base[unit.name] = base
     if landed:
-        # A member that was not sent may have changed there since: nothing of it has landed.
-        base = _based(draft, unit, base, intent, narrowed(t, intent, unit))
+        # A member that was not sent may have changed there since, and one that is not shown tells nothing.
+        draft.keep(unit, _based(draft, unit, base, narrowed(intent, t, unit), narrowed(t, intent, unit)))
         draft.decided(unit, Row.OWN_WRITE)
-    draft.keep(unit, base)
     return draft.base[unit.name]
 
 
@@ -248,10 +249,10 @@ def _push(draft: Draft, unit: Unit, shown: Shown, base: UnitBase | None, o: Prin
     # Until the vendor answers, ours stays a change: a crash before the call must find it to be one.
     # Where theirs moved as well, going back to the old agreed value must be a change too.
     is_new = base is None or alike(base.ours, o, unit) or _their_change(unit, base, t)
-    pending = NEVER if base is None or is_new else base.ours
+    ours = pending(o) if base is None or is_new else base.ours
     state = State.AGREED if base is None else base.state
     expects = None if base is None else base.expects
-    draft.keep(unit, _based(draft, unit, base, pending, t, state, expects=expects))
+    draft.keep(unit, _based(draft, unit, base, ours, t, state, expects=expects))
     values = {name: draft.ours.values.get(name) for name in shown}
     draft.pushed(unit, values, o, draft.expected(unit, draft.ours, shown))
     draft.decided(unit, row)
@@ -293,7 +294,7 @@ def _based(
         norm=norm,
         key_id=key_id,
         expects=expects,
-        decided=base.decided and o == NEVER,
+        decided=base.decided and NEVER in o,
     )
 
 

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from pydantic import JsonValue
 
 from shared.merge.details import settled_details
-from shared.merge.draft import expected_print
+from shared.merge.draft import expected_print, laid_over
 from shared.merge.elements import Listed, crowds, is_pending, listed, spread, spread_base
 from shared.merge.fingerprints import (
     alike,
@@ -112,7 +112,7 @@ def refuse(base: Base, units: Collection[str], prints: Mapping[str, Print], reas
         if isinstance(print_, Mapping) and isinstance(theirs, Mapping) and isinstance(ours, Mapping):
             ours = _ours_after(ours, theirs, print_)
         else:
-            ours = print_
+            ours = overlaid(print_, ours)
         known[name] = replace(
             unit,
             ours=ours,
@@ -144,7 +144,8 @@ def _settled(
     # An answer that still shows the value of before has ignored the write: that is no agreement.
     is_ignored = not is_kept and narrowed(base.theirs, answered, unit) == answered
     if is_look and not is_kept and not is_ignored:
-        answered = sent  # what is shown now came after it: the next merge finds the vendor's side changed
+        # What is shown now came after it: the next merge finds the vendor's side changed.
+        answered = narrowed(sent, answered, unit)
     return _answered(
         base,
         unit,
@@ -240,10 +241,10 @@ def _answered(
     state: State = State.AGREED,
     expects: Print | None = None,
 ) -> UnitBase:
-    return replace(
+    answered = replace(
         base,
-        ours=overlaid(ours, base.ours, unit),
-        theirs=overlaid(theirs, base.theirs, unit),
+        ours=ours,
+        theirs=theirs,
         seen_at=base.seen_at if seen_at is None else max(base.seen_at, seen_at),
         state=state,
         norm=norm_of(rules, unit),
@@ -253,3 +254,4 @@ def _answered(
         expects=expects,
         decided=False,
     )
+    return laid_over(answered, base, unit)
