@@ -26,6 +26,7 @@ from shared.store.records import RecordWrite, StoredRecord
 from shared.store.removals import REVOKED
 from shared.store.store import Store
 from shared.sync import waiting
+from shared.sync.edits import queued_for, submission_request
 from shared.sync.identity import application_identity, candidate_identity
 from shared.sync.priorities import MANUAL_RECORD, RECONCILE
 from shared.sync.suppression import Suppression
@@ -75,8 +76,9 @@ class Archives:
         Take a record out of the archive, a candidate with the applications that went with them.
 
         What was still to be deleted at vendors is not; what was deleted there stays deleted there, and its link comes
-        back if the vendor's id is seen alive. What is not archived stays as it is. Raises NotFound, and Conflict when
-        nothing is left of it, somebody else has taken its place, or it is no longer at *expected_version*.
+        back if the vendor's id is seen alive. What was submitted and had not come to its vendor is asked for anew.
+        What is not archived stays as it is. Raises NotFound, and Conflict when nothing is left of it, somebody else has
+        taken its place, or it is no longer at *expected_version*.
         """
         async with self._database.company(company_id) as tx:
             await self._hold_place(tx, entity, record_id)
@@ -90,7 +92,7 @@ class Archives:
             was_sent = await self._revoke(tx, links)
             await self._store.records.update(tx, entity, [_restored(record)])
             await self._store.records.update(tx, APPLICATION, [_restored(each) for each in children])
-            knocks = await self._look_again(tx, links, {REVOKED: True} if was_sent else {})
+            knocks = await self._look_again(tx, back, links, {REVOKED: True} if was_sent else {})
         await self._knocker.send(knocks)
 
     async def _hold_place(self, tx: Transaction, entity: EntityType, record_id: UUID) -> None:
@@ -185,18 +187,27 @@ class Archives:
         return True
 
     async def _look_again(
-        self, tx: Transaction, links: Sequence[Link], payload: Mapping[str, JsonValue]
+        self, tx: Transaction, back: Sequence[StoredRecord], links: Sequence[Link], payload: Mapping[str, JsonValue]
     ) -> list[Knock]:
         """Bring the restored records in step, and let go of jobs that waited for a decision about their deletes."""
-        requests, brakes = [], set()
+        requests: list[JobRequest] = []
+        waits: dict[UUID, set[str]] = {}
         for link in links:
             integration = await self._store.connections.get(tx, link.integration_id)
             if _syncs(integration, link.entity):
                 requests.append(replace(_request(link, Direction.INBOUND), payload=payload))
-                brakes.add(link.integration_id)
+                waits.setdefault(link.integration_id, set()).add(waiting.brake(link.integration_id))
+        for record in back:
+            owner_id = queued_for(record)
+            if owner_id is None or (await self._store.connections.get(tx, owner_id)).deleted_at is not None:
+                continue
+            # Its job has ended since, or waits for a candidate whose own job has.
+            requests.append(submission_request(owner_id, record.id))
+            candidate_id = str(record.data["candidate_id"])
+            waits.setdefault(owner_id, set()).add(waiting.link(owner_id, CANDIDATE, candidate_id))
         knocks = await self._store.ledger.enqueue(tx, requests)
-        for integration_id in sorted(brakes):
-            knocks += await self._store.ledger.release_held(tx, integration_id, [waiting.brake(integration_id)])
+        for integration_id in sorted(waits):
+            knocks += await self._store.ledger.release_held(tx, integration_id, sorted(waits[integration_id]))
         return knocks
 
     async def _links(self, tx: Transaction, records: Sequence[StoredRecord]) -> list[Link]:

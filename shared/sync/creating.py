@@ -8,8 +8,8 @@ lost answer may have made, and the link commits with what the vendor answered.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 from pydantic import JsonValue
@@ -22,7 +22,7 @@ from shared.model import Direction, EntityType, LogAction, LogStatus, Record, Su
 from shared.store.conflicts import MatchConflict
 from shared.store.create_intents import CreateIntent
 from shared.store.database import Database, Transaction
-from shared.store.ledger import Job, JobRequest, Knock
+from shared.store.ledger import JobRequest, Knock
 from shared.store.links import LinkWrite
 from shared.store.logs import LogRow
 from shared.store.records import StoredRecord
@@ -31,39 +31,12 @@ from shared.sync import waiting
 from shared.sync.applying import Applier
 from shared.sync.birth import born_link, found_link
 from shared.sync.create_attempts import Attempt, CreateAttempts
+from shared.sync.create_plans import URGENT, Create, CreatePlans
 from shared.sync.endings import Continue, Done, Ending, Hold
-from shared.sync.identity import application_identity, candidate_identity
 from shared.sync.priorities import RECONCILE
 from shared.sync.work import Work
 
-CREATE_WITH = "create_with"
-"""Key of a candidate job's payload: our id of the application that takes the candidate to the vendor."""
-
-LEFT = "the candidate was deleted at the vendor"
-ARCHIVED = "the candidate is archived"
-"""Why an application can't go there; told on the application."""
-
-URGENT = 2
-"""A submission: somebody waits for it."""
-
 log = telemetry.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Create:
-    """One record that is to exist at the vendor."""
-
-    work: Work
-    adapter: Adapter
-    job: Job
-    record: StoredRecord
-    fields: Mapping[str, JsonValue]
-    """As they are sent: references are the vendor's ids."""
-    search: Mapping[str, JsonValue]
-    """What the vendor is searched by."""
-    identity: str
-    application: StoredRecord | None = None
-    """For a candidate: the application that is created along."""
 
 
 class Creator:
@@ -74,6 +47,7 @@ class Creator:
         self._store = store
         self._applier = applier
         self._attempts = attempts
+        self._plans = CreatePlans(database, store, attempts)
 
     async def create(self, work: Work, adapter: Adapter, record_id: UUID) -> Ending:
         """Make *record_id* exist at the vendor, if a route says so."""
@@ -83,14 +57,14 @@ class Creator:
         if not work.integration.allows(work.entity, Direction.OUTBOUND):
             async with self._database.company(job.company_id) as tx:
                 await self._store.ledger.guard(tx, job)
-                return await self._withdrawn(tx, work, record_id, "not_outbound")
+                return await self._plans.withdraw(tx, work, record_id, "not_outbound")
         if work.entity is EntityType.APPLICATION:
-            plan = await self._plan_application(work, adapter, job, record_id)
+            plan = await self._plans.of_application(work, adapter, job, record_id)
         elif work.entity is EntityType.CANDIDATE:
-            plan = await self._plan_candidate(work, adapter, job, record_id)
+            plan = await self._plans.of_candidate(work, adapter, job, record_id)
         else:
             plan = Done("no_route")
-        if not isinstance(plan, _Create):
+        if not isinstance(plan, Create):
             return plan
         try:
             return await self._create(plan)
@@ -98,108 +72,7 @@ class Creator:
             await self._refused(plan, error)
             raise
 
-    async def _plan_application(self, work: Work, adapter: Adapter, job: Job, record_id: UUID) -> _Create | Done | Hold:
-        """Return the create, or a hold until the candidate exists at the vendor."""
-        async with self._database.company(job.company_id) as tx:
-            await self._store.ledger.guard(tx, job)
-            record = await self._store.records.fetch(tx, EntityType.APPLICATION, record_id)
-            parents = await self._parents(tx, work, record)
-            if record.submission is None or EntityType.JOB not in parents:
-                return await self._withdrawn(tx, work, record_id, "no_route")
-            if record.archived_at is not None:
-                return await self._withdrawn(tx, work, record_id, "archived")
-            hindrance = None
-            if EntityType.CANDIDATE not in parents:
-                hindrance = await self._hindrance(tx, work, record)
-                if hindrance is None:
-                    return await self._send_candidate_first(tx, work, record)
-                await self._store.records.mark_submission(
-                    tx, record.id, {"state": SubmissionState.FAILED.value, "error": hindrance}
-                )
-        if hindrance is not None:
-            raise Rejected(hindrance, field="candidate_id", remedy="restore the candidate, then redrive the job")
-        search: dict[str, JsonValue] = {
-            "candidate_id": parents[EntityType.CANDIDATE],
-            "job_id": parents[EntityType.JOB],
-        }
-        fields = {**{name: value for name, value in record.data.items() if name not in search}, **search}
-        identity = application_identity(record.data)
-        if identity is None:
-            return Done("no_route")
-        return _Create(work, adapter, job, record, fields, search, identity)
-
-    async def _hindrance(self, tx: Transaction, work: Work, application: StoredRecord) -> str | None:
-        """Return why its candidate will not exist there, if so: automation makes nobody anew who was deleted there."""
-        candidate_id = UUID(str(application.data["candidate_id"]))
-        candidate = await self._store.records.fetch(tx, EntityType.CANDIDATE, candidate_id)
-        links = (await self._store.links.of_records(tx, [candidate_id])).get(candidate_id, [])
-        if any(each.integration_id == work.integration.id and each.state != "live" for each in links):
-            return LEFT
-        return ARCHIVED if candidate.archived_at is not None else None
-
-    async def _send_candidate_first(self, tx: Transaction, work: Work, record: StoredRecord) -> Hold:
-        candidate_id = str(record.data["candidate_id"])
-        request = JobRequest(
-            work.integration.id,
-            RECONCILE,
-            EntityType.CANDIDATE,
-            candidate_id,
-            Direction.OUTBOUND,
-            URGENT,
-            payload={CREATE_WITH: str(record.id)},
-        )
-        knocks = await self._store.ledger.enqueue(tx, [request])
-        reason = waiting.link(work.integration.id, EntityType.CANDIDATE, candidate_id)
-        return Hold(reason, "waits for its candidate to exist at the vendor", knocks)
-
-    async def _plan_candidate(self, work: Work, adapter: Adapter, job: Job, record_id: UUID) -> _Create | Done:
-        application_id = job.payload.get(CREATE_WITH)
-        if not isinstance(application_id, str):
-            return Done("no_route")
-        async with self._database.company(job.company_id) as tx:
-            await self._store.ledger.guard(tx, job)
-            record = await self._store.records.fetch(tx, EntityType.CANDIDATE, record_id)
-            application = await self._store.records.fetch(tx, EntityType.APPLICATION, UUID(application_id))
-            parents = await self._parents(tx, work, application)
-            if EntityType.JOB not in parents:
-                return await self._withdrawn(tx, work, record_id, "no_route")
-            if record.archived_at is not None or application.archived_at is not None:
-                return await self._withdrawn(tx, work, record_id, "archived")
-        identity = candidate_identity(record.data)
-        if identity is None:
-            raise Rejected(
-                "a candidate without a valid e-mail can't be found again after a lost answer",
-                field="email",
-                remedy="give the candidate an e-mail address",
-            )
-        fields = {**record.data, "job_id": parents[EntityType.JOB], "source": application.data.get("source")}
-        search: dict[str, JsonValue] = {"email": record.data["email"]}
-        return _Create(work, adapter, job, record, fields, search, identity, application)
-
-    async def _withdrawn(self, tx: Transaction, work: Work, record_id: UUID, why: str) -> Done:
-        """Nothing is to be created, any more: an earlier attempt of which nobody knows what became ends with this."""
-        return Done(why, await self._attempts.withdraw(tx, work.integration.id, work.entity, record_id))
-
-    async def _parents(self, tx: Transaction, work: Work, application: StoredRecord) -> dict[EntityType, str]:
-        """
-        Return the vendor's ids of an application's candidate and job, where they are linked there.
-
-        Of two of one person there, that is the primary one, unless only the other is left.
-        """
-        wanted = {
-            UUID(str(application.data[name])): entity
-            for name, entity in (("candidate_id", EntityType.CANDIDATE), ("job_id", EntityType.JOB))
-            if application.data.get(name)
-        }
-        links = await self._store.links.of_records(tx, list(wanted))
-        return {
-            wanted[record_id]: link.external_id
-            for record_id, record_links in links.items()
-            for link in sorted(record_links, key=lambda each: each.is_primary)
-            if link.integration_id == work.integration.id and link.state == "live"
-        }
-
-    async def _create(self, plan: _Create) -> Ending:
+    async def _create(self, plan: Create) -> Ending:
         async with self._database.company(plan.job.company_id) as tx:
             attempt = await self._attempts.open(tx, plan.job, plan.record, plan.identity)
         intent = attempt.intent
@@ -215,7 +88,7 @@ class Creator:
         written = await plan.adapter.create(plan.work.entity, plan.fields)
         return await self._commit(plan, intent, written, await self._made_along(plan, written))
 
-    async def _mark_sent(self, plan: _Create, intent: CreateIntent) -> Done | None:
+    async def _mark_sent(self, plan: Create, intent: CreateIntent) -> Done | None:
         """
         Write down that the call is about to be made; an ending if the record was linked meanwhile.
 
@@ -232,7 +105,7 @@ class Creator:
             await self._attempts.mark_sent(tx, intent, plan.record, identity=plan.identity, search=plan.search)
         return None
 
-    async def _search(self, plan: _Create, attempt: Attempt) -> list[Record]:
+    async def _search(self, plan: Create, attempt: Attempt) -> list[Record]:
         """Return what the vendor made of an earlier call, as it was sent, and what it has by today's address."""
         wanted = [plan.search] if attempt.sent is None else [attempt.sent.search, plan.search]
         found: dict[str, Record] = {}
@@ -240,14 +113,14 @@ class Creator:
             found |= {each.external_id: each for each in await plan.adapter.find(plan.work.entity, search)}
         return list(found.values())
 
-    async def _unlinked(self, plan: _Create, found: Sequence[Record]) -> list[Record]:
+    async def _unlinked(self, plan: Create, found: Sequence[Record]) -> list[Record]:
         async with self._database.company(plan.job.company_id) as tx:
             linked = await self._store.links.internal_ids(
                 tx, plan.work.integration.id, plan.work.entity, [each.external_id for each in found]
             )
         return [each for each in found if each.external_id not in linked]
 
-    async def _take_over(self, plan: _Create, attempt: Attempt, found: Sequence[Record]) -> Ending:
+    async def _take_over(self, plan: Create, attempt: Attempt, found: Sequence[Record]) -> Ending:
         """The vendor has what was to be created: one is linked, if nothing contradicts; several are a person's."""
         ours = [plan.record.data] if attempt.sent is None else [attempt.sent.data, plan.record.data]
         is_unclear = len(found) > 1 or (
@@ -270,7 +143,7 @@ class Creator:
             knocks.extend(await self._ask_again(tx, plan))
         return Done("found_at_vendor", knocks)
 
-    async def _made_along(self, plan: _Create, written: Written) -> Written | None:
+    async def _made_along(self, plan: Create, written: Written) -> Written | None:
         """
         Return the application that the same call created, as the vendor shows it.
 
@@ -288,7 +161,7 @@ class Creator:
         return Written(external_id, record, written.request_id)
 
     async def _commit(
-        self, plan: _Create, intent: CreateIntent, written: Written, application: Written | None
+        self, plan: Create, intent: CreateIntent, written: Written, application: Written | None
     ) -> Ending:
         async with self._database.company(plan.job.company_id) as tx:
             await self._store.ledger.guard(tx, plan.job)
@@ -305,21 +178,21 @@ class Creator:
         return Done("created_at_vendor", knocks)
 
     async def _commit_application(
-        self, tx: Transaction, plan: _Create, record: StoredRecord, written: Written
+        self, tx: Transaction, plan: Create, record: StoredRecord, written: Written
     ) -> list[Knock]:
         """The application that was created along gets its link in the same transaction."""
         work = Work(plan.work.integration, plan.work.adapter, EntityType.APPLICATION, plan.job)
         ticket = await self._store.links.ticket(tx)
         link = born_link(record, written, self._applier.book(work), ticket)
         await self._store.links.insert(tx, plan.work.integration.id, EntityType.APPLICATION, [link])
-        application = _Create(work, plan.adapter, plan.job, record, {}, {}, "")
+        application = Create(work, plan.adapter, plan.job, record, {}, {}, "")
         knocks = await self._linked(
             tx, application, written.external_id, action=LogAction.CREATED, request_id=written.request_id
         )
         return [*knocks, *await self._ask_again(tx, application)]
 
     async def _linked(
-        self, tx: Transaction, plan: _Create, external_id: str, *, action: LogAction, request_id: str | None
+        self, tx: Transaction, plan: Create, external_id: str, *, action: LogAction, request_id: str | None
     ) -> list[Knock]:
         """Mark, log and wake what waited for the record to exist at the vendor."""
         entity, integration_id = plan.work.entity, plan.work.integration.id
@@ -344,14 +217,14 @@ class Creator:
         ]
         return await self._store.ledger.release_held(tx, integration_id, names)
 
-    async def _ask_again(self, tx: Transaction, plan: _Create) -> list[Knock]:
+    async def _ask_again(self, tx: Transaction, plan: Create) -> list[Knock]:
         """What a create could not carry (a stage, say) goes out with the record's next reconcile."""
         request = JobRequest(
             plan.work.integration.id, RECONCILE, plan.work.entity, str(plan.record.id), Direction.OUTBOUND, URGENT
         )
         return await self._store.ledger.enqueue(tx, [request])
 
-    async def _refused(self, plan: _Create, error: Rejected) -> None:
+    async def _refused(self, plan: Create, error: Rejected) -> None:
         """The vendor won't have it: say so on the application, in its own words."""
         application = plan.application or plan.record
         async with self._database.company(plan.job.company_id) as tx:
@@ -367,7 +240,7 @@ class Creator:
                 await self._store.create_intents.end(tx, intent, "review")
 
 
-def _review(plan: _Create, external_id: str) -> MatchConflict:
+def _review(plan: Create, external_id: str) -> MatchConflict:
     return MatchConflict(
         kind="ambiguous_match",
         entity=plan.work.entity,
@@ -379,7 +252,7 @@ def _review(plan: _Create, external_id: str) -> MatchConflict:
 
 
 def _log_row(
-    plan: _Create, action: LogAction, status: LogStatus, *, external_id: str | None, request_id: str | None
+    plan: Create, action: LogAction, status: LogStatus, *, external_id: str | None, request_id: str | None
 ) -> LogRow:
     details: dict[str, JsonValue] = {"rule": "route" if action is LogAction.CREATED else "found_at_vendor"}
     if plan.work.entity is EntityType.APPLICATION:

@@ -278,7 +278,9 @@ class Edits:
                 submission=submission,
             )
             await self._store.records.insert(tx, EntityType.APPLICATION, [write])
-            knocks = await self._store.ledger.enqueue(tx, _submission_request(owner, record_id))
+            knocks = await self._store.ledger.enqueue(
+                tx, [] if owner is None else [submission_request(owner, record_id)]
+            )
             record = await self._store.records.fetch(tx, EntityType.APPLICATION, record_id)
         await self._knocker.send(knocks)
         return record
@@ -357,16 +359,12 @@ def _queued(owner: UUID) -> dict[str, JsonValue]:
     }
 
 
-def _submission_request(owner: UUID | None, record_id: UUID) -> list[JobRequest]:
-    if owner is None:
-        return []
-    return [
-        JobRequest(
-            owner,
-            RECONCILE,
-            EntityType.APPLICATION,
-            str(record_id),
-            Direction.OUTBOUND,
-            SUBMISSION_PRIORITY,
-        )
-    ]
+def queued_for(application: StoredRecord) -> UUID | None:
+    """Return the integration that *application* was submitted to and has not come to yet, if so."""
+    said = application.submission or {}
+    return UUID(str(said["integration_id"])) if said.get("state") == SubmissionState.QUEUED.value else None
+
+
+def submission_request(owner: UUID, record_id: UUID) -> JobRequest:
+    """Return the job that takes an application to the integration that owns its job."""
+    return JobRequest(owner, RECONCILE, EntityType.APPLICATION, str(record_id), Direction.OUTBOUND, SUBMISSION_PRIORITY)

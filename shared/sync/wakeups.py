@@ -34,7 +34,10 @@ async def _is_over(tx: Transaction, store: Store, integration_id: UUID, reason: 
             return bool(await store.links.internal_ids(tx, integration_id, EntityType(entity), [key]))
         case "link":
             links = (await store.links.of_records(tx, [UUID(key)])).get(UUID(key), [])
-            return any(link.integration_id == integration_id and link.state == "live" for link in links)
+            if any(link.integration_id == integration_id and link.state == "live" for link in links):
+                return True
+            record = (await store.records.get(tx, EntityType(entity), [UUID(key)])).get(UUID(key))
+            return record is not None and record.archived_at is not None  # who is archived is not sent there
         case "creation":
             return not await store.create_intents.any_open(tx, integration_id, EntityType(entity))
         case "people":

@@ -250,7 +250,11 @@ MUTANTS = (
     Mutant("a merge brings nobody in step", "-", f"{_SYNC}.candidate_merges:reconciles", _says_later([]), 115),
     Mutant("a create counts as carrying everything", "28", f"{_SYNC}.birth:_unit_base", _carried_whole, 1),
     Mutant(
-        "an application waits for whoever has left", "-", f"{_SYNC}.creating:Creator._hindrance", _says_later(None), 75
+        "an application waits for whoever has left",
+        "-",
+        f"{_SYNC}.create_plans:CreatePlans._hindrance",
+        _says_later(None),
+        61,
     ),
     Mutant(
         "what the search before a create finds is ignored",

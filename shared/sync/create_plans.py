@@ -1,0 +1,194 @@
+"""
+What is to be created at a vendor, if anything: a submitted application, and before it its candidate.
+
+A plan says what is sent and by what the record is searched. Where there is none, an ending says why: nothing is to be
+created any more, something has to exist there first, or it can't go there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from pydantic import JsonValue
+
+from shared.adapters.protocol import Adapter
+from shared.errors import Rejected
+from shared.model import Direction, EntityType, SubmissionState
+from shared.store.database import Database, Transaction
+from shared.store.ledger import Job, JobRequest
+from shared.store.records import StoredRecord
+from shared.store.store import Store
+from shared.sync import waiting
+from shared.sync.create_attempts import CreateAttempts
+from shared.sync.edits import queued_for
+from shared.sync.endings import Done, Hold
+from shared.sync.identity import application_identity, candidate_identity
+from shared.sync.priorities import RECONCILE
+from shared.sync.work import Work
+
+CREATE_WITH = "create_with"
+"""Key of a candidate job's payload: our id of the application that takes the candidate to the vendor."""
+
+LEFT = "the candidate was deleted at the vendor"
+ARCHIVED = "the candidate is archived"
+"""Why an application can't go there; told on the application."""
+
+URGENT = 2
+"""A submission: somebody waits for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """One record that is to exist at the vendor."""
+
+    work: Work
+    adapter: Adapter
+    job: Job
+    record: StoredRecord
+    fields: Mapping[str, JsonValue]
+    """As they are sent: references are the vendor's ids."""
+    search: Mapping[str, JsonValue]
+    """What the vendor is searched by."""
+    identity: str
+    application: StoredRecord | None = None
+    """For a candidate: the application that is created along."""
+
+
+class CreatePlans:
+    """Plans what is created."""
+
+    def __init__(self, database: Database, store: Store, attempts: CreateAttempts) -> None:
+        self._database = database
+        self._store = store
+        self._attempts = attempts
+
+    async def of_application(self, work: Work, adapter: Adapter, job: Job, record_id: UUID) -> Create | Done | Hold:
+        """Return the create, or a hold until the candidate exists at the vendor."""
+        async with self._database.company(job.company_id) as tx:
+            await self._store.ledger.guard(tx, job)
+            record = await self._store.records.fetch(tx, EntityType.APPLICATION, record_id)
+            parents = await self._parents(tx, work, record)
+            if record.submission is None or EntityType.JOB not in parents:
+                return await self.withdraw(tx, work, record_id, "no_route")
+            if record.archived_at is not None:
+                return await self.withdraw(tx, work, record_id, "archived")
+            hindrance = None
+            if EntityType.CANDIDATE not in parents:
+                hindrance = await self._hindrance(tx, work, record)
+                if hindrance is None:
+                    return await self._send_candidate_first(tx, work, record)
+                await self._store.records.mark_submission(
+                    tx, record.id, {"state": SubmissionState.FAILED.value, "error": hindrance}
+                )
+        if hindrance is not None:
+            raise Rejected(hindrance, field="candidate_id", remedy="restore the candidate, then redrive the job")
+        search: dict[str, JsonValue] = {
+            "candidate_id": parents[EntityType.CANDIDATE],
+            "job_id": parents[EntityType.JOB],
+        }
+        fields = {**{name: value for name, value in record.data.items() if name not in search}, **search}
+        identity = application_identity(record.data)
+        if identity is None:
+            return Done("no_route")
+        return Create(work, adapter, job, record, fields, search, identity)
+
+    async def _hindrance(self, tx: Transaction, work: Work, application: StoredRecord) -> str | None:
+        """Return why its candidate will not exist there, if so: automation makes nobody anew who was deleted there."""
+        candidate_id = UUID(str(application.data["candidate_id"]))
+        candidate = await self._store.records.fetch(tx, EntityType.CANDIDATE, candidate_id)
+        links = (await self._store.links.of_records(tx, [candidate_id])).get(candidate_id, [])
+        if any(each.integration_id == work.integration.id and each.state != "live" for each in links):
+            return LEFT
+        return ARCHIVED if candidate.archived_at is not None else None
+
+    async def _send_candidate_first(self, tx: Transaction, work: Work, record: StoredRecord) -> Hold:
+        candidate_id = str(record.data["candidate_id"])
+        request = JobRequest(
+            work.integration.id,
+            RECONCILE,
+            EntityType.CANDIDATE,
+            candidate_id,
+            Direction.OUTBOUND,
+            URGENT,
+            payload={CREATE_WITH: str(record.id)},
+        )
+        knocks = await self._store.ledger.enqueue(tx, [request])
+        reason = waiting.link(work.integration.id, EntityType.CANDIDATE, candidate_id)
+        return Hold(reason, "waits for its candidate to exist at the vendor", knocks)
+
+    async def of_candidate(self, work: Work, adapter: Adapter, job: Job, record_id: UUID) -> Create | Done:
+        """Return the create along with an application; Rejected when nobody could find it again."""
+        application_id = job.payload.get(CREATE_WITH)
+        if not isinstance(application_id, str):
+            return Done("no_route")
+        async with self._database.company(job.company_id) as tx:
+            await self._store.ledger.guard(tx, job)
+            record = await self._store.records.fetch(tx, EntityType.CANDIDATE, record_id)
+            if record.archived_at is not None:
+                return await self._not_sent(tx, work, record_id)
+            bearer = await self._bearer(tx, work, record_id, UUID(application_id))
+            if bearer is None:
+                return await self.withdraw(tx, work, record_id, "no_route")
+        application, job_id = bearer
+        identity = candidate_identity(record.data)
+        if identity is None:
+            raise Rejected(
+                "a candidate without a valid e-mail can't be found again after a lost answer",
+                field="email",
+                remedy="give the candidate an e-mail address",
+            )
+        fields = {**record.data, "job_id": job_id, "source": application.data.get("source")}
+        search: dict[str, JsonValue] = {"email": record.data["email"]}
+        return Create(work, adapter, job, record, fields, search, identity, application)
+
+    async def _not_sent(self, tx: Transaction, work: Work, candidate_id: UUID) -> Done:
+        """The candidate is archived: applications that wait for them look again, and say so."""
+        withdrawn = await self.withdraw(tx, work, candidate_id, "archived")
+        reason = waiting.link(work.integration.id, work.entity, candidate_id)
+        released = await self._store.ledger.release_held(tx, work.integration.id, [reason])
+        return Done(withdrawn.outcome, [*withdrawn.knocks, *released])
+
+    async def _bearer(
+        self, tx: Transaction, work: Work, candidate_id: UUID, named: UUID
+    ) -> tuple[StoredRecord, str] | None:
+        """
+        Return the application that takes the candidate to the vendor, and the vendor's id of its job.
+
+        That is *named*, or another one that waits for the candidate to exist there, if *named* was archived since.
+        """
+        others = sorted(await self._store.records.applications_of(tx, candidate_id))
+        known = await self._store.records.get(tx, EntityType.APPLICATION, [named, *others])
+        for application in (known[each] for each in (named, *others) if each in known):
+            if application.archived_at is not None:
+                continue
+            if application.id != named and queued_for(application) != work.integration.id:
+                continue
+            job_id = (await self._parents(tx, work, application)).get(EntityType.JOB)
+            if job_id is not None:
+                return application, job_id
+        return None
+
+    async def withdraw(self, tx: Transaction, work: Work, record_id: UUID, why: str) -> Done:
+        """Nothing is to be created, any more: an earlier attempt of which nobody knows what became ends with this."""
+        return Done(why, await self._attempts.withdraw(tx, work.integration.id, work.entity, record_id))
+
+    async def _parents(self, tx: Transaction, work: Work, application: StoredRecord) -> dict[EntityType, str]:
+        """
+        Return the vendor's ids of an application's candidate and job, where they are linked there.
+
+        Of two of one person there, that is the primary one, unless only the other is left.
+        """
+        wanted = {
+            UUID(str(application.data[name])): entity
+            for name, entity in (("candidate_id", EntityType.CANDIDATE), ("job_id", EntityType.JOB))
+            if application.data.get(name)
+        }
+        links = await self._store.links.of_records(tx, list(wanted))
+        return {
+            wanted[record_id]: link.external_id
+            for record_id, record_links in links.items()
+            for link in sorted(record_links, key=lambda each: each.is_primary)
+            if link.integration_id == work.integration.id and link.state == "live"
+        }

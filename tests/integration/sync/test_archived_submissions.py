@@ -1,0 +1,76 @@
+"""Submissions whose application or candidate is archived before they have come to the vendor, and restored."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from shared.model import EntityType
+from shared.store.records import StoredRecord
+from tests.integration.sync.test_create import holders, new_candidate, open_job, submission_of, submit
+from tests.integration.sync.world import World
+
+CANDIDATE, APPLICATION = EntityType.CANDIDATE, EntityType.APPLICATION
+
+
+async def a_submission(world: World) -> tuple[StoredRecord, StoredRecord]:
+    """Submit somebody whom the vendor does not know; return both records."""
+    await world.pull()
+    _, job_id = await open_job(world)
+    candidate = await new_candidate(world)
+    return candidate, await submit(world, candidate.id, job_id)
+
+
+async def run_job_of(world: World, record_id: UUID) -> None:
+    """Run the job of one record, and no other."""
+    job = await world.row(
+        "SELECT id FROM sync_queue WHERE record_key = %(key)s AND status = 'pending'", key=str(record_id)
+    )
+    async with world.services.database.dispatch() as tx:
+        claim = await world.services.store.ledger.claim(tx, job["id"], low=1, high=10, ttl_s=60, per_integration=5)
+    assert claim is not None
+    await world.services.runner.run(claim)
+
+
+async def test_the_candidate_goes_along_with_another_application_when_the_first_is_archived(world: World) -> None:
+    """The job that makes the candidate named one that is not wanted any more, and the other waited for ever."""
+    await world.pull()
+    jobs = await world.rows(
+        "SELECT r.id FROM records r WHERE r.entity_type = 'job' AND r.data ->> 'status' = 'open' ORDER BY r.id LIMIT 2"
+    )
+    candidate = await new_candidate(world)
+    first, last = [await submit(world, candidate.id, job["id"]) for job in jobs]
+    for application in (first, last):
+        await run_job_of(world, application.id)
+    await world.services.archives.archive(world.company_id, APPLICATION, last.id, actor="jo")
+    await world.drain()
+    assert len(await holders(world, str(candidate.data["email"]))) == 1
+    assert (await submission_of(world, first.id))["state"] == "submitted"
+    assert (await submission_of(world, last.id))["state"] == "queued"
+    await world.services.archives.restore(world.company_id, APPLICATION, last.id)
+    await world.drain()
+    assert (await submission_of(world, last.id))["state"] == "submitted"
+    assert len(await holders(world, str(candidate.data["email"]))) == 1
+
+
+async def test_what_was_withdrawn_because_it_was_archived_is_submitted_once_it_is_restored(world: World) -> None:
+    """Nobody asked for it again: it said `queued` for ever; found by the simulation."""
+    candidate, application = await a_submission(world)
+    await world.services.archives.archive(world.company_id, CANDIDATE, candidate.id, actor="jo")
+    await world.drain()
+    await world.services.archives.restore(world.company_id, CANDIDATE, candidate.id)
+    await world.drain()
+    assert (await submission_of(world, application.id))["state"] == "submitted"
+    assert len(await holders(world, str(candidate.data["email"]))) == 1
+
+
+async def test_an_application_whose_candidate_is_archived_while_it_waits_says_so(world: World) -> None:
+    candidate, application = await a_submission(world)
+    await run_job_of(world, application.id)
+    # As a vendor's delete does it: the candidate alone.
+    await world.rows(
+        "UPDATE records SET archived_at = clock_timestamp() WHERE id = %(id)s RETURNING 1", id=candidate.id
+    )
+    await world.drain()
+    assert await holders(world, str(candidate.data["email"])) == []
+    said = await submission_of(world, application.id)
+    assert (said["state"], "archived" in said["error"]) == ("failed", True)
