@@ -129,13 +129,20 @@ def _judge_merges(world: World, records: Mapping[UUID, Mapping[str, Any]], asked
     followed = {
         row["external_id"]: row["synced_at"] for row in world.logs if row["details"].get("rule") == "merged_at_vendor"
     }
-    active = {world.oracle.person_of[str(row["id"])]: row for row in records.values() if _counts(row)}
+    active: dict[int, list[Mapping[str, Any]]] = {}
+    for row in records.values():
+        # Of whom a person archived, and another system brought in anew, the link may be the archived record's.
+        if row["entity_type"] == CANDIDATE.value and (row["archived_at"] is None or row["archived_by"] is not None):
+            active.setdefault(world.oracle.person_of[str(row["id"])], []).append(row)
     for vendor, loser_id, survivor_id in world.merges_there:
         loser, survivor = (world.vendors[vendor].records[each].person for each in (loser_id, survivor_id))
-        rows = [active[each] for each in (loser, survivor) if each in active]
-        if loser_id not in followed or len(rows) < 2 or any(row["created_at"] > followed[loser_id] for row in rows):
-            continue  # not told, one already, or come in since from a system that has not merged them
-        if not asked.are_kin(rows[0]["id"].int, rows[1]["id"].int):
+        pairs = [(one, other) for one in active.get(loser, ()) for other in active.get(survivor, ())]
+        living = [pair for pair in pairs if all(_counts(row) for row in pair)]
+        if loser_id not in followed or not living:
+            continue  # not told, or one already
+        if any(row["created_at"] > followed[loser_id] for row in living[0]):
+            continue  # come in since from a system that has not merged them
+        if not any(asked.are_kin(one["id"].int, other["id"].int) for one, other in pairs):
             raise Violation(f"{vendor} has made one of {who(loser)} and {who(survivor)}: two here, and nobody asks")
 
 
