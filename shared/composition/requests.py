@@ -113,6 +113,7 @@ class Requests(Ground):
             self.store,
             self.vault,
             self.edits,
+            self.suppression,
             self.knocker,
             time_budget_s=self.settings.sync_time_budget_seconds,
         )

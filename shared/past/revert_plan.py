@@ -8,7 +8,7 @@ changed it after the run, or when it waits for a person.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from uuid import UUID
 
@@ -27,6 +27,7 @@ class Obstacle(StrEnum):
     CONFLICT_OPEN = "conflict_open"
     IN_USE = "in_use"
     ERASED = "erased"
+    """Of the record nothing can be opened any more, or the value was an erased person's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,19 @@ class RecordPlan:
     def changes(self) -> JsonObject:
         """Fields to write here."""
         return {name: value for unit in self.units if unit.obstacle is None for name, value in unit.after.items()}
+
+    @property
+    def after(self) -> JsonObject:
+        """What all its fields would go back to, whatever stands in the way."""
+        return {name: value for unit in self.units for name, value in unit.after.items()}
+
+    def without(self, fields: Collection[str]) -> RecordPlan:
+        """Return the plan in which no unit with one of *fields* goes back, or is shown: these held an erased person's."""
+        units = [
+            unit if unit.after.keys().isdisjoint(fields) else replace(unit, after={}, obstacle=Obstacle.ERASED)
+            for unit in self.units
+        ]
+        return replace(self, units=units)
 
 
 def plan_changed(

@@ -33,6 +33,7 @@ from shared.sync.edits import Edits
 from shared.sync.endings import Continue, Done, Ending
 from shared.sync.held_values import Vault
 from shared.sync.priorities import OTHER_EDIT, REVERT
+from shared.sync.suppression import Suppression
 
 FORGOTTEN = "forgotten"
 """Counts records that the run brought in and that the log, whose months leave it, no longer names: these stay."""
@@ -83,6 +84,7 @@ class Reverts:
         store: Store,
         vault: Vault,
         edits: Edits,
+        suppression: Suppression,
         knocker: Knocker,
         *,
         time_budget_s: float = 240.0,
@@ -91,6 +93,7 @@ class Reverts:
         self._store = store
         self._vault = vault
         self._edits = edits
+        self._suppression = suppression
         self._knocker = knocker
         self._time_budget_s = time_budget_s
         self._changes = RunChanges()
@@ -261,7 +264,10 @@ class Reverts:
             if len(known) < len(rows):
                 plans.append(RecordPlan(record, obstacle=Obstacle.ERASED))
                 continue
-            plans.append(plan_changed(record, known, run_id=run.id, reverting=reverting, held=held.get(record.id, ())))
+            plan = plan_changed(record, known, run_id=run.id, reverting=reverting, held=held.get(record.id, ()))
+            if run.entity is EntityType.CANDIDATE:
+                plan = plan.without(await self._suppression.fields_held(tx, plan.after, known=record.data))
+            plans.append(plan)
         return plans
 
     async def _take_back(

@@ -138,7 +138,11 @@ class Edits:
     async def take_back(
         self, tx: Transaction, record: StoredRecord, changed: Mapping[str, JsonValue], run_id: UUID
     ) -> list[JobRequest]:
-        """Write older values into the locked *record*, on behalf of the run that takes another one back."""
+        """
+        Write older values into the locked *record*, on behalf of the run that takes another one back.
+
+        What is suppressed is not refused here: the plan leaves it out (`Reverts`), so that the rest goes back.
+        """
         return await self._write(tx, record, changed, str(run_id), rule="revert", run_id=run_id)
 
     async def _require_whole(self, tx: Transaction, record: StoredRecord) -> None:
@@ -192,8 +196,10 @@ class Edits:
         Write a person's decision on *unit* into the locked *record*, pinned against what vendors had *shown*.
 
         *shown*: the integration and the values of each side. What the decision rejects of them is told from now on,
-        whether or when a write of ours replaces it.
+        whether or when a write of ours replaces it. Raises Conflict for an address or number that is new to the record
+        and suppressed.
         """
+        await self._refuse_suppressed(tx, record, values)
         before = decode_stamps(record.stamps)
         await self._chronicle.after_edit(tx, record, values, [unit], source=PORTAL)
         write = RecordWrite(

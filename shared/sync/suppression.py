@@ -115,16 +115,21 @@ class Suppression:
     async def field_held(
         self, tx: Transaction, values: Mapping[str, JsonValue], *, known: Mapping[str, JsonValue] = MappingProxyType({})
     ) -> str | None:
-        """Return the first field of *values* with a suppressed address or number that is not among the *known* ones."""
-        if not await self._store.suppressions.any(tx):
-            return None
+        """Return the first of `fields_held`, or None."""
+        return next(iter(await self.fields_held(tx, values, known=known)), None)
+
+    async def fields_held(
+        self, tx: Transaction, values: Mapping[str, JsonValue], *, known: Mapping[str, JsonValue] = MappingProxyType({})
+    ) -> list[str]:
+        """Return the fields of *values* with a suppressed address or number that is not among the *known* ones."""
+        given = [name for name in (*_EMAIL_FIELDS, *_PHONE_FIELDS) if values.get(name)]
+        if not given or not await self._store.suppressions.any(tx):
+            return []
         before = {mark.hash for mark in await self._of_person(tx, known)}
-        for name in (*_EMAIL_FIELDS, *_PHONE_FIELDS):
-            marks = await self._of_person(tx, {name: values[name]}) if values.get(name) else []
-            new = [mark for mark in marks if mark.hash not in before]
-            if new and await self._store.suppressions.known(tx, new):
-                return name
-        return None
+        marks = {name: await self._of_person(tx, {name: values[name]}) for name in given}
+        new = {name: [mark for mark in own if mark.hash not in before] for name, own in marks.items()}
+        held = await self._store.suppressions.known(tx, (mark for own in new.values() for mark in own))
+        return [name for name, own in new.items() if any(mark.hash in held for mark in own)]
 
     async def suppress(self, tx: Transaction, record_id: UUID, *, reason: str) -> int:
         """

@@ -75,6 +75,24 @@ async def test_an_item_shows_both_sides_the_last_agreed_value_times_and_origins(
     assert side["integration_id"] == str(world.integration_id)
 
 
+async def test_pain_32_nobody_decides_for_the_address_of_somebody_who_was_erased(world: World) -> None:
+    await world.pull()
+    await edit_both(world, await with_emails(world, 1))
+    (row,) = await items(world, status="open", unit="email")
+    async with world.services.database.company(world.company_id) as tx:
+        await world.services.suppression.suppress_identity(tx, {"email": "gone@example.org"}, reason="erasure")
+
+    async def decide(value: str) -> None:
+        await world.services.resolutions.resolve(world.company_id, row["id"], choice="value", value=value, actor="test")
+
+    with pytest.raises(Conflict, match="suppressed") as refused:
+        await decide("Gone@Example.org")
+    assert refused.value.field == "email"
+    assert [each["id"] for each in await items(world, status="open", unit="email")] == [row["id"]]
+    await decide("somebody.else@example.org")
+    assert await items(world, status="open", unit="email") == []
+
+
 async def test_a_conflict_is_told_once_however_often_it_is_looked_at(world: World) -> None:
     await world.pull()
     people = await with_emails(world, 2)

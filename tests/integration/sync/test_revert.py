@@ -146,6 +146,30 @@ async def test_what_an_outbound_run_wrote_at_the_vendor_goes_back(world: World) 
     assert (await world.record_of(CANDIDATE, person["id"]))["data"]["current_title"] == person["title"]
 
 
+async def test_pain_32_the_address_of_somebody_who_was_erased_is_not_taken_back(world: World) -> None:
+    """The rest of what the run changed goes back; neither side gets the address again, and the run tells that."""
+    await world.pull()
+    person = next(each for each in await people(world, 20) if len(each["email_addresses"]) == 1)
+    address = person["email_addresses"][0]["value"]
+    new = {"value": "new@example.org", "type": "personal"}
+    await world.edit_at_vendor("candidates", person["id"], {"email_addresses": [new], "title": "By mistake"})
+    run_id = await world.pull(CANDIDATE)
+    async with world.services.database.company(world.company_id) as tx:
+        await world.services.suppression.suppress_identity(tx, {"email": address.upper()}, reason="erasure")
+    preview = await world.services.reverts.preview(world.company_id, run_id)
+    assert preview["counts"] == {"records": 1, "fields": 1, "erased": 1, "archived": 0}
+    assert {row["field"]: row["obstacle"] for row in preview["samples"]} == {"email": "erased", "current_title": None}
+    assert address not in str(preview)
+
+    done = await revert(world, run_id)
+    assert (done["status"], done["evidence"]["taken_back"]["erased"]) == ("partial", 1)
+    record = await world.record_of(CANDIDATE, person["id"])
+    assert (record["data"]["email"], record["data"]["current_title"]) == ("new@example.org", person["title"])
+    there = next(row for row in (await world.vendor_state())["candidates"] if row["id"] == person["id"])
+    assert [each["value"] for each in there["email_addresses"]] == ["new@example.org"]
+    assert there["title"] == person["title"]
+
+
 async def test_a_run_is_not_taken_back_while_it_runs_nor_twice_at_once(world: World) -> None:
     run_id = await world.services.syncs.request(
         world.company_id, world.integration_id, direction=Direction.INBOUND, entity=CANDIDATE
@@ -199,7 +223,13 @@ async def test_a_run_that_takes_long_is_taken_back_in_several_invocations(
     run_id = await world.pull(CANDIDATE)
     services, endings = world.services, list[Ending]()
     reverts = Reverts(
-        services.database, services.store, services.vault, services.edits, services.knocker, time_budget_s=0.0
+        services.database,
+        services.store,
+        services.vault,
+        services.edits,
+        services.suppression,
+        services.knocker,
+        time_budget_s=0.0,
     )
 
     async def handle(job: Job) -> Ending:
