@@ -63,7 +63,7 @@ class RecordPlan:
         return {name: value for unit in self.units for name, value in unit.after.items()}
 
     def without(self, fields: Collection[str]) -> RecordPlan:
-        """Return the plan in which no unit with one of *fields* goes back, or is shown: these held an erased person's."""
+        """Return the plan in which no unit with one of *fields* goes back: an erased person's are not even shown."""
         units = [
             unit if unit.after.keys().isdisjoint(fields) else replace(unit, after={}, obstacle=Obstacle.ERASED)
             for unit in self.units

@@ -122,9 +122,9 @@ class Suppression:
         self, tx: Transaction, values: Mapping[str, JsonValue], *, known: Mapping[str, JsonValue] = MappingProxyType({})
     ) -> list[str]:
         """Return the fields of *values* with a suppressed address or number that is not among the *known* ones."""
-        given = [name for name in (*_EMAIL_FIELDS, *_PHONE_FIELDS) if values.get(name)]
-        if not given or not await self._store.suppressions.any(tx):
+        if not await self._store.suppressions.any(tx):
             return []
+        given = [name for name in (*_EMAIL_FIELDS, *_PHONE_FIELDS) if values.get(name)]
         before = {mark.hash for mark in await self._of_person(tx, known)}
         marks = {name: await self._of_person(tx, {name: values[name]}) for name in given}
         new = {name: [mark for mark in own if mark.hash not in before] for name, own in marks.items()}
