@@ -5,13 +5,16 @@ Lists in which the place means nothing: additions and removals of both sides are
 
 Elements are told apart by identity, and add beats remove. One identity whose other members differ is merged as a value
 of its own: the later one wins. Everything here is in *our* identities: where the vendor is known to change one (it
-cuts at 40 signs), `UnitBase.aliases` translates what it shows.
+cuts at 40 signs), `UnitBase.aliases` translates what it shows. Where it makes one of two of ours, one of them stands
+for both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+
+from pydantic import JsonValue
 
 from shared.merge.details import Element, landed_details, merge_details
 from shared.merge.draft import Draft
@@ -36,6 +39,8 @@ class _Sides:
     unseen_ours: Elements = field(default_factory=dict)
     """Of the base, what this record does not show; it is neither changed nor compared."""
     unseen_theirs: Elements = field(default_factory=dict)
+    alike: Mapping[Fingerprint, tuple[Fingerprint, JsonValue]] = field(default_factory=dict)
+    """Elements that the vendor can't tell from another one of ours: the one that stands for both, and the element."""
     next_ours: Listed = field(default_factory=dict)
     next_theirs: Listed = field(default_factory=dict)
 
@@ -90,13 +95,20 @@ def _sides_of(draft: Draft, unit: Unit, what: Field, base: UnitBase | None) -> t
     crowded = crowds(ours, theirs, *(half for half in halves if not isinstance(half, str)))
     if crowded:
         ours, theirs = (listed(what, value, rules.hasher, version, crowded=crowded) for value in values)
-    aliases = aliases_of(rules, what, ours, base, crowded)
+    stands_for = _taken_for_one(rules, what, ours, base)
+    alike = {each: (other, ours[each][1]) for each, other in stands_for.items() if each in ours}
+    ours = {each: shown for each, shown in ours.items() if each not in alike}
+    aliases = {
+        shown: stands_for.get(each, each) for shown, each in aliases_of(rules, what, ours, base, crowded).items()
+    }
+    theirs = _shown_as_one(translated(theirs, aliases), stands_for)
     base_ours, base_theirs, intent = ({}, {}, None) if base is None else spread_base(base, crowded)
+    base_ours, base_theirs = (_as_one(half, stands_for) for half in (base_ours, base_theirs))
     (base_ours, unseen_ours), (base_theirs, unseen_theirs) = (
         _split(rules, what, half) for half in (base_ours, base_theirs)
     )
-    sides = _Sides(ours, translated(theirs, aliases), base_ours, base_theirs, unseen_ours, unseen_theirs)
-    return sides, aliases, intent
+    sides = _Sides(ours, theirs, base_ours, base_theirs, unseen_ours, unseen_theirs, alike)
+    return sides, aliases, None if intent is None else _as_one(intent, stands_for)
 
 
 def _split(rules: Rules, what: Field, half: Elements) -> tuple[Elements, Elements]:
@@ -107,6 +119,42 @@ def _split(rules: Rules, what: Field, half: Elements) -> tuple[Elements, Element
     unseen = {rules.hasher(what.name, form) for form in forms}
     hidden = {each: whole for each, whole in half.items() if each in unseen}
     return {each: whole for each, whole in half.items() if each not in hidden}, hidden
+
+
+def _taken_for_one(rules: Rules, what: Field, ours: Listed, base: UnitBase | None) -> Mapping[Fingerprint, Fingerprint]:
+    """Return the elements that the vendor can't tell from another one of ours → the one that stands for both."""
+    known = base.aliases if base is not None and base.aliases is not None else {}
+    met = base.theirs if base is not None and not isinstance(base.theirs, str) else {}
+    if what.members or (len(ours) <= 1 and not known):
+        return {}
+    version = rules.forms.get(what.normal)
+    shown_as: dict[Fingerprint, list[Fingerprint]] = {}
+    for identity, (_, element) in ours.items():
+        made = rules.expected(what.name, [element])
+        for shown in [identity] if made == [element] else listed(what, made, rules.hasher, version):
+            shown_as.setdefault(shown, []).append(identity)
+    # One of ours that took the very spelling of the vendor's is no other than the one that was known by it.
+    stands_for = {each: shown for shown, each in known.items() if shown in ours and each not in ours}
+    for several in shown_as.values():
+        stands = next((each for each in several if each in met), min(several))
+        stands_for |= {each: stands for each in several if each != stands}
+    return {each: stands_for.get(other, other) for each, other in stands_for.items()}
+
+
+def _shown_as_one(shown: Listed, stands_for: Mapping[Fingerprint, Fingerprint]) -> Listed:
+    """Return *shown* with the elements that are one to the vendor as one."""
+    wholes = _as_one(elements_of(shown), stands_for)
+    elements = {stands_for.get(each, each): element for each, (_, element) in shown.items()}
+    return {each: (wholes[each], element) for each, element in elements.items()}
+
+
+def _as_one(half: Elements, stands_for: Mapping[Fingerprint, Fingerprint]) -> Elements:
+    """Return *half* of a base with the elements that are one to the vendor as one."""
+    found = {each: whole for each, whole in half.items() if each not in stands_for}
+    for each, whole in half.items():
+        if each in stands_for:
+            found.setdefault(stands_for[each], stands_for[each] if whole == each else whole)
+    return found
 
 
 def aliases_of(
@@ -232,7 +280,8 @@ def _write(draft: Draft, unit: Unit, sides: _Sides, new_theirs: Elements) -> Non
     ours, theirs = elements_of(sides.next_ours), elements_of(sides.next_theirs)
     is_taken, is_pushed = ours != elements_of(sides.ours), theirs != elements_of(sides.theirs)
     if is_taken:
-        draft.take[unit.name] = [element for _, element in sides.next_ours.values()]
+        also = [element for stands, element in sides.alike.values() if stands in sides.next_ours]
+        draft.take[unit.name] = [element for _, element in sides.next_ours.values()] + also
         draft.decided(unit, Row.UNION, theirs_at(unit.name, draft.theirs, draft.base.get(unit.name)))
     if is_pushed:
         # Elements of theirs that we neither hold nor agreed on are none of our doing, and so of no intent.

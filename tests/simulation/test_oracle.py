@@ -45,6 +45,17 @@ def test_of_two_whom_a_vendor_merges_the_later_value_may_win() -> None:
     oracle.vendor_wrote(_write(1, 2))
 
 
+def test_what_a_vendor_cannot_take_may_be_the_merged_one_s() -> None:
+    """Of two values of before the merge none is newer; what replaced ours at the vendor is."""
+    oracle = _oracle()
+    shown = [dict.fromkeys(SCALARS) | {TITLE: value_of(TITLE, number)} for number in (1, 2)]
+    oracle.merged_there("A", (2, shown[1]), shown[0], 1)
+    oracle.known_divergence(TITLE, (1, shown[1][TITLE]), (1, shown[0][TITLE]), "A")
+    oracle.edited(Edit(3, 1, TITLE, "A"), value_of(TITLE, 2), clears=False)
+    with pytest.raises(Violation, match="A has the newer #3"):
+        oracle.known_divergence(TITLE, (1, shown[1][TITLE]), (1, value_of(TITLE, 3)), "A")
+
+
 def test_what_a_parting_gave_back_is_nothing_to_the_other_one() -> None:
     """Person 1 got their own title back; person 2, who shows it since they were one, has another by now."""
     oracle = _oracle()

@@ -343,7 +343,8 @@ class Oracle:
         if not self.parted.isdisjoint((record_of, person)):
             return
         here, there = self._number(PORTAL, record_of, name, value), self._number(vendor, person, name, other)
-        if self.ancestry.is_ancestor(here, there) and not self.ancestry.is_ancestor(there, here):
+        is_newer = self.ancestry.is_ancestor(here, there, surely_of=person)
+        if is_newer and not self.ancestry.is_ancestor(there, here):
             raise Violation(f"at rest {name} of {who(person)} is {_word(here)}; {vendor} has the newer {_word(there)}")
 
     # -- names --------------------------------------------------------------------------------------------------------

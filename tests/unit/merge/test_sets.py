@@ -399,10 +399,61 @@ def test_an_element_that_the_vendor_shows_under_both_names_is_two() -> None:
     assert names(outcome.take[TAGS]) == {"long ", "long name"}
 
 
-def test_an_element_that_bears_another_s_shortened_name_is_itself() -> None:
+def test_of_two_that_the_vendor_makes_one_of_none_is_written_beside_the_other() -> None:
     mine = ours({TAGS: ["long name", "long "]})
     outcome = merge({}, mine, theirs({TAGS: ["long "]}), rules(expected=cutting))
-    assert (outcome.take, names(outcome.push[TAGS])) == ({}, {"long ", "long name"})
+    assert outcome.is_quiet
+    more = merge(
+        outcome.base, ours({TAGS: ["long name", "long ", "b"]}), theirs({TAGS: ["long "]}), rules(expected=cutting)
+    )
+    assert more.push == {TAGS: ["long ", "b"]}
+
+
+def test_of_two_that_the_vendor_makes_one_of_one_is_written() -> None:
+    pair = Pair(theirs={TAGS: []}, rules=rules(expected=cutting))
+    pair.edit_ours(tags=["long name", "long nose"])
+    pair.sync()
+    assert pair.theirs[TAGS] == ["long "]
+    assert pair.sync().is_quiet
+    # What the vendor adds is taken beside both; what it removes was both.
+    pair.edit_theirs(tags=["long ", "b"])
+    pair.sync()
+    assert names(pair.ours.values[TAGS]) == {"long name", "long nose", "b"}
+    pair.edit_theirs(tags=["b"])
+    pair.sync()
+    assert pair.ours.values[TAGS] == ["b"]
+
+
+def test_an_element_that_is_spelled_as_the_vendor_spells_it_is_the_same_one() -> None:
+    pair = Pair(theirs={TAGS: []}, rules=rules(expected=cutting))
+    pair.edit_ours(tags=["long name"])
+    pair.sync()
+    pair.edit_ours(tags=["long "])
+    assert pair.sync().is_quiet
+    pair.edit_ours(tags=["long name", "long "])
+    assert pair.sync().is_quiet
+    pair.edit_ours(tags=[])
+    assert pair.sync().push == {TAGS: []}
+
+
+def test_two_that_were_agreed_on_apart_become_one_where_the_vendor_makes_one_of_them() -> None:
+    """A vendor that is late does: it shows both for a while."""
+    both: list[JsonValue] = ["long name", "long "]
+    outcome = merge(
+        agreed({TAGS: both}), ours({TAGS: both}), theirs({TAGS: ["long ", "long "]}), rules(expected=cutting)
+    )
+    assert outcome.is_quiet
+    assert [*outcome.base[TAGS].ours] == [*outcome.base[TAGS].theirs]
+    assert len(outcome.base[TAGS].ours) == 1
+
+
+def test_an_open_intent_of_two_that_are_one_has_landed_with_the_one() -> None:
+    known = agreed({TAGS: []})
+    sent = merge(known, ours({TAGS: ["long name", "long "]}), theirs({TAGS: []}), rules())
+    open_ = with_intents(sent.base, sent.intents)
+    outcome = merge(open_, ours({TAGS: ["long name", "long "]}), theirs({TAGS: ["long "]}, 70), rules(expected=cutting))
+    assert outcome.is_quiet
+    assert outcome.base[TAGS].intent is None
 
 
 def test_an_element_that_stands_under_both_names_is_two() -> None:
