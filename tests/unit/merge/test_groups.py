@@ -144,6 +144,13 @@ def test_prints_of_a_group_are_compared_member_by_member() -> None:
     assert fingerprints.overlaid(part, NEVER) == "a.!"
     assert fingerprints.overlaid(whole, text("x.y")) == whole
     assert fingerprints.overlaid(text(".?"), EMPTY) == EMPTY
+    assert (fingerprints.pending(whole), fingerprints.pending(part)) == (NEVER, "!.?")
+    assert fingerprints.unanswered(whole, text("x.y"), text("x.?"), NAME) == "a.!"
+    assert fingerprints.unanswered(whole, text("x.y"), text("x.z"), NAME) == whole
+    assert fingerprints.unanswered(whole, EMPTY, text(".?"), NAME) == "a.!"
+    assert fingerprints.unanswered(EMPTY, text("x.y"), part, NAME) == ".!"
+    assert fingerprints.unanswered(EMPTY, text("x."), part, NAME) == EMPTY
+    assert fingerprints.unanswered(whole, part, text("a.?"), NAME) == whole
     assert fingerprints.alike(whole, part, NAME)
     assert not fingerprints.alike(text("a.c"), whole, NAME)
     assert not fingerprints.alike(part, other, NAME)
@@ -253,6 +260,8 @@ def test_a_push_of_one_member_leaves_the_hidden_one_agreed_on() -> None:
     )
     cleared = merge(known, ours(name("Anna", None), 75), theirs(name("Anna", "Lee"), 80), how)
     assert (cleared.take, cleared.push, rows(cleared)) == ({}, name("Anna", None), {"name": "our_change"})
+    theirs_alone = merge(known, ours(name("Anna", "Lee"), 30), theirs(name("Anna", "Li"), 80), how)
+    assert (theirs_alone.take, theirs_alone.push) == (name("Anna", "Li"), {})
 
 
 def test_a_refusal_of_one_member_leaves_the_hidden_one_agreed_on() -> None:
@@ -274,13 +283,14 @@ def test_an_answer_to_one_member_leaves_the_hidden_one_apart() -> None:
     assert (outcome.take, [held.unit for held in outcome.held]) == ({}, ["name"])
 
 
-def test_a_look_at_one_member_says_nothing_of_the_hidden_one() -> None:
+@pytest.mark.parametrize("sent", [("Anna", "Li"), (None, None)])
+def test_a_look_at_one_member_says_nothing_of_the_hidden_one(sent: tuple[str | None, str | None]) -> None:
     """Somebody edited the first name just then; what became of the last name the look does not show."""
-    mine = ours(name("Anna", "Li"), 30)
-    known = lost_with_its_answer(("Anna", "Li"))
-    sent = {"name": known["name"].intent or EMPTY}
-    looked = settle(known, sent, mine.values, theirs({"first_name": "Nan"}, 70), rules(), is_look=True)
-    outcome = merge(looked, mine, theirs(name("Anna", "Lee"), 80), rules())
+    mine = ours(name(*sent), 30)
+    known = lost_with_its_answer(sent)
+    intents = {"name": known["name"].intent or EMPTY}
+    looked = settle(known, intents, mine.values, theirs({"first_name": "Nan"}, 70), rules(), is_look=True)
+    outcome = merge(looked, mine, theirs(name(sent[0], "Lee"), 80), rules())
     assert outcome.take == {}
 
 
