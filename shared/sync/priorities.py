@@ -35,5 +35,5 @@ UNIT_PRIORITY: Mapping[EntityType, Mapping[str, int]] = {
 
 def priority_of(entity: EntityType, units: Iterable[str]) -> int:
     """Return the priority of a job that carries changes of *units*: the most urgent of them."""
-    table = UNIT_PRIORITY.get(entity, {})
+    table = UNIT_PRIORITY[entity]
     return min((table.get(unit, OTHER_EDIT) for unit in units), default=OTHER_EDIT)

@@ -31,7 +31,15 @@ SHOWN: JsonObject = {
     PHONES: [{"value": "030 23125001", "type": "home"}],
     WORK: [{"employer": "Acme", "title": "Baker"}, {"employer": "Bolt"}],
 }
-MADE: JsonObject = {"first_name": "ANN", TITLE: "BAKER", TAGS: ["a"], PHONES: [], WORK: [{"employer": "Acme"}]}
+MADE: JsonObject = {
+    "first_name": "ANN",
+    TITLE: "BAKER",
+    PHONE: "(030) 231-25000",
+    TAGS: ["a"],
+    PHONES: [],
+    WORK: [{"employer": "Acme"}],
+}
+"""What a vendor makes of it; the number is the same, only written otherwise."""
 
 
 def made(name: str, value: JsonValue) -> JsonValue:

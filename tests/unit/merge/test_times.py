@@ -109,6 +109,7 @@ def test_what_moved_after_ours_stood_there_is_the_later_one_within_one_tick(rank
 def test_a_stamp_carries_its_origin() -> None:
     origin = seen(rank=4, source="b", resolution=SECOND)
     assert stamp_of(NOON, origin, "their_change") == Stamp(NOON, 4, "b", "their_change", None, SECOND)
+    assert stamp_of(NOON, origin, "their_change", "a job").job_id == "a job"
 
 
 def test_pain_04_naive_and_aware_times_never_meet() -> None:

@@ -47,6 +47,24 @@ def test_a_daily_run_keeps_its_time_for_a_year(zone: str) -> None:
     assert {each.split()[1] for each in times(anchor, DAY, zone, 370)} == {"09:17"}
 
 
+def test_a_time_in_the_skipped_hour_is_still_to_come_once_the_clocks_have_skipped_it() -> None:
+    """London's 01:30 of 29 March 2026 is served at 02:30, and at 02:10 it is not over."""
+    due = following(local("2026-03-27T01:30"), every_s=DAY, time_zone=LONDON, after=local("2026-03-29T02:10"))
+    assert due == local("2026-03-29T02:30").astimezone(UTC)
+
+
+def test_nothing_is_due_before_the_time_that_all_are_counted_from() -> None:
+    anchor = local("2026-03-27T01:00")
+    assert following(anchor, every_s=DAY, time_zone=LONDON, after=anchor - timedelta(days=3)) == anchor
+
+
+def test_where_this_machine_stands_means_nothing() -> None:
+    anchor, zone = local("2026-06-01T09:00", "America/Los_Angeles"), "America/Los_Angeles"
+    due = following(anchor, every_s=2 * HOUR, time_zone=zone, after=local("2026-06-01T11:30", zone))
+    assert due == local("2026-06-01T13:00", zone)
+    assert due.tzinfo is UTC
+
+
 def test_six_hourly_runs_stay_on_their_hours() -> None:
     found = times(local("2026-03-28T00:00"), 6 * HOUR, LONDON, 8)
     assert [each.split()[1] for each in found] == ["06:00", "12:00", "18:00", "00:00"] * 2

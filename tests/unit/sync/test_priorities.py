@@ -15,6 +15,11 @@ def test_every_unit_with_a_priority_exists() -> None:
         assert set(table) <= set(UNITS[entity])
 
 
+@pytest.mark.parametrize("entity", list(EntityType))
+def test_units_of_every_entity_are_edits_like_others_unless_they_are_named(entity: EntityType) -> None:
+    assert priority_of(entity, ["custom_fields"]) == OTHER_EDIT
+
+
 @pytest.mark.parametrize("unit", ["name", "email", "phone"])
 def test_what_the_specification_calls_urgent_is(unit: str) -> None:
     assert queue_for(priority_of(EntityType.CANDIDATE, [unit])) == "sync-urgent"

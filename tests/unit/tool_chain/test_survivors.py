@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.mutation import EXPLAINED
+from scripts.mutation import EXPLAINED, TARGETS
 from scripts.sources import ROOT
 from scripts.survivors import UNNOTICED, Survivor, explained, survivors
 
@@ -88,7 +88,9 @@ def test_a_page_explains_what_its_code_blocks_hold(tmp_path: Path) -> None:
 
 
 def test_what_is_explained_is_of_functions_that_there_are() -> None:
-    there = {f"{file.stem}.{name}" for file in (ROOT / "shared" / "merge").glob("*.py") for name in functions_of(file)}
+    globs = [glob for target in TARGETS.values() for glob in target.mutate]
+    files = [file for glob in globs for file in ROOT.glob(glob) if file.suffix == ".py"]
+    there = {f"{file.stem}.{name}" for file in files for name in functions_of(file)}
     told = {text.partition(":")[0] for text in explained(EXPLAINED)}
     assert told
     assert told - there == set()
