@@ -15,7 +15,7 @@ from pydantic import JsonValue
 
 from shared.merge.draft import Draft
 from shared.merge.elements import details_of, listed, parts_of_whole, whole_of_parts, with_details
-from shared.merge.state import EMPTY, NEVER, Fingerprint
+from shared.merge.state import EMPTY, NEVER, Fingerprint, Rules
 from shared.merge.times import ours_is_later, theirs_at
 from shared.model.fields import Field, Unit
 
@@ -62,7 +62,8 @@ class _Way(Enum):
 def merge_details(draft: Draft, unit: Unit, what: Field, element: Element) -> Merged:
     """Decide what becomes of each detail of *element*."""
     identity = element.identity
-    wholes = element.o, element.t, element.base_o, element.base_t, _expected(draft, what, element)
+    made = whole_made(draft.rules, what, element.ours)
+    wholes = element.o, element.t, element.base_o, element.base_t, made
     columns = [parts_of_whole(what, identity, whole) for whole in wholes]
     parts = [
         _Part(o or EMPTY, t or EMPTY, base_o, base_t, made) for o, t, base_o, base_t, made in zip(*columns, strict=True)
@@ -81,6 +82,15 @@ def merge_details(draft: Draft, unit: Unit, what: Field, element: Element) -> Me
         base_ours=whole_of_parts(what, identity, [base for _, base, _ in decided]),
         base_theirs=whole_of_parts(what, identity, [base for _, _, base in decided]),
     )
+
+
+def whole_made(rules: Rules, what: Field, element: JsonValue) -> Fingerprint | None:
+    """Return the whole of what the vendor is known to make of *element*; None where it keeps it."""
+    made = rules.expected(what.name, [element])
+    if made == [element]:
+        return None
+    shown = listed(what, made, rules.hasher, rules.forms.get(what.normal))
+    return next((whole for whole, _ in shown.values()), None)
 
 
 def landed_details(
@@ -134,15 +144,6 @@ def _ours_stays(draft: Draft, unit: Unit, part: _Part, element: Element) -> bool
             return ours_says
     at = theirs_at(unit.name, draft.theirs, draft.base.get(unit.name))
     return ours_is_later(draft.ours.stamps.get(unit.name), at, draft.theirs)
-
-
-def _expected(draft: Draft, what: Field, element: Element) -> Fingerprint | None:
-    """Return the whole of what the vendor is known to make of ours; None where it keeps it."""
-    made = draft.rules.expected(what.name, [element.ours])
-    if made == [element.ours]:
-        return None
-    shown = listed(what, made, draft.rules.hasher, draft.rules.forms.get(what.normal))
-    return next((whole for whole, _ in shown.values()), None)
 
 
 def _with(element: JsonValue, other: JsonValue, changed: Collection[str], names: Collection[str]) -> JsonValue:

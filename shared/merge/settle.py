@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from pydantic import JsonValue
 
-from shared.merge.details import settled_details
+from shared.merge.details import settled_details, whole_made
 from shared.merge.draft import expected_print, laid_over
 from shared.merge.elements import Listed, crowds, is_pending, listed, spread, spread_base
 from shared.merge.fingerprints import (
@@ -186,7 +186,7 @@ def _settled_set(
     for each in sent:
         if each in then and each in shown and is_pending(ours.get(each)):
             theirs[each] = settled_details(what, each, ours[each], then[each], shown[each][0])
-        elif each in then:
+        elif each in then and not _is_made_of_it(rules, what, each, mine, shown):
             # Details that were sent and that the answer hides with the element stay as last seen.
             theirs[each] = then[each]
         elif each in shown:
@@ -201,6 +201,11 @@ def _settled_set(
         intent_expects=None,
         aliases={shown_: ours_ for shown_, ours_ in aliases.items() if ours_ in theirs} or None,
     )
+
+
+def _is_made_of_it(rules: Rules, what: Field, each: Fingerprint, mine: Listed, shown: Listed) -> bool:
+    """Whether an element is shown as the vendor is known to make it of what was sent: that change is our own doing."""
+    return each in mine and each in shown and shown[each][0] == whole_made(rules, what, mine[each][1])
 
 
 def _answered_elements(

@@ -496,6 +496,32 @@ def test_details_that_changed_at_the_vendor_while_we_wrote_others_are_not_swallo
     assert (outcome.push, outcome.take) == ({}, {PHONES: [phone("1", "home"), phone("2")]})
 
 
+def test_details_that_our_own_write_changed_there_are_settled_by_its_answer() -> None:
+    def without_pagers(_name: str, value: JsonValue) -> JsonValue:
+        elements = value if isinstance(value, list) else []
+        return [each | {"type": "other"} if each == phone("1", "pager") else each for each in elements]  # type: ignore[operator]
+
+    lossy = rules(expected=without_pagers)
+    mine = ours({PHONES: [phone("1", "pager"), phone("2", "home")]})
+    sent = merge(agreed({PHONES: [phone("1", "pager")]}), mine, theirs({PHONES: [phone("1", "pager")]}), lossy)
+    known = with_intents(sent.base, sent.intents)
+    answer = theirs({PHONES: [phone("1", "other"), phone("2", "home")]}, 70)
+    known = settle(known, sent.intents, sent.push, answer, lossy)
+    outcome = merge(known, mine, answer, lossy)
+    assert outcome.is_quiet
+    assert (outcome.base[PHONES].ours, outcome.base[PHONES].theirs) == (known[PHONES].ours, known[PHONES].theirs)
+    # Somebody's edit in the same answer is none of it.
+    edited = settle(
+        with_intents(sent.base, sent.intents),
+        sent.intents,
+        sent.push,
+        theirs({PHONES: [phone("1", "work"), phone("2", "home")]}, 70),
+        lossy,
+    )
+    later = theirs({PHONES: [phone("1", "work"), phone("2", "home")]}, 80)
+    assert merge(edited, mine, later, lossy).take == {PHONES: [phone("1", "work"), phone("2", "home")]}
+
+
 def test_details_that_may_not_travel_yet_travel_once_they_may() -> None:
     bare, typed = [phone("1")], [phone("1", "home")]
     closed = rules(inbound=False)
