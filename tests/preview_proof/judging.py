@@ -226,7 +226,7 @@ def _plain(value: JsonValue) -> object:
     """
     Of a list, what it holds: its order is nobody's promise, nor is a type that is not said.
 
-    A list is written whole, and a type that the vendor shows but does not take is written as `other`.
+    A type that the vendor's documents don't name is written as `other` where its list does not hold it.
     """
     if not isinstance(value, list):
         return None if _empty(value) else value

@@ -44,7 +44,7 @@ def candidate_values(
             values[name] = _text(name, body[name], faults)
     for name, types in CONTACT_TYPES.items():
         if name in body:
-            values[name] = _contacts(name, body[name], types, faults)
+            values[name] = _contacts(name, body[name], types, _held_types(account, name, current), faults)
     if "social_media_addresses" in body:
         values["social_media_addresses"] = _socials(body["social_media_addresses"], faults)
     if "tags" in body:
@@ -132,7 +132,16 @@ def _flags(body: Mapping[str, Any], faults: list[Fault]) -> dict[str, bool]:
     return flags
 
 
-def _contacts(name: str, value: object, types: frozenset[str], faults: list[Fault]) -> list[dict[str, Any]]:
+def _held_types(account: Account, name: str, current: Row | None) -> frozenset[str | None]:
+    """The types that the list already holds, where they are taken again whatever they are (section 6.13)."""
+    if current is None or not account.settings.keeps_type_words:
+        return frozenset()
+    return frozenset(entry.get("type") for entry in current[name] or ())
+
+
+def _contacts(
+    name: str, value: object, types: frozenset[str], held: frozenset[str | None], faults: list[Fault]
+) -> list[dict[str, Any]]:
     if not isinstance(value, list):
         faults.append((name, "must be an array"))
         return []
@@ -140,12 +149,12 @@ def _contacts(name: str, value: object, types: frozenset[str], faults: list[Faul
     for entry in value:
         if not isinstance(entry, Mapping) or not isinstance(entry.get("value"), str):
             faults.append((name, "each entry needs a value"))
-        elif entry.get("type") not in types:
+        elif entry.get("type") not in types | held:
             faults.append((f"{name}.type", f"Must be one of: {', '.join(sorted(types))}"))
         elif name == "email_addresses" and "@" not in entry["value"]:
             faults.append((name, "is not an e-mail address"))
         else:
-            contacts.append({"value": entry["value"], "type": entry["type"]})
+            contacts.append({"value": entry["value"], "type": entry.get("type")})
     return contacts
 
 

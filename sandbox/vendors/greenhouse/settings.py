@@ -46,6 +46,7 @@ class Settings:
     replica_lag_s: float = 0.0  # lists show the state of so long ago (section 3.6)
     async_create: bool = False  # POST /v3/candidates answers {"message"} (section 6.1)
     async_create_delay_s: float = 0.2
+    keeps_type_words: bool = True  # a word for a type that a list holds is taken again (section 6.13)
     merge_event: bool = True  # merge_candidate replaces delete_candidate (section 9.4)
     file_url_lifetime_s: float = WEEK_S  # section 7.1
 

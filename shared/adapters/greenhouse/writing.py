@@ -13,6 +13,7 @@ from shared.adapters import wire
 from shared.adapters.greenhouse.applications import ApplicationCalls, reference
 from shared.adapters.greenhouse.capabilities import CAPABILITIES
 from shared.adapters.greenhouse.config import Config
+from shared.adapters.greenhouse.contact_writing import documented
 from shared.adapters.greenhouse.custom_writing import CustomFieldWriter
 from shared.adapters.greenhouse.lists import Lists
 from shared.adapters.greenhouse.names import Names
@@ -85,7 +86,7 @@ class Writer:
         refusal: Rejected | None = None
 
         async def send(said: Body) -> Answer:
-            return await self._write("PATCH", f"/candidates/{record.external_id}", said, action="update")
+            return await self._write_as_shown(f"/candidates/{record.external_id}", said)
 
         if CUSTOM_FIELDS in changes:
             answer, refusal = await self._custom[EntityType.CANDIDATE].write(
@@ -97,6 +98,20 @@ class Writer:
             yield sent, self._written(EntityType.CANDIDATE, answer, record.external_id)
         if refusal is not None:
             raise refusal
+
+    async def _write_as_shown(self, path: str, body: Body) -> Answer:
+        """
+        Change a candidate; where Greenhouse refuses words for types that it shows itself, without them (6.13).
+
+        Which entry was to blame a refusal need not say. One of a custom field is about no type.
+        """
+        plain = documented(body)
+        try:
+            return await self._write("PATCH", path, body, action="update")
+        except Rejected as exc:
+            if plain == body or exc.field == CUSTOM_FIELDS:
+                raise
+        return await self._write("PATCH", path, plain, action="update")
 
     def _check_version(self, changes: Mapping[str, JsonValue]) -> None:
         if self._lists.is_legacy:
