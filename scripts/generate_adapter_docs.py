@@ -78,7 +78,7 @@ Harvest v3; v1 where `config.api_version` says so, or where only keys are given.
 - A candidate is created with one application: for `job_id` if given, else as a prospect. If Greenhouse makes it later,
   it is looked for by e-mail; without a trace of it the outcome is unknown.
 - A contact list is written whole, and its other entries as the vendor shows them: types that no document names, Skype
-  handles, a value under two types. If it refuses such a type, the list is written again with `other` in its place (6.13).
+  handles, a value under two types. If it refuses such a type, the list is written again, with `other` for it (6.13).
 - Changes of an application are calls of their own, in the order reopen, move, end. A withdrawal is a rejection with a
   reason of the kind THEY_REJECTED_US. Without a named reason the first of the right kind is taken. A hire on a job with
   several open openings fills the first. A move may set off the customer's own rules, e-mails among them.
