@@ -16,6 +16,7 @@ from random import Random
 from shared.errors import LiaisonError
 from shared.model import Direction
 from shared.sync.runner import Unforeseen
+from tests.simulation.engine.commits import Commits
 from tests.simulation.engine.gates import Gates, Owner, Parked, task_factory
 from tests.simulation.engine.host import SWEEP_S, TIMER_S, Host
 from tests.simulation.engine.loop import VirtualLoop
@@ -59,6 +60,7 @@ class _Play:
         self.gates = Gates()
         self.database = MemoryDatabase(lambda: moment_of(self.loop.time()), self._gate, Numbers(plan.seed))
         self.world = World(plan, self.database, self.gates, self.loop.time, self.fail)
+        self.commits = Commits(self.world, self.fail)
         self.host = Host(self.loop, self.gates, self.world, self.fail)
         self.steps = Steps(self.loop, self.host, self.world)
         self.gates.fault = self._fault
@@ -194,7 +196,7 @@ class _Play:
 
     async def _gate(self, label: str) -> None:
         if label == "commit:end":
-            self.world.watch()
+            self.commits.watch()
         await self.gates(label)
 
     def _fault(self, label: str, owner: Owner | None) -> BaseException | None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
 
-import orjson
 from pydantic import JsonValue
 
 from shared.adapters.protocol import Adapter
@@ -17,7 +16,7 @@ from tests.simulation.engine.adapter import adapter_of
 from tests.simulation.engine.ancestry import Edit
 from tests.simulation.engine.archives import Archives
 from tests.simulation.engine.gates import Gates
-from tests.simulation.engine.oracle import PORTAL, Oracle, Violation
+from tests.simulation.engine.oracle import PORTAL, Oracle
 from tests.simulation.engine.script import Plan
 from tests.simulation.engine.values import (
     FIRST_APPLICATION,
@@ -27,11 +26,9 @@ from tests.simulation.engine.values import (
     SCALARS,
     number_of,
     value_of,
-    who,
 )
 from tests.simulation.engine.vendor import START, MemoryVendor, VendorRecord, Write
 from tests.simulation.store.memory import MemoryDatabase
-from tests.simulation.store.tables import Row, Slot, Table
 
 COMPANY = UUID(int=1)
 CANDIDATE = EntityType.CANDIDATE
@@ -66,23 +63,17 @@ class World:
         by_id = {self.ids[name]: vendor for name, vendor in self.vendors.items()}
         self.archives = Archives(self.committed, by_id, clock)
         self._fail = fail
-        self._records: dict[UUID, Row] = {}
-        self._settled: list[tuple[str, Row | None, Row]] = []
-        self._came_with: dict[UUID, set[UUID]] = {}
-        """By merge: the links that came to the survivor with the other one."""
-        self.logs: list[Mapping[str, Any]] = []
-        """Rows of `sync_logs`, in the order of their commits."""
         self.merges_there: list[tuple[str, str, str]] = []
         """Vendor, the id that went, and the one that it was merged into."""
         self.bids: dict[int, tuple[int, str]] = {}
         """By number of an application: whose it is, and the vendor's id of the job."""
+        self.logs: list[Mapping[str, Any]] = []
+        """Rows of `sync_logs`, in the order of their commits."""
 
     # -- the beginning ------------------------------------------------------------------------------------------------
 
     async def begin(self) -> None:
         """Make the company and connect its vendors, whose people are there already."""
-        for name in ("records", "conflicts", "sync_logs", "record_merges", "external_entity_map"):
-            self._note(self.database.memory.tables[name])
         await self.database.put("companies", {"id": COMPANY, "name": "Acme"})
         for rank, traits in enumerate(self.plan.vendors, 1):
             await self.database.put(
@@ -179,8 +170,8 @@ class World:
 
     def shown(self, record_id: UUID, name: str) -> JsonValue:
         """Return what the portal shows of a field."""
-        value: JsonValue = self._records[record_id]["data"].get(name)
-        return value
+        values = (row["data"].get(name) for row in self.committed("records") if row["id"] == record_id)
+        return next(values, None)
 
     def acknowledged(self, number: int, record_id: UUID, before: JsonValue) -> None:
         """Fail unless the edit *number* of a field that showed *before* was kept."""
@@ -226,7 +217,7 @@ class World:
                 return row["written_at"] is not None if known is None else isinstance(known, dict) and "i" in known
         return self.vendors[vendor].records[external_id].is_made_by_us
 
-    def _is_being_created(self, record_id: UUID | None) -> bool:
+    def is_being_created(self, record_id: UUID | None) -> bool:
         """Whether this record was sent to a vendor that shall create it, and is not linked there yet."""
         return any(
             row["record_id"] == record_id and row["state"] == "open" and row["sent_at"] is not None
@@ -241,7 +232,7 @@ class World:
         """
         return all(
             self.is_known(name, record.external_id)
-            or (besides_ours and record.is_made_by_us and self._is_being_created(self._id_of(each)))
+            or (besides_ours and record.is_made_by_us and self.is_being_created(self._id_of(each)))
             for each in self.oracle.families.members(person)
             for name in self.vendors
             if (record := self.at(name, each)) is not None
@@ -257,49 +248,6 @@ class World:
         linked = sum(bool(row["state"] == "live") for row in self.committed("external_entity_map"))
         return living <= linked
 
-    def watch(self) -> None:
-        """Look at what a commit has changed, and let the oracle judge it. Called between a commit and its return."""
-        if not self._settled:
-            return
-        settled, self._settled = self._settled, []
-        logged = self._logged(settled)
-        try:
-            joined = self._joined(settled)
-            for name, before, row in settled:
-                if name == "records":
-                    self._records[row["id"]] = row
-                    if row["id"] not in joined:
-                        self._require_whole(before, row)
-                        self.oracle.portal_changed(
-                            before,
-                            row,
-                            logged.get(row["id"], set()),
-                            is_being_created=self._is_being_created(row["id"]),
-                        )
-                        self.archives.changed(before, row, self.oracle.person_of.get(str(row["id"]), 0))
-                    else:
-                        self.archives.leaves(row["id"])
-            for name, before, row in settled:
-                if name == "conflicts" and row["status"] == "resolved" and before is not None and row["unit"]:
-                    self._resolved(row, orjson.loads(before["sealed"]))
-        except AssertionError as error:
-            self._fail(str(error))
-
-    def _require_whole(self, before: Row | None, row: Row) -> None:
-        """Nobody writes to a record that is part of another one: it would be seen by nobody."""
-        if before is None or before["data"] == row["data"]:
-            return
-        if any(each["merged_id"] == row["id"] and each["ended_at"] is None for each in self.committed("record_merges")):
-            person = who(self.oracle.person_of[str(row["id"])])
-            raise Violation(f"the record of {person} was written though it is part of another one")
-
-    def _require_parted(self, merge: Row) -> None:
-        """What came with somebody goes with them again."""
-        for link in self.committed("external_entity_map"):
-            if link["id"] in self._came_with[merge["id"]] and link["internal_id"] == merge["survivor_id"]:
-                person = who(self.oracle.person_of[str(merge["merged_id"])])
-                raise Violation(f"{person} was parted, and {link['external_id']} is the other one's still")
-
     def relate_bids(self) -> None:
         """One person's applications for one job are taken for one, whichever side they were made on."""
         families = self.oracle.families
@@ -307,65 +255,6 @@ class World:
             for other, (kin, same) in self.bids.items():
                 if job == same and families.are_kin(person, kin):
                     families.unite(one, other)
-
-    def _logged(self, settled: Sequence[tuple[str, Row | None, Row]]) -> dict[UUID, set[str]]:
-        """Keep the rows of the log; return which units they name, by record."""
-        logged: dict[UUID, set[str]] = {}
-        for name, _, row in settled:
-            if name == "sync_logs":
-                self.logs.append(row)
-                if row["entity_id"] is not None:
-                    logged.setdefault(row["entity_id"], set()).update(row["details"].get("fields", ()))
-        return logged
-
-    def _joined(self, settled: Sequence[tuple[str, Row | None, Row]]) -> set[UUID]:
-        """Tell the oracle of records that a commit has made one, or two again; return which."""
-        of: dict[UUID, tuple[Row, Row]] = {
-            row["id"]: (before, row) for name, before, row in settled if name == "records" and before is not None
-        }
-        joined: set[UUID] = set()
-        for name, before, row in settled:
-            if name != "record_merges":
-                continue
-            survivor, other = of[row["survivor_id"]], of[row["merged_id"]]
-            if before is None:
-                self.oracle.merged_here(survivor, other)
-                self._came_with[row["id"]] = {
-                    link["id"]
-                    for table, was, link in settled
-                    if table == "external_entity_map" and was is not None and was["internal_id"] == row["merged_id"]
-                }
-            elif row["ended_at"] is not None:
-                self.oracle.parted_here(survivor, other)
-                self._require_parted(row)
-            joined |= {row["survivor_id"], row["merged_id"]}
-            self.relate_bids()
-        return joined
-
-    def _note(self, table: Table) -> None:
-        """Note from now on what commits make of the rows of *table*."""
-        settle, name = table.settle, table.name
-
-        def settle_and_note(slot: Slot) -> None:
-            before = slot.committed
-            settle(slot)
-            if slot.committed is not None:
-                self._settled.append((name, before, slot.committed))
-
-        table.settle = settle_and_note  # type: ignore[method-assign]  # the one place that every commit passes
-
-    def _resolved(self, row: Mapping[str, Any], content: Mapping[str, Any]) -> None:
-        person = self.oracle.person_of[str(row["record_id"])]
-        data = self._records[row["record_id"]]["data"]
-        sides = [(PORTAL, person, content["ours"])]
-        linked = {str(link["id"]): link["external_id"] for link in self.committed("external_entity_map")}
-        for link_id, side in content["sides"].items():
-            vendor = self.names[UUID(side["integration_id"])]
-            sides.append((vendor, self.vendors[vendor].records[linked[link_id]].person, side["values"]))
-        for name in sorted({name for _, _, values in sides for name in values}):
-            seen = [(place, who, values[name]) for place, who, values in sides if name in values]
-            self.oracle.decided(person, name, data.get(name), seen)
-        self.oracle.shows(person, data)
 
     def _whose(
         self, vendor: MemoryVendor, entity: EntityType, fields: Mapping[str, JsonValue], references: Mapping[str, str]

@@ -1,0 +1,134 @@
+"""What commits make of the rows that people see: each is judged between the commit and its return."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from tests.simulation.engine.oracle import PORTAL, Violation
+from tests.simulation.engine.values import who
+from tests.simulation.engine.world import World
+from tests.simulation.store.tables import Row, Slot, Table
+
+NOTED = ("records", "conflicts", "sync_logs", "record_merges", "external_entity_map")
+"""Tables whose commits are noted."""
+
+
+class Commits:
+    """An eye on every commit of *world*. *fail* hears of what no engine may do."""
+
+    def __init__(self, world: World, fail: Callable[[str], None]) -> None:
+        self._world = world
+        self._fail = fail
+        self._settled: list[tuple[str, Row | None, Row]] = []
+        self._came_with: dict[UUID, set[UUID]] = {}
+        """By merge: the links that came to the survivor with the other one."""
+        self._records: dict[UUID, Row] = {}
+        for name in NOTED:
+            self._note(world.database.memory.tables[name])
+
+    def watch(self) -> None:
+        """Look at what a commit has changed, and let the oracle judge it. Called between a commit and its return."""
+        if not self._settled:
+            return
+        settled, self._settled = self._settled, []
+        logged = self._logged(settled)
+        try:
+            joined = self._joined(settled)
+            for name, before, row in settled:
+                if name == "records":
+                    self._records[row["id"]] = row
+                    if row["id"] not in joined:
+                        self._require_whole(before, row)
+                        self._world.oracle.portal_changed(
+                            before,
+                            row,
+                            logged.get(row["id"], set()),
+                            is_being_created=self._world.is_being_created(row["id"]),
+                        )
+                        self._world.archives.changed(before, row, self._world.oracle.person_of.get(str(row["id"]), 0))
+                    else:
+                        self._world.archives.leaves(row["id"])
+            for name, before, row in settled:
+                if name == "conflicts" and row["status"] == "resolved" and before is not None and row["unit"]:
+                    self._resolved(row, orjson.loads(before["sealed"]))
+        except AssertionError as error:
+            self._fail(str(error))
+
+    def _require_whole(self, before: Row | None, row: Row) -> None:
+        """Nobody writes to a record that is part of another one: it would be seen by nobody."""
+        if before is None or before["data"] == row["data"]:
+            return
+        merges = self._world.committed("record_merges")
+        if any(each["merged_id"] == row["id"] and each["ended_at"] is None for each in merges):
+            person = who(self._world.oracle.person_of[str(row["id"])])
+            raise Violation(f"the record of {person} was written though it is part of another one")
+
+    def _require_parted(self, merge: Row) -> None:
+        """What came with somebody goes with them again."""
+        for link in self._world.committed("external_entity_map"):
+            if link["id"] in self._came_with[merge["id"]] and link["internal_id"] == merge["survivor_id"]:
+                person = who(self._world.oracle.person_of[str(merge["merged_id"])])
+                raise Violation(f"{person} was parted, and {link['external_id']} is the other one's still")
+
+    def _logged(self, settled: Sequence[tuple[str, Row | None, Row]]) -> dict[UUID, set[str]]:
+        """Keep the rows of the log; return which units they name, by record."""
+        logged: dict[UUID, set[str]] = {}
+        for name, _, row in settled:
+            if name == "sync_logs":
+                self._world.logs.append(row)
+                if row["entity_id"] is not None:
+                    logged.setdefault(row["entity_id"], set()).update(row["details"].get("fields", ()))
+        return logged
+
+    def _joined(self, settled: Sequence[tuple[str, Row | None, Row]]) -> set[UUID]:
+        """Tell the oracle of records that a commit has made one, or two again; return which."""
+        of: dict[UUID, tuple[Row, Row]] = {
+            row["id"]: (before, row) for name, before, row in settled if name == "records" and before is not None
+        }
+        joined: set[UUID] = set()
+        for name, before, row in settled:
+            if name != "record_merges":
+                continue
+            survivor, other = of[row["survivor_id"]], of[row["merged_id"]]
+            if before is None:
+                self._world.oracle.merged_here(survivor, other)
+                self._came_with[row["id"]] = {
+                    link["id"]
+                    for table, was, link in settled
+                    if table == "external_entity_map" and was is not None and was["internal_id"] == row["merged_id"]
+                }
+            elif row["ended_at"] is not None:
+                self._world.oracle.parted_here(survivor, other)
+                self._require_parted(row)
+            joined |= {row["survivor_id"], row["merged_id"]}
+            self._world.relate_bids()
+        return joined
+
+    def _note(self, table: Table) -> None:
+        """Note from now on what commits make of the rows of *table*."""
+        settle, name = table.settle, table.name
+
+        def settle_and_note(slot: Slot) -> None:
+            before = slot.committed
+            settle(slot)
+            if slot.committed is not None:
+                self._settled.append((name, before, slot.committed))
+
+        table.settle = settle_and_note  # type: ignore[method-assign]  # the one place that every commit passes
+
+    def _resolved(self, row: Mapping[str, Any], content: Mapping[str, Any]) -> None:
+        person = self._world.oracle.person_of[str(row["record_id"])]
+        data = self._records[row["record_id"]]["data"]
+        sides = [(PORTAL, person, content["ours"])]
+        linked = {str(link["id"]): link["external_id"] for link in self._world.committed("external_entity_map")}
+        for link_id, side in content["sides"].items():
+            vendor = self._world.names[UUID(side["integration_id"])]
+            sides.append((vendor, self._world.vendors[vendor].records[linked[link_id]].person, side["values"]))
+        for name in sorted({name for _, _, values in sides for name in values}):
+            seen = [(place, who, values[name]) for place, who, values in sides if name in values]
+            self._world.oracle.decided(person, name, data.get(name), seen)
+        self._world.oracle.shows(person, data)
