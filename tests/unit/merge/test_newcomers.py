@@ -77,6 +77,11 @@ def test_what_a_known_record_lacks_is_taken_as_a_newcomer_s(
     assert newcomer.base["links"].ours == {}
 
 
+def test_a_known_record_that_holds_nothing_any_more_is_no_newcomer() -> None:
+    outcome = merge(agreed({TITLE: "Baker"}), Ours({}, {}), theirs({TITLE: "Baker"}), rules())
+    assert (outcome.take, outcome.push) == ({}, {TITLE: None})
+
+
 def test_a_list_that_shows_itself_later_is_met_in_the_company_s_country() -> None:
     how = rules(forms={NormalForm.PHONE: phone_version("DE")})
     seen = theirs({TITLE: "Baker", PHONES: SHOWN[PHONES], TAGS: [" "], "first_name": ""})

@@ -406,6 +406,11 @@ def test_pain_21_an_older_observation_never_beats_a_newer_one() -> None:
     assert not taken.wants_fetch
 
 
+def test_what_was_asked_for_at_the_very_time_of_what_was_last_seen_is_not_outdated() -> None:
+    base = agreed({TITLE: "Baker"})
+    assert merge(base, ours({TITLE: "Baker"}, -30), theirs({TITLE: "Cook"}, 0), rules()).take == {TITLE: "Cook"}
+
+
 def test_a_reference_is_merged_over_our_ids() -> None:
     from shared.model.enums import EntityType
 

@@ -11,7 +11,7 @@ from shared.merge.draft import Draft
 from shared.merge.elements import elements_of, listed
 from shared.merge.merge import merge
 from shared.merge.sets import elements_now_and_then
-from shared.merge.settle import open_intents, settle, with_intents
+from shared.merge.settle import dropped, is_apart, open_intents, settle, with_intents
 from shared.merge.state import (
     EMPTY,
     NEVER,
@@ -25,7 +25,7 @@ from shared.merge.state import (
     UnitBase,
     Writable,
 )
-from shared.model.fields import FIELDS, UNITS
+from shared.model.fields import FIELDS, UNITS, Policy
 from tests.unit.merge.lab import CANDIDATE, HASHER, TAGS, agreed, at, ours, rules, theirs
 
 PHONES, WORK = "further_phones", "work_history"
@@ -186,6 +186,29 @@ def test_a_list_met_blindly_is_agreed_on_as_it_is_shown() -> None:
     known = with_intents(first.base, first.intents)
     settled = settle(known, first.intents, first.push, theirs({TAGS: ["a", "b"]}, 70), blind)[TAGS]
     assert (settled.ours, settled.theirs) == (elements(TAGS, ["a"]), elements(TAGS, ["a", "b"]))
+
+
+def test_a_list_that_is_written_unseen_is_agreed_on_by_any_answer() -> None:
+    blind = rules(writable={TAGS: Writable(value=True, add=True, blind=True)})
+    first = merge({}, ours({TAGS: ["a"]}), theirs({}), blind)
+    settled = settle(with_intents(first.base, first.intents), first.intents, first.push, None, blind)
+    assert (settled[TAGS].ours, settled[TAGS].theirs) == (elements(TAGS, ["a"]), EMPTY)
+    assert dropped(settled, first.intents) == []
+
+
+def test_a_list_that_was_kept_was_not_dropped() -> None:
+    known, outcome = sent(TAGS, agreed({TAGS: ["a"]}), ["a", "b"], ["a"], rules())
+    settled = settle(known, outcome.intents, outcome.push, theirs({TAGS: ["a", "b"]}, 70), rules())
+    assert dropped(settled, outcome.intents) == []
+
+
+def test_a_list_that_is_under_way_as_one_value_is_not_apart() -> None:
+    how = rules(policies={TAGS: Policy.LWW})
+    seen = theirs({TAGS: ["a", "t"]}, updated_at=at(30))
+    pushed = merge(agreed({TAGS: ["a"]}, policies=how.policies), ours({TAGS: ["a", "o"]}, 40), seen, how).base[TAGS]
+    assert pushed.ours == NEVER
+    assert not is_apart(pushed)
+    assert is_apart(replace(pushed, state=State.DIVERGED))
 
 
 def test_a_list_now_and_as_it_was_agreed_on() -> None:
