@@ -198,15 +198,17 @@ def test_a_member_that_was_hidden_when_the_others_were_sent_keeps_what_was_agree
     assert (after.push, [held.unit for held in after.held]) == ({}, ["name"])
 
 
-def test_sides_that_are_apart_in_a_hidden_part_stay_apart() -> None:
+@pytest.mark.parametrize("kept", [("Ann", "Li"), (None, None)])
+def test_sides_that_are_apart_in_a_hidden_part_stay_apart(kept: tuple[str | None, str | None]) -> None:
     """Found by the simulation: looking at half of a name made a known divergence an agreement."""
+    mine = ours(name(*kept), 5)
     fixed = rules(writable={})
-    apart = merge(agreed(name("Ann", "Lee")), ours(name("Ann", "Li"), 5), theirs(name("Ann", "Lee")), fixed)
+    apart = merge(agreed(name(kept[0], "Lee")), mine, theirs(name(kept[0], "Lee")), fixed)
     assert rows(apart) == {"name": "cannot_write"}
-    half = merge(apart.base, ours(name("Ann", "Li"), 5), theirs({"first_name": "Ann"}, 70), fixed)
-    whole = merge(half.base, ours(name("Ann", "Li"), 5), theirs(name("Ann", "Lo"), 80), fixed)
+    half = merge(apart.base, mine, theirs({"first_name": kept[0]}, 70), fixed)
+    whole = merge(half.base, mine, theirs(name(kept[0], "Lo"), 80), fixed)
     (held,) = whole.held
-    assert (whole.take, held.theirs) == ({}, name("Ann", "Lo"))
+    assert (whole.take, held.theirs) == ({}, name(kept[0], "Lo"))
 
 
 def lost_with_its_answer(mine: tuple[str | None, str | None]) -> StoredBase:
@@ -230,6 +232,13 @@ def test_what_was_sent_of_a_hidden_member_is_agreed_on_only_when_it_is_shown(sho
     # It has arrived.
     arrived = merge(half.base, mine, theirs(name(shown_first, "Li"), 80), rules())
     assert (arrived.is_quiet, rows(arrived)) == (True, {"name": "equal"})
+
+
+def test_a_clearing_of_a_hidden_member_is_agreed_on_only_when_it_is_shown() -> None:
+    known, mine = lost_with_its_answer((None, None)), ours(name(None, None), 30)
+    half = merge(known, mine, theirs({"first_name": None}, 70), rules())
+    again = merge(half.base, mine, theirs(name(None, "Lee"), 80), rules())
+    assert (again.take, again.push) == ({}, name(None, None))
 
 
 def test_going_back_while_nobody_sees_what_was_sent_is_a_change() -> None:
