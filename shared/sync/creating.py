@@ -33,6 +33,7 @@ from shared.sync.birth import born_link, found_link
 from shared.sync.create_attempts import Attempt, CreateAttempts
 from shared.sync.create_plans import URGENT, Create, CreatePlans
 from shared.sync.endings import Continue, Done, Ending, Hold
+from shared.sync.identity import NEW
 from shared.sync.priorities import RECONCILE
 from shared.sync.work import Work
 
@@ -114,11 +115,16 @@ class Creator:
         return list(found.values())
 
     async def _unlinked(self, plan: Create, found: Sequence[Record]) -> list[Record]:
+        """Return who of *found* may be the record: nobody of ours by now, nor by a person's word another one."""
+        ids, work = [each.external_id for each in found], plan.work
         async with self._database.company(plan.job.company_id) as tx:
-            linked = await self._store.links.internal_ids(
-                tx, plan.work.integration.id, plan.work.entity, [each.external_id for each in found]
-            )
-        return [each for each in found if each.external_id not in linked]
+            linked = await self._store.links.internal_ids(tx, work.integration.id, work.entity, ids)
+            decided = await self._store.conflicts.decided_matches(tx, work.integration.id, work.entity, ids)
+            named = sorted({UUID(each) for each in decided.values() if each != NEW})
+            survivors = await self._store.record_merges.survivors(tx, named)
+        ours = {str(each) for each in named if survivors.get(each, each) == plan.record.id}
+        left = [each for each in found if each.external_id not in linked and decided.get(each.external_id) != NEW]
+        return [each for each in left if decided.get(each.external_id) in ours] or left
 
     async def _take_over(self, plan: Create, attempt: Attempt, found: Sequence[Record]) -> Ending:
         """The vendor has what was to be created: one is linked, if nothing contradicts; several are a person's."""

@@ -357,3 +357,41 @@ async def test_an_application_of_somebody_whom_the_vendor_has_deleted_says_so(wo
     assert (submission["state"], submission["error"]) == ("failed", "the candidate was deleted at the vendor")
     letter = await world.row("SELECT code FROM dead_letters WHERE state = 'open'")
     assert letter["code"] == "rejected"
+
+
+@pytest.mark.parametrize("is_first_ours", [True, False])
+async def test_a_person_says_which_of_two_a_lost_create_has_made(world: World, is_first_ours: bool) -> None:
+    """The search found both again and asked again, whatever was decided; found by the simulation."""
+    candidate, application = await lose_the_answer(world)
+    email = str(candidate.data["email"])
+    (made,) = await holders(world, email)
+    theirs = {"first_name": "Grace", "last_name": "Hoppér", "email_addresses": [{"value": email, "type": "personal"}]}
+    other = (await world.control.post("/candidates?webhooks=false", json=theirs)).json()
+    for each in (made, other):
+        await signal(world, EntityType.CANDIDATE, each["id"])
+    await after_the_lag(world)
+    asked = await world.row("SELECT * FROM conflicts WHERE status = 'open' AND kind = 'ambiguous_match'")
+    ours = (
+        asked["external_id"] if is_first_ours else str(({made["id"], other["id"]} - {int(asked["external_id"])}).pop())
+    )
+    await world.services.resolutions.resolve(
+        world.company_id,
+        asked["id"],
+        choice="record" if is_first_ours else "new",
+        value=str(candidate.id) if is_first_ours else None,
+        expected_version=asked["version"],
+        actor="recruiter",
+    )
+    await after_the_lag(world)
+    links = await world.rows("SELECT external_id FROM external_entity_map WHERE internal_id = %(id)s", id=candidate.id)
+    assert [each["external_id"] for each in links] == [ours]
+    assert len(await holders(world, email)) == 2
+    assert await world.rows("SELECT 1 FROM create_intents WHERE state = 'open'") == []
+    assert await world.rows("SELECT 1 FROM conflicts WHERE status = 'open' AND kind = 'ambiguous_match'") == []
+    there = await world.rows(
+        "SELECT internal_id FROM external_entity_map WHERE external_id IN (%(a)s, %(b)s)",
+        a=str(made["id"]),
+        b=str(other["id"]),
+    )
+    assert len({each["internal_id"] for each in there}) == 2
+    assert (await submission_of(world, application.id))["state"] == "submitted"
