@@ -14,7 +14,7 @@ from shared.merge.normal_forms import phone_version
 from shared.merge.resolve import OURS, Resolution, Side, resolve, version_of
 from shared.merge.settle import refuse, settle, with_intents
 from shared.merge.state import NEVER, Fingerprint, Ours, Stamp
-from shared.model.fields import NormalForm
+from shared.model.fields import NormalForm, Policy
 from tests.unit.merge.lab import PHONE, TITLE, agreed, at, ours, rules, theirs
 
 MINE = ours({PHONE: "2", TITLE: "Baker"}, 5)
@@ -44,6 +44,15 @@ def test_the_chosen_vendor_has_agreed_and_the_others_are_pushed_to() -> None:
         with_intents(pushed.base, pushed.intents), pushed.intents, pushed.push, theirs({PHONE: "3"}, 85), rules()
     )
     assert known[PHONE].decided is False
+
+
+def test_a_link_owes_a_decision_until_the_two_agree_and_no_other_change_is_one() -> None:
+    made, now = decided("a", a=side("3"), b=side("4"))
+    agrees = merge(made.bases["b"], now, theirs({PHONE: "3"}, 80), rules())
+    assert agrees.base[PHONE].decided is False
+    lenient = rules(policies={PHONE: Policy.LWW})
+    pushed = merge(agreed({PHONE: "1"}), ours({PHONE: "2"}, 75), theirs({PHONE: "3"}, 80), lenient)
+    assert (pushed.push, pushed.base[PHONE].ours, pushed.base[PHONE].decided) == ({PHONE: "2"}, NEVER, False)
 
 
 def test_ours_or_a_typed_value_is_pushed_everywhere_it_differs() -> None:
