@@ -19,6 +19,7 @@ from shared.merge.draft import expected_print, laid_over
 from shared.merge.elements import Listed, crowds, is_pending, listed, spread, spread_base
 from shared.merge.fingerprints import (
     alike,
+    is_empty,
     is_set,
     mark_of,
     narrowed,
@@ -143,8 +144,9 @@ def _settled(
     is_kept = alike(answered, sent, unit) or alike(answered, expects, unit)
     # An answer that still shows the value of before has ignored the write: that is no agreement.
     is_ignored = not is_kept and narrowed(base.theirs, answered, unit) == answered
-    if is_look and not is_kept and not is_ignored:
-        # What is shown now came after it: the next merge finds the vendor's side changed.
+    if not is_kept and not is_ignored and (is_look or is_empty(sent)):
+        # What a look shows came after the write, and of nothing a vendor makes nothing: what stands there then is its
+        # own, such as the next of several addresses. The next merge finds the vendor's side changed.
         answered = narrowed(sent, answered, unit)
     return _answered(
         base,

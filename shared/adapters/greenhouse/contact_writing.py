@@ -53,7 +53,7 @@ def ranked_list(
         wanted.append({"value": first.strip(), "type": kind})
     said = _said([*wanted, *rest], order, {entry.get("type") for entry in own})
     said += _repeats(own, visible, said)
-    if said and contacts.primary(said, order) is not said[0]:
+    if wanted and contacts.primary(said, order) is not said[0]:
         said[0]["type"] = order[min(contacts.rank(entry.get("type"), order) for entry in said)]
     return [dict(entry) for entry in (*said, *foreign)]
 

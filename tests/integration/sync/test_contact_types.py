@@ -77,6 +77,19 @@ async def test_the_number_of_a_pager_is_edited_and_it_stays_a_pager(world: World
     await assert_at_rest(world, external_id, 1)
 
 
+async def test_a_phone_that_is_cleared_here_gives_way_to_the_next_on_both_sides(world: World) -> None:
+    external_id, record = await somebody_with_a_pager(world)
+    await world.control.delete("/requests")
+    await world.edit_here(CANDIDATE, record["id"], phone=None)
+    await world.drain()
+    await signal(world, CANDIDATE, external_id)
+    ours = (await world.record_of(CANDIDATE, external_id))["data"]
+    theirs = (await vendor_candidate(world, external_id))["phone_numbers"]
+    assert in_any_order(theirs) == in_any_order([PAGER, WORK, SKYPE])
+    assert (ours["phone"], ours["further_phones"]) == (WORK["value"], [PAGER])
+    await assert_at_rest(world, external_id, 1)
+
+
 async def test_a_word_of_ours_that_they_do_not_know_is_other_there(world: World) -> None:
     candidate = await a_candidate(world)
     await world.edit_at_vendor("candidates", candidate["id"], {"phone_numbers": [MOBILE]})

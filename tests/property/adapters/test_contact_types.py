@@ -162,6 +162,21 @@ def test_both_sides_rest_and_differ_by_what_is_declared_alone(
         assert all(there[value] in (here[value], made[value]) for value in here), name
 
 
+@pytest.mark.parametrize(("first", "key"), [("email", "email_addresses"), ("phone", "phone_numbers")])
+def test_a_primary_that_is_cleared_gives_way_to_the_next_on_both_sides(first: str, key: str) -> None:
+    pair, rest = Greenhouse(), f"further_{first}s"
+    pair.edit_row(**{key: [*pair.row[key], {"value": value_of(rest, 1), "type": "work"}]})
+    pair.sync()
+    pair.edit_ours(**{first: None})
+    for _ in range(2):
+        pair.sync()
+    shown = pair.shown().values
+    assert pair.is_in_step()
+    assert pair.ours.values[first] == shown[first] == value_of(rest, 1)
+    assert pair.ours.values[rest] == shown[rest] == []
+    assert len(pair.writes) == 1
+
+
 HELD = st.lists(
     st.tuples(st.sampled_from(sorted(KEYS)), PLACES, st.sampled_from(["work", "other", "pager", "school", "Home"])),
     max_size=8,

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from shared.merge.merge import merge
 from shared.merge.normal_forms import phone_version
 from shared.merge.settle import dropped, is_apart, open_intents, refuse, settle, with_intents
-from shared.merge.state import NEVER, Outcome, Rules, State, StoredBase
+from shared.merge.state import EMPTY, NEVER, Outcome, Rules, State, StoredBase
 from shared.model.fields import NormalForm
 from shared.model.records import JsonObject
 from tests.unit.merge.lab import HASHER, PHONE, TITLE, Pair, agreed, at, ours, rules, theirs
@@ -54,6 +54,20 @@ def test_what_the_vendor_makes_of_a_write_is_agreed_on_as_it_is() -> None:
     assert settled[TITLE].state is State.AGREED
     assert settled[TITLE].ours != settled[TITLE].theirs
     assert merge(settled, ours({TITLE: "Cook"}, 5), answer, rules()).is_quiet
+
+
+def test_what_stands_where_a_value_was_cleared_is_the_vendors_own_change() -> None:
+    known, outcome = sent({PHONE: None}, {PHONE: "1"})
+    answer = theirs({PHONE: "2"}, 70)
+    settled = settle(known, outcome.intents, outcome.push, answer, rules())
+    assert (settled[PHONE].ours, settled[PHONE].theirs, settled[PHONE].state) == (EMPTY, EMPTY, State.AGREED)
+    assert merge(settled, ours({PHONE: None}, 5), answer, rules()).take == {PHONE: "2"}
+    # One that the vendor is known to make of nothing is none.
+    filling = rules(expected=lambda name, value: "none" if name == PHONE and value is None else value)
+    known, outcome = sent({PHONE: None}, {PHONE: "1"}, filling)
+    answer = theirs({PHONE: "none"}, 70)
+    settled = settle(known, outcome.intents, outcome.push, answer, filling)
+    assert merge(settled, ours({PHONE: None}, 5), answer, filling).is_quiet
 
 
 def test_a_write_that_was_ignored_is_no_agreement() -> None:
