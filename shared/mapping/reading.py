@@ -53,6 +53,12 @@ def mappings_of(config: Mapping[str, JsonValue]) -> dict[EntityType, EntityMappi
     return found
 
 
+def excluded_by(config: Mapping[str, JsonValue], entity: EntityType) -> frozenset[str]:
+    """Return the fields of *entity* that `config.mapping` keeps out of sight. Raises InvalidInput."""
+    mapping = mappings_of(config).get(entity)
+    return frozenset() if mapping is None else mapping.excluded
+
+
 def remapped(before: Mapping[str, JsonValue], after: Mapping[str, JsonValue]) -> list[EntityType]:
     """
     Return the entities that configuration *after* maps otherwise than *before*, parents first.

@@ -34,6 +34,18 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """How many of *records* showed each field, by its name in `coverage`."""
+
+    coverage: Mapping[str, int]
+    records: int
+
+    def share(self, name: str) -> float:
+        """Return which part of the records showed the field."""
+        return self.coverage.get(name, 0) / self.records
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """A row of `runs`."""
 
@@ -152,11 +164,12 @@ WHERE integration_id = %(integration)s AND entity_type = %(entity)s AND full_wan
 _SYNCED: LiteralString = """
 UPDATE integrations SET last_synced_at = greatest(last_synced_at, %(at)s) WHERE id = %(integration)s
 """
-_LAST_COVERAGE: LiteralString = """
-SELECT coverage, records_read FROM runs
+# What a run wrote, or took back, tells nothing of what the vendor shows.
+_SHOWN: LiteralString = """
+SELECT coverage, records_read AS records FROM runs
 WHERE integration_id = %(integration)s AND entity_type = %(entity)s AND status IN ('complete', 'partial')
-    AND records_read >= 20 AND id <> %(run)s
-ORDER BY started_at DESC LIMIT 1
+    AND direction = 'inbound' AND mode <> 'revert' AND records_read > 0 AND id <> %(run)s
+ORDER BY started_at DESC LIMIT %(limit)s
 """
 # An entity's first run reads everything, whatever its mode: it tells nothing of those that follow.
 _EXPECT: LiteralString = """
@@ -325,12 +338,12 @@ class Runs:
         if is_complete:
             await tx.run(_SYNCED, integration=integration_id, at=watermark)
 
-    async def last_coverage(
-        self, tx: Transaction, integration_id: UUID, entity: EntityType, run_id: UUID
-    ) -> tuple[Mapping[str, int], int] | None:
-        """Return coverage and size of the last large enough run before *run_id*, or None."""
-        row = await tx.row(_LAST_COVERAGE, integration=integration_id, entity=entity.value, run=run_id)
-        return (row["coverage"], row["records_read"]) if row else None
+    async def shown(
+        self, tx: Transaction, integration_id: UUID, entity: EntityType, *, but: UUID, limit: int
+    ) -> list[Shown]:
+        """Return what the newest *limit* runs *but* one that read anything were shown, newest first."""
+        rows = await tx.rows(_SHOWN, integration=integration_id, entity=entity.value, run=but, limit=limit)
+        return [Shown(**row) for row in rows]
 
 
 def _run(row: Mapping[str, Any]) -> Run:

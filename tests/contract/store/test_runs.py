@@ -18,7 +18,7 @@ from shared.store.links import LinkWrite
 from shared.store.logs import LogRow
 from shared.store.records import RecordWrite
 from shared.store.run_changes import RunChanges, Window
-from shared.store.runs import Counts, CursorState, Run
+from shared.store.runs import Counts, CursorState, Run, Shown
 from tests.contract.store.ground import APPLICATION, CANDIDATE, JOB, Place
 
 INBOUND = Direction.INBOUND
@@ -192,26 +192,32 @@ async def test_what_is_expected(place: Place) -> None:
     assert await expected(place, is_whole=False) == 9
 
 
-async def test_the_last_coverage_of_a_run_that_was_large_enough(place: Place) -> None:
+async def test_what_the_newest_pulls_were_shown(place: Place) -> None:
+    """Of those that read anything; what was written or taken back tells nothing of it."""
     runs = place.ground.store.runs
 
-    async def last(but: UUID) -> Any:
+    async def shown(but: UUID, limit: int = 9) -> list[Shown]:
         async with place.ground.database.company(place.company_id) as tx:
-            return await runs.last_coverage(tx, place.integration_id, CANDIDATE, but)
+            return await runs.shown(tx, place.integration_id, CANDIDATE, but=but, limit=limit)
 
-    assert await last(uuid4()) is None
+    assert await shown(uuid4()) == []
     ids = []
-    for read, status in (
-        (20, RunStatus.COMPLETE),
-        (30, RunStatus.PARTIAL),
-        (19, RunStatus.COMPLETE),
-        (50, RunStatus.FAILED),
+    for read, status, how in (
+        (20, RunStatus.COMPLETE, dict[str, Any]()),
+        (3, RunStatus.PARTIAL, {}),
+        (0, RunStatus.COMPLETE, {}),
+        (50, RunStatus.FAILED, {}),
+        (60, RunStatus.COMPLETE, {"direction": Direction.OUTBOUND}),
+        (70, RunStatus.COMPLETE, {"mode": "revert"}),
+        (80, RunStatus.COMPLETE, {"entity": JOB}),
     ):
-        ids.append(await create(place))
-        await add(place, ids[-1], Counts(read=read), name=read)
+        ids.append(await create(place, **{"entity": CANDIDATE, **how}))
+        await add(place, ids[-1], Counts(read=read), name=read - 1)
         await end(place, ids[-1], status)
-    assert await last(uuid4()) == ({"name": 30}, 30)
-    assert await last(ids[1]) == ({"name": 20}, 20)
+    small, large = Shown({"name": 2}, 3), Shown({"name": 19}, 20)
+    assert await shown(uuid4()) == [small, large]
+    assert (await shown(ids[1]), await shown(uuid4(), 1)) == ([large], [small])
+    assert (large.share("name"), large.share("phone")) == (0.95, 0)
 
 
 async def cursor(place: Place) -> CursorState:

@@ -19,7 +19,6 @@ from tests.simulation.store.tables import Condition, Row
 _COLUMN_OF_COUNT = {
     name: name if name in ("pages", "requests") else f"records_{name}" for name in Counts.__dataclass_fields__
 }
-_LARGE_ENOUGH = 20
 
 
 @imitates(production, "_CREATE")
@@ -230,19 +229,22 @@ async def synced(session: Session, *, integration: UUID, at: datetime) -> Result
     return len(changed)
 
 
-@imitates(production, "_LAST_COVERAGE")
-async def last_coverage(session: Session, *, integration: UUID, entity: str, run: UUID) -> Result:
+@imitates(production, "_SHOWN")
+async def shown_by_runs(session: Session, *, integration: UUID, entity: str, run: UUID, limit: int) -> Result:
     rows = _of(
         session,
         integration,
         lambda row: (
-            row["entity_type"] == entity
+            (row["entity_type"], row["direction"]) == (entity, "inbound")
             and row["status"] in ("complete", "partial")
-            and row["records_read"] >= _LARGE_ENOUGH
+            and row["mode"] != "revert"
+            and row["records_read"] > 0
             and row["id"] != run
         ),
     )
-    return _fresh(session, rows[-1:])
+    return [
+        {"coverage": row["coverage"], "records": row["records_read"]} for row in _fresh(session, rows[::-1][:limit])
+    ]
 
 
 @imitates(production, "_EXPECT")
