@@ -265,7 +265,11 @@ async def test_pain_07_deletes_that_are_under_way_count_at_the_brake(pulled: Wor
     assert "delete_brake" in await open_issues(pulled)
 
 
-async def test_a_delete_that_may_have_happened_counts_at_the_brake_whoever_was_restored(pulled: World) -> None:
+@pytest.mark.parametrize("is_asked_again", [False, True])
+async def test_a_delete_that_may_have_happened_counts_at_the_brake_whoever_was_restored(
+    pulled: World, is_asked_again: bool
+) -> None:
+    """Nor is it forgotten by being asked for again."""
     await configure(pulled, "delete_brake", '{"count": 1, "share": 0.0}')
     first, second = await people(pulled, 2)
     path = f"/v3/candidates/{first.external_id}"
@@ -273,11 +277,14 @@ async def test_a_delete_that_may_have_happened_counts_at_the_brake_whoever_was_r
     await archive(pulled, first.record_id)
     await pulled.drain()
     await restore(pulled, first.record_id)
+    if is_asked_again:
+        await archive(pulled, first.record_id)
     await pulled.execute("UPDATE sync_queue SET scheduled_at = scheduled_at + interval '1 h' WHERE status = 'pending'")
     await archive(pulled, second.record_id)
     await pulled.drain()
     assert second.external_id in await at_vendor(pulled)
-    await archive(pulled, first.record_id)
+    if not is_asked_again:
+        await archive(pulled, first.record_id)
     await due_now(pulled)
     await pulled.drain()
     assert second.external_id in await at_vendor(pulled)

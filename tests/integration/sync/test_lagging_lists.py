@@ -54,13 +54,15 @@ async def test_a_list_that_lacks_who_has_just_come_in_deletes_nobody(world: Worl
     assert (await world.record_of(CANDIDATE, external_id))["link_state"] == "live"
 
     run = await world.run_of(await world.pull(CANDIDATE, mode="full"))
+    await world.control.delete("/requests")
     compared = await compare(world)
 
+    assert [each for each in await world.requests() if str(external_id) in str(each)], "it is asked for by its id"
     after = await world.record_of(CANDIDATE, external_id)
     assert (after["link_state"], after["archived_at"], after["data"]["first_name"]) == ("live", None, "New")
     assert run["status"] == "complete"
     asked = compared["differences"][str(external_id)]
-    assert (asked["kind"], asked["repair"]) == ("missing_there", "reconcile"), "it is asked for by its id"
+    assert (asked["kind"], asked["repair"]) == ("missing_there", "reconcile")
     assert await world.rows("SELECT 1 FROM external_entity_map WHERE state <> 'live'") == []
 
 
