@@ -149,3 +149,7 @@ def test_a_print_is_like_itself_whatever_it_covers() -> None:
     for each in (NEVER, EMPTY, Fingerprint("?.?"), Fingerprint("a.?")):
         assert alike(each, each, unit)
     assert not alike(NEVER, EMPTY, unit)
+
+
+def test_many_texts_have_the_prints_of_each() -> None:
+    assert HASHER.many(["phone\0a", "phone\0b"]) == [HASHER("phone", "a"), HASHER("phone", "b")]

@@ -8,9 +8,10 @@ import pytest
 from pydantic import JsonValue
 
 from shared.merge.merge import merge
-from shared.merge.settle import refuse
-from shared.merge.state import NEVER, Base, Fingerprint, State, Theirs
-from shared.model.fields import Party, Policy
+from shared.merge.normal_forms import phone_version
+from shared.merge.settle import refuse, with_intents
+from shared.merge.state import NEVER, Base, Fingerprint, State, Theirs, Writable
+from shared.model.fields import NormalForm, Party, Policy
 from shared.model.records import JsonObject
 from tests.unit.merge.lab import HASHER, PHONE, TAGS, TITLE, agreed, at, ours, rows, rules, theirs
 
@@ -172,6 +173,91 @@ def test_of_nothing_nothing_else_is_expected() -> None:
     how = rules(expected=lambda _name, value: value or "none")
     gone = merge(BASE, ours({TITLE: "Baker"}, -30), theirs({TITLE: None}), how)
     assert (gone.take, gone.base[TITLE].expects) == ({TITLE: None}, None)
+
+
+@pytest.mark.parametrize("nothing", [None, " "])
+def test_what_a_vendor_makes_of_nothing_is_something_where_the_two_first_meet(nothing: str | None) -> None:
+    how = rules(expected=lambda _name, value: "none" if value in (None, " ") else value)
+    assert merge({}, ours({TITLE: nothing}), theirs({TITLE: "none"}), how).take == {TITLE: "none"}
+
+
+@pytest.mark.parametrize("shown", [{"first_name": "Bob"}, {"first_name": "Bob", "last_name": "Lee"}])
+def test_a_name_of_which_something_else_was_expected_can_be_outdated(shown: JsonObject) -> None:
+    name: JsonObject = {"first_name": "Ann", "last_name": "Lee"}
+    base = agreed(name)
+    expecting = {"name": replace(base["name"], expects=base["name"].ours)}
+    late = merge(expecting, ours(name), theirs(shown, -10), rules())
+    assert (rows(late), late.base) == ({"name": "outdated"}, expecting)
+
+
+def test_of_a_name_that_nobody_had_a_half_that_has_not_landed_is_sent_again() -> None:
+    nobody: JsonObject = {"first_name": None, "last_name": None}
+    mine = ours({"first_name": "Ann", "last_name": "Lee"}, 5)
+    sent = merge(agreed(nobody), mine, theirs(nobody), rules())
+    known = with_intents(sent.base, sent.intents)
+    assert merge(known, mine, theirs({"first_name": None}, 70), rules()).push == {"first_name": "Ann"}
+
+
+def test_a_half_of_a_name_that_is_shown_to_be_cleared_was_our_own_clearing() -> None:
+    name: JsonObject = {"first_name": "Ann", "last_name": "Lee"}
+    mine = ours(dict.fromkeys(name), 5)
+    sent = merge(agreed(name), mine, theirs(name), rules())
+    known = with_intents(sent.base, sent.intents)
+    half = merge(known, mine, theirs({"first_name": None}, 70), rules())
+    assert (rows(half), half.push) == ({"name": "own_write"}, {})
+
+
+def test_an_agreement_to_which_one_side_alone_had_to_come_is_one() -> None:
+    mine = ours({TITLE: "Cook"}, 5)
+    apart = merge(BASE, mine, theirs({TITLE: "Baker"}), rules(writable={})).base
+    assert apart[TITLE].state is State.DIVERGED
+    assert rows(merge(apart, mine, theirs({TITLE: "Cook"}, 70), rules())) == {TITLE: "equal"}
+
+
+def test_what_was_expected_and_has_come_is_expected_no_more() -> None:
+    loud = rules(expected=lambda _name, value: value.upper() if isinstance(value, str) else value)
+    outcome = merge(BASE, ours({TITLE: "Baker"}), theirs({TITLE: "BAKER"}), loud)
+    assert outcome.is_quiet
+    assert outcome.base[TITLE].expects is None
+
+
+def test_a_value_that_is_taken_ends_what_was_expected_and_decided_of_the_one_before() -> None:
+    title = replace(BASE[TITLE], expects=HASHER(TITLE, "BAKER"), decided=True)
+    taken = merge({TITLE: title}, ours({TITLE: "Baker"}, -30), theirs({TITLE: "Cook"}), rules())
+    assert taken.take == {TITLE: "Cook"}
+    assert (taken.base[TITLE].expects, taken.base[TITLE].decided) == (None, False)
+
+
+def test_what_is_sent_after_both_have_changed_was_decided_by_nobody() -> None:
+    sent = merge(BASE, ours({TITLE: "Chef"}, 50), theirs({TITLE: "Cook"}, updated_at=at(40)), rules())
+    assert sent.push == {TITLE: "Chef"}
+    assert (sent.base[TITLE].ours, sent.base[TITLE].decided) == (NEVER, False)
+
+
+def test_what_is_written_unseen_is_known_by_the_key_and_the_form_of_now() -> None:
+    how = rules(
+        writable={PHONE: Writable(value=True, blind=True)}, forms={NormalForm.PHONE: phone_version("DE")}, key_id=7
+    )
+    sent = merge(BASE, ours({PHONE: "030 23125000"}, 5), theirs({}), how)
+    assert sent.push == {PHONE: "030 23125000"}
+    assert (sent.base[PHONE].norm, sent.base[PHONE].key_id) == (phone_version("DE"), 7)
+
+
+def test_of_two_that_differ_the_half_that_moved_is_the_later_one() -> None:
+    nobody: JsonObject = {"first_name": None, "last_name": None}
+    apart = {"name": replace(agreed(nobody)["name"], state=State.DIVERGED)}
+    seen = theirs({"first_name": "Ann"}, updated_at=at(5))
+    outcome = merge(apart, ours(nobody, 5), seen, rules(policies={"name": Policy.LWW}))
+    assert outcome.take == {"first_name": "Ann"}
+
+
+def test_two_names_that_come_to_agree_in_one_half_stay_apart_in_the_other() -> None:
+    nobody: JsonObject = {"first_name": None, "last_name": None}
+    known = agreed({"first_name": "Ann", "last_name": "Lee"})["name"]
+    apart = {"name": replace(known, ours=agreed(nobody)["name"].ours, state=State.DIVERGED)}
+    outcome = merge(apart, ours(nobody), theirs({"first_name": None}), rules())
+    assert rows(outcome) == {"name": "equal"}
+    assert outcome.base["name"].state is State.DIVERGED
 
 
 def test_a_list_that_is_seen_late_was_seen_when_it_was_seen_last() -> None:
