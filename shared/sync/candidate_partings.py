@@ -176,17 +176,29 @@ class CandidatePartings:
         await self.store.record_merges.move(tx, back)
 
     async def _part_applications(self, tx: Transaction, found: _Merged) -> tuple[list[JobRequest], list[UUID]]:
-        """Give back what came with the other; return jobs for what came since from its systems, and what just stays."""
+        """
+        Give back what came with the other; return jobs for what came since from its systems, and what just stays.
+
+        What a system holds that no longer has the other one is not given back but asked about as well: whom the vendor
+        has merged by itself has left their applications to the one who is there.
+        """
         entity = EntityType.APPLICATION
         ids = await self.store.records.applications_of(tx, found.survivor.id)
         records = await self.store.records.lock(tx, entity, ids)
         at = found.merge.merged_at
-        later = [each.id for each in records.values() if each.created_at > at or _is_submitted_since(each, at)]
+        links = await self.store.links.of_records(tx, ids)
+        left = _systems_left(found)
+        later = [
+            each.id
+            for each in records.values()
+            if each.created_at > at
+            or _is_submitted_since(each, at)
+            or any(link.state == "live" and link.integration_id in left for link in links.get(each.id, ()))
+        ]
         returning = set(found.theirs.applications) - set(later)
         back = [of_candidate(each, found.other.id) for each in records.values() if each.id in returning]
         await self.changes.write(tx, entity, back)
         systems = {each.integration_id for each in found.places if each.id in found.theirs.links}
-        links = await self.store.links.of_records(tx, later)
         requests, stayed = [], []
         for record_id in later:
             asked = [each.integration_id for each in links.get(record_id, ()) if each.integration_id in systems]
@@ -235,6 +247,12 @@ def _is_submitted_since(application: StoredRecord, moment: datetime) -> bool:
     """Whether a vendor has had it only since then, and so as the survivor's."""
     at = (application.submission or {}).get("submitted_at")
     return isinstance(at, str) and datetime.fromisoformat(at) > moment
+
+
+def _systems_left(found: _Merged) -> set[UUID]:
+    """Return the integrations at which the other one had links, and none of them lives."""
+    theirs = [each for each in found.places if each.id in found.theirs.links]
+    return {each.integration_id for each in theirs} - {each.integration_id for each in theirs if each.state == "live"}
 
 
 def _owners(found: _Merged) -> dict[str, Keep]:

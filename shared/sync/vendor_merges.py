@@ -184,7 +184,9 @@ class VendorMerges:
         else:
             await self._end(tx, place, is_primary=place.is_primary and there.internal_id != place.internal_id)
             if there.internal_id == place.internal_id:
-                await store.record_merges.move(tx, [replace(places[there.id], is_primary=True)])
+                # Of three links of one record the primary one may be neither of these two.
+                is_primary = place.is_primary or places[there.id].is_primary
+                await store.record_merges.move(tx, [replace(places[there.id], is_primary=is_primary)])
             else:
                 outcome, more = await self._two_records(tx, work, place.internal_id, there.internal_id, link)
                 knocks += more

@@ -18,6 +18,7 @@ from shared.sync.work import Work
 from tests.integration.sync.test_create import due_now, new_candidate, open_job, submit
 from tests.integration.sync.test_identity import vendor_person
 from tests.integration.sync.test_reconcile import signal, vendor_candidate
+from tests.integration.sync.test_vendor_merges import links_of, merge_there
 from tests.integration.sync.world import World, fresh_token
 
 CANDIDATE = EntityType.CANDIDATE
@@ -192,6 +193,31 @@ async def test_an_application_that_a_vendor_got_as_the_survivors_stays_theirs_af
     there = next(each["candidate_id"] for each in state["applications"] if str(each["id"]) == link["external_id"])
     (here,) = await world.rows("SELECT candidate_id FROM records WHERE id = %(id)s", id=application.id)
     assert here["candidate_id"] == ada["id"] == (await world.record_of(CANDIDATE, there))["id"]
+
+
+async def test_an_application_that_the_vendor_has_given_to_the_survivor_stays_theirs_after_a_parting(
+    world: World,
+) -> None:
+    """The vendor has merged the two as well: who is parted here is gone there, and their application is not."""
+    await world.pull(EntityType.JOB)
+    job, _ = await open_job(world)
+    ada, augusta = await two_people(world, application={"job_id": job["id"]})
+    links = [await links_of(world, each["id"]) for each in (ada, augusta)]
+    (there,), (gone,) = (map(int, each) for each in links)
+    await merge(world, ada["id"], augusta["id"])
+    await world.drain()
+    await merge_there(world, there, gone)
+    await part(world, ada["id"])
+    await world.drain()
+    state = await world.vendor_state()
+    held = {str(each["id"]) for each in state["applications"] if each["candidate_id"] == there}
+    here = await world.rows(
+        "SELECT l.external_id FROM records r JOIN external_entity_map l ON l.internal_id = r.id"
+        " WHERE r.candidate_id = %(id)s",
+        id=ada["id"],
+    )
+    assert {each["external_id"] for each in here} == held
+    assert len(held) == 2
 
 
 async def test_a_merged_candidate_points_to_the_survivor_and_takes_no_edit(world: World) -> None:

@@ -140,6 +140,23 @@ async def test_two_links_of_one_record_that_are_merged_into_two_people_each_go_t
     assert {left[str(each)][0] for each in losers} == {"gone"}
 
 
+@pytest.mark.parametrize("goes", [0, 2])
+async def test_of_three_links_of_one_record_one_is_the_primary_whichever_two_the_vendor_merges(
+    world: World, goes: int
+) -> None:
+    people = [await person(world, name) for name in ("Ada", "Augusta", "Annabella")]
+    await world.pull(CANDIDATE)
+    one, two, three = [(await world.record_of(CANDIDATE, each))["id"] for each in people]
+    for other in (two, three):
+        await world.services.merges.merge(world.company_id, one, other, {}, actor="dm")
+    await world.drain()
+    await merge_there(world, people[1], people[goes])
+    primary = people[0] if goes == 2 else people[1]
+    assert await links_of(world, one) == {
+        str(each): ("gone" if each == people[goes] else "live", each == primary) for each in people
+    }
+
+
 async def test_who_is_left_and_is_another_one_of_ours_is_not_overwritten_with_the_one_that_went(world: World) -> None:
     """The record that is left has no link yet, and shows the address of somebody whom another system brought."""
     loser = await person(world, "Augusta")
