@@ -15,7 +15,8 @@ from typing import Any
 from shared.adapters import wire
 from shared.adapters.greenhouse import contacts
 from shared.errors import Rejected
-from shared.model import JsonValue
+from shared.merge.normal_forms import normal
+from shared.model import FIELDS, EntityType, JsonValue
 from shared.model.records import Contact
 
 Body = dict[str, Any]
@@ -42,17 +43,17 @@ def ranked_list(
     foreign = [entry for entry in shown if key == contacts.PHONES and not contacts.is_phone(entry)]
     own = [entry for entry in shown if key != contacts.PHONES or contacts.is_phone(entry)]
     before = contacts.primary(own, order)
-    visible = ([] if before is None else [before]) + contacts.without(own, before)
+    others = contacts.without(own, before)
     first = changes[first_name] if first_name in changes else before and before["value"]
-    rest = given(changes[rest_name]) if rest_name in changes else visible[1:]
-    known = {contacts.same(entry["value"]): entry for entry in visible}
+    rest = given(changes[rest_name]) if rest_name in changes else others
+    known = {contacts.same(entry["value"]): entry for entry in ([] if before is None else [before]) + others}
     wanted: list[Contact] = []
     if isinstance(first, str) and first.strip():
         kept = known.get(contacts.same(first)) or before
         kind = order[0] if kept is None else kept.get("type")
         wanted.append({"value": first.strip(), "type": kind})
     said = _said([*wanted, *rest], order, {entry.get("type") for entry in own})
-    said += _repeats(own, visible, said)
+    said += _repeats(own, before, said, rest_name)
     if wanted and contacts.primary(said, order) is not said[0]:
         said[0]["type"] = order[min(contacts.rank(entry.get("type"), order) for entry in said)]
     return [dict(entry) for entry in (*said, *foreign)]
@@ -62,7 +63,7 @@ def plain_list(raw: Mapping[str, Any], key: str, value: JsonValue) -> list[dict[
     """Return the whole list at *key* with the entries of *value*."""
     shown = contacts.entries(raw, key)
     said = _said(given(value), _ORDERS[key], {entry.get("type") for entry in shown})
-    return [dict(entry) for entry in (*said, *_repeats(shown, contacts.without(shown, None), said))]
+    return [dict(entry) for entry in (*said, *_repeats(shown, None, said, key))]
 
 
 def links(raw: Mapping[str, Any], changes: Mapping[str, JsonValue]) -> Body:
@@ -75,7 +76,6 @@ def links(raw: Mapping[str, Any], changes: Mapping[str, JsonValue]) -> Body:
     social, websites = contacts.entries(raw, contacts.SOCIAL), contacts.entries(raw, contacts.WEBSITES)
     shown = [*social, *websites]
     before = next((link for link in shown if contacts.is_linkedin(link["value"])), None)
-    visible = ([] if before is None else [before]) + contacts.without(shown, before)
     linkedin = changes["linkedin_url"] if "linkedin_url" in changes else before and before["value"]
     rest = given(changes["links"]) if "links" in changes else contacts.without(shown, before)
     # Reading looks among the untyped ones first, so another LinkedIn link there would take its place.
@@ -91,7 +91,7 @@ def links(raw: Mapping[str, Any], changes: Mapping[str, JsonValue]) -> Body:
     if isinstance(linkedin, str) and not stays:
         bare.discard(contacts.same(linkedin))
     untyped, typed = _split(rest, {entry.get("type") for entry in websites}, bare)
-    repeats = _repeats(shown, visible, [*untyped, *typed])
+    repeats = _repeats(shown, before, [*untyped, *typed], "links")
     untyped += [entry for entry in repeats if any(entry is each for each in social)]
     typed += [entry for entry in repeats if any(entry is each for each in websites)]
     return {
@@ -157,25 +157,30 @@ def _word(kind: str | None, order: tuple[str, ...], held: Collection[str | None]
     return kind if kind in held else order[contacts.rank(kind, order)]
 
 
-def _repeats(shown: Sequence[Contact], visible: Sequence[Contact], said: Sequence[Contact]) -> list[Contact]:
+def _repeats(shown: Sequence[Contact], first: Contact | None, said: Sequence[Contact], name: str) -> list[Contact]:
     """
-    Return what of *shown* repeats the value of a *visible* entry that is *said* as it stood.
+    Return what of *shown* repeats an entry that is *said* as it stood; *first* is a field of its own, beside *name*.
 
-    We hold one entry of a value, Greenhouse may show several: those are not ours to take away.
+    We hold one entry of a value, however it is spelled; Greenhouse may show several, and those are not ours to drop.
     """
-    if len(shown) == len(visible):
-        return []
-    kept = {(contacts.same(entry["value"]), entry.get("type")) for entry in said}
-    stays = {contacts.same(entry["value"]) for entry in visible if _key(entry) in kept}
+    field = FIELDS[EntityType.CANDIDATE][name]
+    kept = {_as_it_stands(entry) for entry in said}
+    rest = contacts.without(shown, first)
+    forms = {normal(field, entry["value"]) for entry in rest if _as_it_stands(entry) in kept}
+    # As the merge tells entries apart, and as reading does, which leaves out what repeats an earlier value.
+    alike = [entry for entry in rest if normal(field, entry["value"]) in forms]
+    values = {contacts.same(entry["value"]) for entry in alike}
+    if first is not None and _as_it_stands(first) in kept:
+        values.add(contacts.same(first["value"]))
+    left_out = [entry for entry in shown if entry is not first and not any(entry is each for each in rest)]
     return [
-        entry
-        for entry in shown
-        if contacts.same(entry["value"]) in stays and not any(entry is each for each in visible)
+        *(entry for entry in alike if _as_it_stands(entry) not in kept),
+        *(entry for entry in left_out if contacts.same(entry["value"]) in values),
     ]
 
 
-def _key(entry: Contact) -> tuple[str, str | None]:
-    return contacts.same(entry["value"]), entry.get("type")
+def _as_it_stands(entry: Contact) -> tuple[str, str | None]:
+    return entry["value"], entry.get("type")
 
 
 def _split(
