@@ -66,15 +66,16 @@ class Services(Requests):
 
         items = ConflictItems(self.store.conflicts, self.vault)
         gone = Gone(self.database, self.store, self.applier)
+        attempts = CreateAttempts(self.store, self.vault, self.keys)
         return Reconciler(
             self.database,
             self.store,
             self.adapters,
             self.applier,
             Pusher(self.database, self.store, items, Chronicle(self.store.history, self.vault)),
-            Creator(self.database, self.store, self.applier, CreateAttempts(self.store, self.vault, self.keys)),
+            Creator(self.database, self.store, self.applier, attempts),
             gone,
-            VendorMerges(self.database, self.store, self.keys, self.applier, self.merges),
+            VendorMerges(self.database, self.store, self.keys, self.applier, self.merges, attempts=attempts),
             remover=Remover(self.database, self.store, gone),
         )
 

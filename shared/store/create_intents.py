@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import LiteralString
+from typing import Any, LiteralString
 from uuid import UUID, uuid4
 
 from shared.model import EntityType
@@ -41,7 +42,8 @@ UPDATE create_intents SET state = %(state)s, ended_at = clock_timestamp(), sent_
 WHERE id = %(id)s AND state = 'open'
 """
 _FIND: LiteralString = """
-SELECT id FROM create_intents
+SELECT id, sent_at, sent_sealed, coalesce(extract(epoch FROM clock_timestamp() - sent_at), 0)::double precision AS age_s
+FROM create_intents
 WHERE integration_id = %(integration)s AND entity_type = %(entity)s AND record_id = %(record)s AND state = 'open'
 """
 _ANY_OPEN: LiteralString = """
@@ -78,7 +80,7 @@ class CreateIntents:
             key=identity_key,
             token=lease_token,
         )
-        return CreateIntent(row["id"], row["sent_at"], row["age_s"], row["sent_sealed"])
+        return _intent(row)
 
     async def mark_sent(self, tx: Transaction, intent_id: UUID, *, identity_key: str, sealed: bytes) -> None:
         """Say that the call is about to be made, for whom, and (*sealed*) what of."""
@@ -88,10 +90,12 @@ class CreateIntents:
         """End an intent as `linked`, `review` or `withdrawn`; what was sent is forgotten."""
         await tx.run(_END, id=intent_id, state=state)
 
-    async def find(self, tx: Transaction, integration_id: UUID, entity: EntityType, record_id: UUID) -> UUID | None:
+    async def find(
+        self, tx: Transaction, integration_id: UUID, entity: EntityType, record_id: UUID
+    ) -> CreateIntent | None:
         """Return the record's open intent, or None."""
         row = await tx.row(_FIND, integration=integration_id, entity=entity.value, record=record_id)
-        return row["id"] if row else None
+        return None if row is None else _intent(row)
 
     async def any_open(self, tx: Transaction, integration_id: UUID, entity: EntityType) -> bool:
         """Whether a create of *entity* may be under way at the vendor."""
@@ -102,3 +106,7 @@ class CreateIntents:
         if not keys:
             return set()
         return {row["identity_key"] for row in await tx.rows(_HOLDS, integration=integration_id, keys=keys)}
+
+
+def _intent(row: Mapping[str, Any]) -> CreateIntent:
+    return CreateIntent(row["id"], row["sent_at"], row["age_s"], row["sent_sealed"])

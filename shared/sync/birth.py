@@ -56,6 +56,11 @@ def found_link(sent: StoredRecord, found: Record, book: RuleBook, ticket: Ticket
     shown = found.visible()
     base = StoredBase()
     for unit in UNITS[sent.entity].values():
+        if _is_reference(sent, unit):
+            # The call named it as we did: where the vendor has given it to another one since, that is its change.
+            named = print_of(rules, unit, sent.data, unit.members)
+            base[unit.name] = UnitBase(named, named, ticket.at, norm=norm_of(rules, unit), key_id=rules.key_id)
+            continue
         visible = tuple(name for name in unit.members if name in shown)
         if len(visible) == len(unit.members) and _is_ours_to_tell(sent, unit):
             ours, theirs = (print_of(rules, unit, side, visible) for side in (sent.data, shown))
@@ -73,10 +78,12 @@ def _link(
 
 def _is_ours_to_tell(record: StoredRecord, unit: Unit) -> bool:
     """Whether we hold something of the unit; references are settled by the next reconcile, which knows both ids."""
-    fields = FIELDS[record.entity]
-    return any(record.data.get(name) not in (None, "", []) for name in unit.members) and all(
-        fields[name].kind is not Kind.REFERENCE for name in unit.members
-    )
+    is_held = any(record.data.get(name) not in (None, "", []) for name in unit.members)
+    return is_held and not _is_reference(record, unit)
+
+
+def _is_reference(record: StoredRecord, unit: Unit) -> bool:
+    return any(FIELDS[record.entity][name].kind is Kind.REFERENCE for name in unit.members)
 
 
 def _unit_base(

@@ -9,7 +9,7 @@ attempt ends.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from pydantic import JsonValue
@@ -25,7 +25,7 @@ from shared.store.records import StoredRecord
 from shared.store.store import Store
 from shared.sync import waiting
 from shared.sync.held_values import Vault
-from shared.sync.identity import identity_hash
+from shared.sync.identity import application_identity, identity_hash
 
 TABLE = "create_intents"
 
@@ -98,11 +98,42 @@ class CreateAttempts:
 
         If the vendor has made it nevertheless, it comes in from there like everything else.
         """
-        intent_id = await self.store.create_intents.find(tx, integration_id, entity, record_id)
-        if intent_id is None:
+        intent = await self.store.create_intents.find(tx, integration_id, entity, record_id)
+        if intent is None:
             return []
-        await self.store.create_intents.end(tx, intent_id, "withdrawn")
+        return await self.end(tx, integration_id, entity, intent, "withdrawn")
+
+    async def end(
+        self, tx: Transaction, integration_id: UUID, entity: EntityType, intent: CreateIntent, state: str
+    ) -> list[Knock]:
+        """End *intent*, of which nothing was linked; return what waited for that end."""
+        await self.store.create_intents.end(tx, intent.id, state)
         return await self.store.ledger.release_held(tx, integration_id, [waiting.creation(integration_id, entity)])
+
+    async def was_sent(self, tx: Transaction, integration_id: UUID, record: StoredRecord) -> bool:
+        """Whether a call may have made *record* at the vendor, and nobody knows yet."""
+        intent = await self.store.create_intents.find(tx, integration_id, record.entity, record.id)
+        return intent is not None and intent.sent_at is not None
+
+    async def follow(
+        self, tx: Transaction, integration_id: UUID, merged_id: UUID, into: str, survivor_id: UUID
+    ) -> None:
+        """
+        Look under *into* for applications of *merged_id* whose create has lost its answer: the vendor has moved them.
+
+        *into* is the vendor's id of the record of ours *survivor_id*. Whoever brings one in as the survivor's waits.
+        """
+        entity = EntityType.APPLICATION
+        ids = await self.store.records.applications_of(tx, merged_id)
+        for record in (await self.store.records.get(tx, entity, ids)).values():
+            intent = await self.store.create_intents.find(tx, integration_id, entity, record.id)
+            sent = None if intent is None else await self._sent(tx, record.id, intent)
+            identity = application_identity({**record.data, "candidate_id": str(survivor_id)})
+            if intent is None or sent is None or identity is None:
+                continue
+            search = {**sent.search, "candidate_id": into}
+            sent_record = replace(record, data=sent.data)
+            await self.mark_sent(tx, intent, sent_record, identity=identity, search=search)
 
     async def _sent(self, tx: Transaction, record_id: UUID, intent: CreateIntent) -> Sent | None:
         if intent.sent_sealed is None:

@@ -54,6 +54,8 @@ class Create:
     identity: str
     application: StoredRecord | None = None
     """For a candidate: the application that is created along."""
+    hindrance: str | None = None
+    """Why it can't be created; what an earlier call may have made is looked for all the same."""
 
 
 class CreatePlans:
@@ -65,7 +67,11 @@ class CreatePlans:
         self._attempts = attempts
 
     async def of_application(self, work: Work, adapter: Adapter, job: Job, record_id: UUID) -> Create | Done | Hold:
-        """Return the create, or a hold until the candidate exists at the vendor."""
+        """
+        Return the create, or a hold until the candidate exists at the vendor.
+
+        Raises Rejected when they will not, and no earlier call may have made it.
+        """
         async with self._database.company(job.company_id) as tx:
             await self._store.ledger.guard(tx, job)
             record = await self._store.records.fetch(tx, EntityType.APPLICATION, record_id)
@@ -74,24 +80,26 @@ class CreatePlans:
                 return await self.withdraw(tx, work, record_id, "no_route")
             if record.archived_at is not None:
                 return await self.withdraw(tx, work, record_id, "archived")
+            identity = application_identity(record.data)
+            if identity is None:
+                return Done("no_route")
             hindrance = None
             if EntityType.CANDIDATE not in parents:
                 hindrance = await self._hindrance(tx, work, record)
                 if hindrance is None:
                     return await self._send_candidate_first(tx, work, record)
+                if await self._attempts.was_sent(tx, work.integration.id, record):
+                    return Create(work, adapter, job, record, {}, {}, identity, hindrance=hindrance)
                 await self._store.records.mark_submission(
                     tx, record.id, {"state": SubmissionState.FAILED.value, "error": hindrance}
                 )
         if hindrance is not None:
-            raise Rejected(hindrance, field="candidate_id", remedy="restore the candidate, then redrive the job")
+            raise hindered(hindrance)
         search: dict[str, JsonValue] = {
             "candidate_id": parents[EntityType.CANDIDATE],
             "job_id": parents[EntityType.JOB],
         }
         fields = {**{name: value for name, value in record.data.items() if name not in search}, **search}
-        identity = application_identity(record.data)
-        if identity is None:
-            return Done("no_route")
         return Create(work, adapter, job, record, fields, search, identity)
 
     async def _hindrance(self, tx: Transaction, work: Work, application: StoredRecord) -> str | None:
@@ -192,3 +200,8 @@ class CreatePlans:
             for link in sorted(record_links, key=lambda each: each.is_primary)
             if link.integration_id == work.integration.id and link.state == "live"
         }
+
+
+def hindered(hindrance: str) -> Rejected:
+    """Return the refusal of an application whose candidate will not exist at the vendor."""
+    return Rejected(hindrance, field="candidate_id", remedy="restore the candidate, then redrive the job")

@@ -31,7 +31,7 @@ from shared.sync import waiting
 from shared.sync.applying import Applier
 from shared.sync.birth import born_link, found_link
 from shared.sync.create_attempts import Attempt, CreateAttempts
-from shared.sync.create_plans import URGENT, Create, CreatePlans
+from shared.sync.create_plans import URGENT, Create, CreatePlans, hindered
 from shared.sync.endings import Continue, Done, Ending, Hold
 from shared.sync.identity import NEW
 from shared.sync.priorities import RECONCILE
@@ -84,6 +84,8 @@ class Creator:
         found = await self._unlinked(plan, await self._search(plan, attempt))
         if found:
             return await self._take_over(plan, attempt, found)
+        if plan.hindrance is not None:
+            raise hindered(plan.hindrance)
         if (linked := await self._mark_sent(plan, intent)) is not None:
             return linked
         written = await plan.adapter.create(plan.work.entity, plan.fields)
@@ -108,9 +110,11 @@ class Creator:
 
     async def _search(self, plan: Create, attempt: Attempt) -> list[Record]:
         """Return what the vendor made of an earlier call, as it was sent, and what it has by today's address."""
-        wanted = [plan.search] if attempt.sent is None else [attempt.sent.search, plan.search]
+        wanted = [] if attempt.sent is None else [attempt.sent.search]
+        if plan.hindrance is None:
+            wanted.append(plan.search)
         found: dict[str, Record] = {}
-        for search in wanted if wanted[0] != wanted[-1] else wanted[:1]:
+        for search in wanted if wanted[:1] != wanted[1:] else wanted[:1]:
             found |= {each.external_id: each for each in await plan.adapter.find(plan.work.entity, search)}
         return list(found.values())
 
@@ -239,11 +243,10 @@ class Creator:
                 await self._store.records.mark_submission(
                     tx, application.id, {"state": SubmissionState.FAILED.value, "error": str(error)}
                 )
-            intent = await self._store.create_intents.find(
-                tx, plan.work.integration.id, plan.work.entity, plan.record.id
-            )
+            entity, integration_id = plan.work.entity, plan.work.integration.id
+            intent = await self._store.create_intents.find(tx, integration_id, entity, plan.record.id)
             if intent is not None:
-                await self._store.create_intents.end(tx, intent, "review")
+                await self._attempts.end(tx, integration_id, entity, intent, "review")
 
 
 def _review(plan: Create, external_id: str) -> MatchConflict:

@@ -31,6 +31,7 @@ from shared.store.store import Store
 from shared.sync import waiting
 from shared.sync.applying import Applier
 from shared.sync.candidate_merges import CANDIDATE, CandidateMerges
+from shared.sync.create_attempts import CreateAttempts
 from shared.sync.endings import Continue, Done
 from shared.sync.gone import as_gone
 from shared.sync.identity import identify
@@ -61,12 +62,22 @@ MOST_ASKED = 5
 class VendorMerges:
     """Follows people whom a vendor merged."""
 
-    def __init__(self, database: Database, store: Store, keys: Keys, applier: Applier, merges: CandidateMerges) -> None:
+    def __init__(
+        self,
+        database: Database,
+        store: Store,
+        keys: Keys,
+        applier: Applier,
+        merges: CandidateMerges,
+        *,
+        attempts: CreateAttempts,
+    ) -> None:
         self._database = database
         self._store = store
         self._keys = keys
         self._applier = applier
         self._merges = merges
+        self._attempts = attempts
 
     async def follow(self, work: Work, adapter: Adapter, link: Link) -> Done | Continue | None:
         """
@@ -188,6 +199,7 @@ class VendorMerges:
                 is_primary = place.is_primary or places[there.id].is_primary
                 await store.record_merges.move(tx, [replace(places[there.id], is_primary=is_primary)])
             else:
+                await self._attempts.follow(tx, integration_id, place.internal_id, into, there.internal_id)
                 outcome, more = await self._two_records(tx, work, place.internal_id, there.internal_id, link)
                 knocks += more
         details: dict[str, JsonValue] = {"rule": "merged_at_vendor", "into": into, "outcome": outcome}

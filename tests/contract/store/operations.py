@@ -348,8 +348,8 @@ class Chooser:
             if known is None:
                 return "no intent"
             if name == "sent":
-                return await intents.mark_sent(tx, known, identity_key=EMAILS[-1], sealed=b"sent")
-            return await intents.end(tx, known, end)
+                return await intents.mark_sent(tx, known.id, identity_key=EMAILS[-1], sealed=b"sent")
+            return await intents.end(tx, known.id, end)
 
         return Operation(f"intents.{name} {record_id.int & 0xF}", call)
 

@@ -157,8 +157,9 @@ async def test_an_intent_is_taken_over_and_ends(place: Place) -> None:
 
     async def known() -> tuple[UUID | None, bool, set[str]]:
         async with ground.database.company(place.company_id) as tx:
+            found = await intents.find(tx, place.integration_id, CANDIDATE, record_id)
             return (
-                await intents.find(tx, place.integration_id, CANDIDATE, record_id),
+                None if found is None else found.id,
                 await intents.any_open(tx, place.integration_id, CANDIDATE),
                 await intents.open_identities(tx, place.integration_id, ["key", "other"]),
             )
@@ -177,6 +178,11 @@ async def test_an_intent_is_taken_over_and_ends(place: Place) -> None:
     assert (second.id, second.sent_sealed) == (first.id, b"what was sent")
     assert second.sent_at is not None
     assert 99 < second.age_s < 160
+    async with ground.database.company(place.company_id) as tx:
+        found = await intents.find(tx, place.integration_id, CANDIDATE, record_id)
+    assert found is not None
+    assert (found.sent_at, found.sent_sealed) == (second.sent_at, second.sent_sealed)
+    assert found.age_s >= second.age_s
     row = await ground.row("create_intents")
     assert (row["lease_token"], row["identity_key"]) == (2, "key")
     async with ground.database.company(place.company_id) as tx:

@@ -43,9 +43,7 @@ async def open_intent(
             "identity_key": (excluded if intent["sent_at"] is None else intent)["identity_key"],
         },
     )
-    sent_at = written[0]["sent_at"]
-    age_s = 0.0 if sent_at is None else (session.clock() - sent_at).total_seconds()
-    return [{"id": written[0]["id"], "sent_at": sent_at, "sent_sealed": written[0]["sent_sealed"], "age_s": age_s}]
+    return [_shown(session, written[0])]
 
 
 @imitates(production, "_SENT")
@@ -61,7 +59,9 @@ async def end(session: Session, *, id: UUID, state: str) -> Result:
 @imitates(production, "_FIND")
 async def find(session: Session, *, integration: UUID, entity: str, record: UUID) -> Result:
     table = session.memory.tables["create_intents"]
-    return [{"id": row["id"]} for row in session.rows_at(table, "create_intents_open", (integration, entity, record))]
+    return [
+        _shown(session, row) for row in session.rows_at(table, "create_intents_open", (integration, entity, record))
+    ]
 
 
 @imitates(production, "_ANY_OPEN")
@@ -85,6 +85,12 @@ async def holds(session: Session, *, integration: UUID, keys: Sequence[str]) -> 
         ),
     )
     return [{"identity_key": row["identity_key"]} for row in rows]
+
+
+def _shown(session: Session, row: Row) -> dict[str, Any]:
+    sent_at = row["sent_at"]
+    age_s = 0.0 if sent_at is None else (session.clock() - sent_at).total_seconds()
+    return {"id": row["id"], "sent_at": sent_at, "sent_sealed": row["sent_sealed"], "age_s": age_s}
 
 
 def _is_open(row: Row) -> bool:
