@@ -39,7 +39,7 @@ def dictionaries(account: Account) -> tuple[dict[int, dict[str, Any]], dict[int,
 
 
 @pytest.mark.parametrize("version", ["v3", "v1"])
-async def test_a_full_read_of_candidates_equals_the_vendors_state(start: Start, version: str) -> None:
+async def test_pain_14_a_full_read_of_candidates_equals_the_vendors_state(start: Start, version: str) -> None:
     account = await start(version, people=600)
     hidden = V3_ONLY if version == "v1" else set()
     records = await account.everything(EntityType.CANDIDATE)
@@ -99,7 +99,7 @@ async def test_a_fetch_shows_what_the_list_shows(start: Start, version: str, ent
 
 
 @pytest.mark.parametrize("version", ["v3", "v1"])
-async def test_unknown_fields_and_null_lists_cost_nothing(start: Start, version: str) -> None:
+async def test_pain_29_unknown_fields_and_null_lists_cost_nothing(start: Start, version: str) -> None:
     account = await start(version, people=60)
     before = shown(await account.everything(EntityType.CANDIDATE))
     account.simulator.settings.change({"extra_fields": True, "null_lists": True})
@@ -283,7 +283,7 @@ async def test_credentials_that_never_work_are_tried_no_further(start: Start) ->
     assert [entry["path"] for entry in account.requests()].count("/v3/candidates") == 2
 
 
-async def test_a_missing_scope_is_named(start: Start) -> None:
+async def test_pain_15_a_missing_scope_is_named(start: Start) -> None:
     account = await start()
     account.simulator.simulator.authority.denied_scopes = {"harvest:candidates:list"}
     with pytest.raises(AuthFailed, match="harvest:candidates:list") as raised:

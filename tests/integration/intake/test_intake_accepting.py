@@ -73,7 +73,7 @@ async def test_an_id_that_never_existed_is_answered_200_and_nothing_is_kept(worl
     assert await world.messages() == []
 
 
-async def test_an_integration_of_ours_that_the_table_lacks_is_kept_unverified(world: World) -> None:
+async def test_pain_18_an_integration_of_ours_that_the_table_lacks_is_kept_unverified(world: World) -> None:
     integration_id = world.integration()
 
     assert await world.send(integration_id, BODY) is Verdict.UNVERIFIED

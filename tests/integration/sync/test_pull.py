@@ -16,7 +16,7 @@ UNION ALL SELECT 'link', id::text, xmin::text FROM external_entity_map
 """
 
 
-async def test_a_first_sync_brings_everything_in(world: World) -> None:
+async def test_pain_03_a_first_sync_brings_everything_in(world: World) -> None:
     run = await world.run_of(await world.pull())
     state = await world.vendor_state()
     assert run["status"] == "complete"

@@ -29,6 +29,13 @@ def test_a_pain_has_tests_or_the_issue_that_builds_them(cells: list[str]) -> Non
     assert tests or re.search(r"\bissue \d+\b", proof), "neither a test nor an issue"
 
 
+@pytest.mark.parametrize("cells", ROWS.values(), ids=lambda cells: cells[0])
+def test_a_pain_that_has_tests_has_one_that_bears_its_number(cells: list[str]) -> None:
+    """So that it is found by the number alone."""
+    tests = names(cells[3])
+    assert not tests or any(f"::test_pain_{int(cells[0]):02}_" in each for each in tests)
+
+
 def test_every_test_of_a_pain_stands_in_its_row() -> None:
     for named in sorted(every_test()):
         if found := re.search(r"::test_pain_(\d\d)_", named):

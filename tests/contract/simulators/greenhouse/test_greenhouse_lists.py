@@ -64,7 +64,7 @@ async def test_a_cursor_stands_alone_expires_and_cannot_be_made(
     assert "expired" in expired.json()["errors"][0]["message"]
 
 
-async def test_a_record_deleted_between_pages_shifts_nothing(
+async def test_pain_23_a_record_deleted_between_pages_shifts_nothing(
     greenhouse: GreenhouseSimulator, v3: httpx.AsyncClient, control: httpx.AsyncClient
 ) -> None:  # 3.2
     ids = greenhouse.simulator.account["candidates"].ids()[::-1]
