@@ -456,6 +456,17 @@ def test_an_open_intent_of_two_that_are_one_has_landed_with_the_one() -> None:
     assert outcome.base[TAGS].intent is None
 
 
+@pytest.mark.parametrize(("known", "new"), [("long a", "long b"), ("long b", "long a")])
+def test_of_two_that_the_vendor_makes_one_of_the_one_that_it_knows_stands_for_both(known: str, new: str) -> None:
+    pair = Pair(theirs={TAGS: []}, rules=rules(expected=cutting))
+    pair.edit_ours(tags=[known])
+    pair.sync()
+    before = pair.base[TAGS].theirs
+    pair.edit_ours(tags=[known, new])
+    assert pair.sync().is_quiet
+    assert pair.base[TAGS].theirs == before
+
+
 def test_an_element_that_stands_under_both_names_is_two() -> None:
     pair = Pair(theirs={TAGS: []}, rules=rules(expected=cutting))
     pair.edit_ours(tags=["long name", "long "])
