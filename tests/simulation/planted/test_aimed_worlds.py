@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from tests.simulation.engine.play import play
@@ -10,39 +10,60 @@ from tests.simulation.engine.script import Fate, Kind, Plan, Step
 from tests.simulation.engine.traits import plain
 from tests.simulation.planted.mutant import Mutant
 
-MOMENTS = range(8, 21, 3)
-"""So many gates the pull has passed when two of those whom it brings are merged here."""
+PAGE = "shared.store.record_merges:RecordMerges.hold_still"
+OWN = "shared.sync.applying:_require_own"
 
 
 def test_who_is_merged_while_a_page_is_sorted_stays_one() -> None:
-    assert [each for each in _failures() if each is not None] == []
-    with Mutant("links move meanwhile", "19", _HOLD_STILL, _does_nothing, 0).planted():
-        assert any(each is not None for each in _failures())
+    """Nothing moves a link between the look at it and the lock on its record."""
+    worlds = [_pulled_and_merged(moves) for moves in range(8, 21, 3)]
+    assert _failures(worlds) == []
+    with Mutant("links move meanwhile", "19", PAGE, _does_nothing_later, 0).planted():
+        assert _failures(worlds) != []
 
 
-_HOLD_STILL = "shared.store.record_merges:RecordMerges.hold_still"
+def test_a_job_leaves_a_link_that_has_moved_to_the_job_of_its_record() -> None:
+    """Else both write there, and one of them what the vendor holds by then."""
+    worlds = [_edited_and_merged(moves, salt) for moves, salt in ((11, 21826), (23, 15531), (8, 10701))]
+    assert _failures(worlds) == []
+    with Mutant("a job follows a link", "19", OWN, _does_nothing, 0).planted():
+        assert _failures(worlds) != []
 
 
 def _does_nothing(_original: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *_args: None
+
+
+def _does_nothing_later(_original: Callable[..., Any]) -> Callable[..., Any]:
     async def answer(*_args: object) -> None:
         return None
 
     return answer
 
 
-def _failures() -> Iterator[str | None]:
-    """Play the merge at each of the moments; yield what went wrong."""
-    for moves in MOMENTS:
-        yield play(_pulled_and_merged(moves)).failure
+def _failures(worlds: Iterable[Plan]) -> list[str]:
+    """Play *worlds*; return what went wrong."""
+    return [failure for each in worlds if (failure := play(each).failure) is not None]
 
 
 def _pulled_and_merged(moves: int) -> Plan:
     """Return a world in which a pull brings an edit of somebody who becomes another's *moves* gates after its start."""
-    steps = (
-        Step(Kind.WAIT, 1, amount=60.0),
+    return _world(
         Step(Kind.VENDOR_EDIT, 3, 0, "A", 2, "current_title", 201, fate=Fate.LOST),
         Step(Kind.PULL, 0, 0, "A"),
         Step(Kind.PORTAL_MERGE, 1, moves, person=1, other=2),
-        Step(Kind.WAIT, 6, amount=60.0),
     )
-    return Plan(1, (plain("A"), plain("B")), (("A", "B"), ("A", "B")), steps, 200, workers=3)
+
+
+def _edited_and_merged(moves: int, salt: int) -> Plan:
+    """Return a world in which somebody is edited here and becomes another's *moves* gates later."""
+    return _world(
+        Step(Kind.PORTAL_EDIT, salt, 0, person=2, name="current_title", number=201),
+        Step(Kind.PORTAL_MERGE, salt + 1, moves, person=1, other=2),
+    )
+
+
+def _world(*steps: Step) -> Plan:
+    """Return a world of two people, both at two vendors, to whom *steps* happen."""
+    story = (Step(Kind.WAIT, 1, amount=60.0), *steps, Step(Kind.WAIT, 6, amount=60.0))
+    return Plan(1, (plain("A"), plain("B")), (("A", "B"), ("A", "B")), story, 200, workers=3)
