@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 
 from scripts import coverage_gates, stages, verify
@@ -43,6 +44,22 @@ def test_total_and_gates_are_those_that_are_told() -> None:
 
 def test_pieces_of_verify_are_those_that_are_told() -> None:
     assert [cells[0] for cells in table(PAGE, "piece of `make verify`")] == [piece.name for piece in verify.PIECES]
+
+
+def test_every_proof_has_a_command_that_is_there() -> None:
+    told = [names(cells[1])[0].split() for cells in table(PAGE, "it is claimed that")]
+    assert len(told) >= 16
+    for program, *arguments in told:
+        if program == "python":
+            assert arguments[0] == "-m"
+            assert importlib.util.find_spec(arguments[1]), arguments
+        else:
+            assert program == "pytest"
+            assert (ROOT / arguments[0]).exists(), arguments
+    every_module = {part for command in told for part in command}
+    for piece in verify.PIECES:
+        if "-m" in piece.command and "ledger" not in piece.command:
+            assert piece.command[piece.command.index("-m") + 1] in every_module, piece.name
 
 
 def test_layers_are_folders() -> None:
