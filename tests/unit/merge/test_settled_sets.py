@@ -220,3 +220,22 @@ def test_a_list_now_and_as_it_was_agreed_on() -> None:
     now = elements_now_and_then(draft, unit, base[TAGS])
     assert now == (elements(TAGS, ["a", "c"]), elements(TAGS, ["b"]), then, then)
     assert elements_now_and_then(draft, unit, None) == (elements(TAGS, ["a", "c"]), elements(TAGS, ["b"]), {}, {})
+
+
+def test_who_takes_the_vendor_s_spelling_of_an_element_has_the_same_element() -> None:
+    unit = UNITS[CANDIDATE][PHONES]
+    for kind in ("home", None):
+        ((long, whole),) = elements(PHONES, phones(("12345 x7", kind))).items()
+        ((short, cut),) = elements(PHONES, phones(("12345", kind))).items()
+        base = UnitBase({long: whole}, {long: cut}, at(0), aliases={short: long})
+        draft = Draft(Ours({PHONES: phones(("12345", kind))}, {}), theirs({PHONES: []}), rules(), StoredBase({}))
+        then = elements_now_and_then(draft, unit, base)[2:]
+        assert then == ({short: short if kind is None else whole}, {short: cut})
+
+
+def test_details_of_every_element_are_merged() -> None:
+    numbers = [str(number) for number in range(20)]
+    old = phones(*((number, "home") for number in numbers))
+    new = phones(*((number, "work" if int(number) % 2 else "home") for number in numbers))
+    outcome = merge(agreed({PHONES: old}), ours({PHONES: new}, 50), theirs({PHONES: old}), rules())
+    assert outcome.push == {PHONES: new}
