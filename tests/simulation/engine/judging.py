@@ -144,13 +144,24 @@ def _came_since(world: World, person: int, rows: Sequence[Mapping[str, Any]]) ->
         if loser_id in followed and world.vendors[vendor].records[loser_id].person == person
     ]
     addresses = {number_of("email", row["data"].get("email")) for row in rows}
-    return any(sum(row["created_at"] <= at for row in rows) <= 1 for at in times) and len(addresses) == len(rows)
+    came = _came_in(world)
+    moments = [came.get(row["id"], row["created_at"]) for row in rows]
+    return len(addresses) == len(rows) and any(sum(each <= at for each in moments) <= 1 for at in times)
 
 
 def _followed(world: World) -> dict[str, datetime]:
     """Return when we have followed vendors' merges, by the id that went."""
     return {
         row["external_id"]: row["synced_at"] for row in world.logs if row["details"].get("rule") == "merged_at_vendor"
+    }
+
+
+def _came_in(world: World) -> dict[UUID, datetime]:
+    """Return when records were brought in; `created_at` is when the transaction began, which may have waited since."""
+    return {
+        row["entity_id"]: row["synced_at"]
+        for row in reversed(world.logs)
+        if row["action"] == "created" and row["direction"] == "inbound"
     }
 
 
@@ -171,7 +182,7 @@ def _asked(world: World) -> Families:
 
 def _judge_merges(world: World, records: Mapping[UUID, Mapping[str, Any]], asked: Families) -> None:
     """Records of ours that a vendor has made one, as far as we followed it, are one, or a person is asked or was."""
-    followed = _followed(world)
+    followed, came = _followed(world), _came_in(world)
     active: dict[int, list[Mapping[str, Any]]] = {}
     for row in records.values():
         # Of whom a person archived, and another system brought in anew, the link may be the archived record's.
@@ -183,7 +194,7 @@ def _judge_merges(world: World, records: Mapping[UUID, Mapping[str, Any]], asked
         living = [pair for pair in pairs if all(_counts(row) for row in pair)]
         if loser_id not in followed or not living:
             continue  # not told, or one already
-        if any(row["created_at"] > followed[loser_id] for row in living[0]):
+        if any(came.get(row["id"], row["created_at"]) > followed[loser_id] for row in living[0]):
             continue  # come in since from a system that has not merged them
         if not any(asked.are_kin(one["id"].int, other["id"].int) for one, other in pairs):
             raise Violation(f"{vendor} has made one of {who(loser)} and {who(survivor)}: two here, and nobody asks")
