@@ -68,6 +68,20 @@ def test_what_a_parting_gave_back_is_nothing_to_the_other_one() -> None:
         oracle.vendor_wrote(_write(1, 2, person=1))
 
 
+def test_a_parting_undoes_also_what_the_merge_had_chosen_first() -> None:
+    """One vendor shows it still, though the merged one shows something else by now."""
+    oracle = _oracle()
+    oracle.families.unite(1, 2)
+    oracle.person_of = {"one": 1, "two": 2}
+    oracle.edited(Edit(3, 1, TITLE, "A"), None, clears=False)
+    one, two, later = (
+        {"id": each, "data": {TITLE: value_of(TITLE, n)}} for each, n in (("one", 1), ("two", 2), ("one", 3))
+    )
+    oracle.merged_here((one, one), (two, two))
+    oracle.parted_here((later, one), (two, two))
+    oracle.vendor_wrote(_write(1, 2, person=2))
+
+
 _RECORDS = (("one", 2), ("one", 1), ("two", 2))
 
 

@@ -65,6 +65,8 @@ class Oracle:
     families: Families = field(default_factory=Families)
     parted: set[int] = field(default_factory=set)
     """People whose merge was taken back."""
+    joined: dict[str, Mapping[str, JsonValue]] = field(default_factory=dict)
+    """By record that became part of another one: what that one showed then."""
     added: dict[int, str] = field(default_factory=dict)
     """Tags by number: where they were added."""
     removed: set[int] = field(default_factory=set)
@@ -126,6 +128,7 @@ class Oracle:
         (before, after), (lost, _) = survivor, other
         one, two = self.person_of[str(before["id"])], self.person_of[str(lost["id"])]
         self.families.unite(one, two)
+        self.joined[str(lost["id"])] = after["data"]
         for name in SCALARS:
             shown = [(one, before["data"].get(name)), (two, lost["data"].get(name))]
             self._chose(one, name, after["data"].get(name), [(PORTAL, person, value) for person, value in shown])
@@ -134,13 +137,13 @@ class Oracle:
     def parted_here(self, survivor: Row, other: Row) -> None:
         """A merge was taken back by somebody who saw what had become of it."""
         merged, one = survivor[0]["data"], self.person_of[str(survivor[0]["id"])]
+        past = [merged, self.joined.get(str(other[1]["id"]), merged)]
         for _, after in (survivor, other):
             person = self.person_of[str(after["id"])]
             self.parted.add(person)
             for name in SCALARS:
-                self._chose(
-                    person, name, after["data"].get(name), [(PORTAL, one, merged.get(name))], surely_of=[person]
-                )
+                seen = [(PORTAL, one, each.get(name)) for each in past]
+                self._chose(person, name, after["data"].get(name), seen, surely_of=[person])
             for name in SETS:
                 self.removed |= numbers_of(merged.get(name)) - numbers_of(after["data"].get(name))
             self.shows(person, after["data"])
@@ -189,7 +192,9 @@ class Oracle:
             self._set_written(write, where)
             return
         if not write.in_gap and all(_holds(write, name, value) for name, value in write.sent.items()):
-            raise Violation(f"{where} was written though the vendor holds it: {_shown(write.sent)}")
+            raise Violation(
+                f"{where} was written though the vendor holds it: {orjson.dumps(dict(write.sent)).decode()}"
+            )
         for name, value in write.sent.items():
             self._judge(write.vendor, person, name, write.before[name], value, where, in_gap=write.in_gap)
         self._known_combination(person, write.unit, write.sent, where)
@@ -389,10 +394,6 @@ def _combined(members: Sequence[str], values: Mapping[str, JsonValue]) -> tuple[
 
 def _rules(stamps: Mapping[str, Any]) -> dict[str, str]:
     return {unit: str(row[3]) for row in stamps.get("s", ()) for unit in row[6]}
-
-
-def _shown(values: Mapping[str, JsonValue]) -> str:
-    return orjson.dumps(dict(values)).decode()
 
 
 def _word(number: int) -> str:
