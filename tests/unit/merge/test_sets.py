@@ -467,6 +467,11 @@ def test_of_two_that_the_vendor_makes_one_of_the_one_that_it_knows_stands_for_bo
     assert pair.base[TAGS].theirs == before
 
 
+def test_what_the_vendor_makes_of_tags_alone_makes_two_tags_one() -> None:
+    how = rules(expected=lambda name, value: cutting(name, value) if name == TAGS else value)
+    assert merge({}, ours({TAGS: ["long a", "long b"]}), theirs({TAGS: ["long "]}), how).is_quiet
+
+
 def test_an_element_that_stands_under_both_names_is_two() -> None:
     pair = Pair(theirs={TAGS: []}, rules=rules(expected=cutting))
     pair.edit_ours(tags=["long name", "long "])
