@@ -228,7 +228,9 @@ class Steps:
         row = rows[int(step.amount) % len(rows)]
         if row["kind"] in MATCHES:
             choice = "record" if row["kind"] == "ambiguous_match" else self._host.roll.choice(["record", "new"])
-            chosen: dict[str, Any] = {"choice": choice, "value": str(self._host.roll.choice(row["matches"]))}
+            chosen: dict[str, Any] = {"choice": "new"}  # of an unproven merge nobody may be known
+            if row["matches"]:
+                chosen = {"choice": choice, "value": str(self._host.roll.choice(row["matches"]))}
         else:
             choice = self._host.roll.choice(["portal", "integration"])
             chosen = {"choice": choice, "integration_id": self._host.roll.choice(sorted(self._world.names))}
