@@ -36,8 +36,11 @@ def born_link(record: StoredRecord, written: Written, book: RuleBook, ticket: Ti
         version = answer.version
     shown = written.record.visible() if written.record is not None else {}
     for unit in UNITS[record.entity].values():
+        if _is_reference(record, unit):
+            base[unit.name] = _as_named(record, unit, rules, ticket)
+            continue
         visible = tuple(name for name in unit.members if name in shown)
-        if visible and _is_ours_to_tell(record, unit):
+        if visible and _is_held(record, unit):
             base[unit.name] = _unit_base(record, unit, shown, visible, rules, ticket)
     link = _link(link_id, record, written.external_id, base, rules, ticket)
     link.vendor_version, link.was_written = version, True
@@ -57,12 +60,10 @@ def found_link(sent: StoredRecord, found: Record, book: RuleBook, ticket: Ticket
     base = StoredBase()
     for unit in UNITS[sent.entity].values():
         if _is_reference(sent, unit):
-            # The call named it as we did: where the vendor has given it to another one since, that is its change.
-            named = print_of(rules, unit, sent.data, unit.members)
-            base[unit.name] = UnitBase(named, named, ticket.at, norm=norm_of(rules, unit), key_id=rules.key_id)
+            base[unit.name] = _as_named(sent, unit, rules, ticket)
             continue
         visible = tuple(name for name in unit.members if name in shown)
-        if len(visible) == len(unit.members) and _is_ours_to_tell(sent, unit):
+        if len(visible) == len(unit.members) and _is_held(sent, unit):
             ours, theirs = (print_of(rules, unit, side, visible) for side in (sent.data, shown))
             if alike(ours, theirs, unit):
                 base[unit.name] = UnitBase(ours, theirs, ticket.at, norm=norm_of(rules, unit), key_id=rules.key_id)
@@ -76,14 +77,18 @@ def _link(
     return LinkWrite(link_id, record.id, external_id, None, signed(encode_base(base), rules.marks), fence=ticket.number)
 
 
-def _is_ours_to_tell(record: StoredRecord, unit: Unit) -> bool:
-    """Whether we hold something of the unit; references are settled by the next reconcile, which knows both ids."""
-    is_held = any(record.data.get(name) not in (None, "", []) for name in unit.members)
-    return is_held and not _is_reference(record, unit)
+def _is_held(record: StoredRecord, unit: Unit) -> bool:
+    return any(record.data.get(name) not in (None, "", []) for name in unit.members)
 
 
 def _is_reference(record: StoredRecord, unit: Unit) -> bool:
     return any(FIELDS[record.entity][name].kind is Kind.REFERENCE for name in unit.members)
+
+
+def _as_named(record: StoredRecord, unit: Unit, rules: Rules, ticket: Ticket) -> UnitBase:
+    """The call named it as we did: where the vendor has given the record to another one since, that is its change."""
+    named = print_of(rules, unit, record.data, unit.members)
+    return UnitBase(named, named, ticket.at, norm=norm_of(rules, unit), key_id=rules.key_id)
 
 
 def _unit_base(

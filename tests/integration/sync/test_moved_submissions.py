@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from shared.model import EntityType
+from tests.integration.sync.test_archived_submissions import run_job_of
 from tests.integration.sync.test_create import after_the_lag, open_job, submission_of, submit
 from tests.integration.sync.test_reconcile import signal
 from tests.integration.sync.test_vendor_merges import merge_there, person
@@ -62,3 +63,18 @@ async def test_what_was_not_made_before_the_merge_is_made_nowhere_and_says_so(wo
     said = await submission_of(world, application_id)
     assert (said["state"], "deleted at the vendor" in said["error"]) == ("failed", True)
     assert await world.rows("SELECT 1 FROM create_intents WHERE state = 'open'") == []
+
+
+async def test_what_the_vendor_moves_between_its_answer_and_our_look_follows_there(world: World) -> None:
+    """The new link had nothing agreed of whose it is, and ours stayed the other one's; found by the simulation."""
+    loser, winner = await person(world, "Ada"), await person(world, "Augusta")
+    await world.pull()
+    _, job_id = await open_job(world)
+    application = await submit(world, (await world.record_of(CANDIDATE, loser))["id"], job_id)
+    await run_job_of(world, application.id)
+    assert len(await applications_there(world, loser)) == 1
+    await merge_there(world, winner, loser)
+    (there,) = await applications_there(world, winner)
+    here = await world.record_of(APPLICATION, there["id"])
+    assert here["id"] == application.id
+    assert here["data"]["candidate_id"] == str((await world.record_of(CANDIDATE, winner))["id"])
