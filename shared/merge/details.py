@@ -62,7 +62,7 @@ class _Way(Enum):
 def merge_details(draft: Draft, unit: Unit, what: Field, element: Element) -> Merged:
     """Decide what becomes of each detail of *element*."""
     identity = element.identity
-    made = whole_made(draft.rules, what, element.ours)
+    made = whole_made(draft.rules, what, identity, element.ours)
     wholes = element.o, element.t, element.base_o, element.base_t, made
     columns = [parts_of_whole(what, identity, whole) for whole in wholes]
     parts = [
@@ -84,13 +84,13 @@ def merge_details(draft: Draft, unit: Unit, what: Field, element: Element) -> Me
     )
 
 
-def whole_made(rules: Rules, what: Field, element: JsonValue) -> Fingerprint | None:
-    """Return the whole of what the vendor is known to make of *element*; None where it keeps it."""
+def whole_made(rules: Rules, what: Field, identity: Fingerprint, element: JsonValue) -> Fingerprint | None:
+    """Return the whole, under our *identity*, of what the vendor is known to make of *element*; None: it keeps it."""
     made = rules.expected(what.name, [element])
     if made == [element]:
         return None
     shown = listed(what, made, rules.hasher, rules.forms.get(what.normal))
-    return next((whole for whole, _ in shown.values()), None)
+    return next((identity if whole == its else whole for its, (whole, _) in shown.items()), None)
 
 
 def landed_details(

@@ -174,11 +174,19 @@ def aliases_of(
 
 
 def translated(shown: Listed, aliases: Aliases) -> Listed:
-    """Return *shown* with each element under our identity; one that the vendor shows under both keeps its own."""
+    """
+    Return *shown* with each element under our identity; one that the vendor shows under both keeps its own.
+
+    A whole that is the identity, of an element that says nothing else or of a namesake, follows it.
+    """
     if not aliases:
         return shown
     names = {theirs_: ours_ for theirs_, ours_ in aliases.items() if ours_ not in shown}
-    return {names.get(identity, identity): each for identity, each in shown.items()}
+    found: Listed = {}
+    for identity, (whole, element) in shown.items():
+        ours = names.get(identity, identity)
+        found[ours] = (ours if whole == identity else whole, element)
+    return found
 
 
 def _answered(draft: Draft, unit: Unit, what: Field, sides: _Sides, intent: Elements) -> None:

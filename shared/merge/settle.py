@@ -207,7 +207,7 @@ def _settled_set(
 
 def _is_made_of_it(rules: Rules, what: Field, each: Fingerprint, mine: Listed, shown: Listed) -> bool:
     """Whether an element is shown as the vendor is known to make it of what was sent: that change is our own doing."""
-    return each in mine and each in shown and shown[each][0] == whole_made(rules, what, mine[each][1])
+    return each in mine and each in shown and shown[each][0] == whole_made(rules, what, each, mine[each][1])
 
 
 def _answered_elements(
