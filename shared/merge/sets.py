@@ -98,9 +98,7 @@ def _sides_of(draft: Draft, unit: Unit, what: Field, base: UnitBase | None) -> t
     stands_for = _taken_for_one(rules, what, ours, base)
     alike = {each: (other, ours[each][1]) for each, other in stands_for.items() if each in ours}
     ours = {each: shown for each, shown in ours.items() if each not in alike}
-    aliases = {
-        shown: stands_for.get(each, each) for shown, each in aliases_of(rules, what, ours, base, crowded).items()
-    }
+    aliases = aliases_of(rules, what, ours, base, crowded)
     theirs = _shown_as_one(translated(theirs, aliases), stands_for)
     base_ours, base_theirs, intent = ({}, {}, None) if base is None else spread_base(base, crowded)
     base_ours, base_theirs = (_as_one(half, stands_for) for half in (base_ours, base_theirs))
@@ -168,7 +166,7 @@ def aliases_of(
         if made == [element]:
             continue
         for shown in listed(what, made, rules.hasher, version, crowded=crowded):
-            if shown != identity and shown not in ours:
+            if shown not in ours:
                 aliases[shown] = identity
     return aliases
 

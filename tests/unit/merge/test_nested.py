@@ -15,7 +15,7 @@ from shared.merge.normal_forms import normal
 from shared.merge.settle import settle, with_intents
 from shared.merge.state import NEVER, Base, Fingerprint, Ours, Rules, UnitBase, Writable
 from shared.model.fields import FIELDS, Policy
-from tests.unit.merge.lab import CANDIDATE, HASHER, NOON, Pair, agreed, at, ours, rows, rules, theirs
+from tests.unit.merge.lab import CANDIDATE, HASHER, NOON, Pair, agreed, at, ours, rules, theirs
 
 WORK, SALARY = "work_history", "salary_expectation"
 POST: dict[str, JsonValue] = {
@@ -134,71 +134,6 @@ def test_a_lost_answer_that_named_namesakes_is_recognised_once_no_list_has_two_o
     pair.edit_ours(work_history=[first])
     outcome = pair.begin()
     assert (outcome.take, outcome.push) == ({}, {})
-
-
-def shortening(name: str, value: JsonValue) -> JsonValue:
-    """A vendor that keeps four letters of an employer."""
-    if name != WORK or not isinstance(value, list):
-        return value
-    return [{**each, "employer": str(each["employer"])[:4]} for each in value if isinstance(each, dict)]
-
-
-def longer(*titles: str) -> list[JsonValue]:
-    """Namesakes under the name that the vendor shortens."""
-    return [{**each, "employer": "Acme and Sons"} for each in namesakes(*titles)]
-
-
-def test_a_lost_answer_that_shows_namesakes_under_a_shorter_name_is_recognised() -> None:
-    pair = Pair(theirs={WORK: []}, rules=rules(expected=shortening))
-    pair.edit_ours(work_history=longer("Baker", "Chef"))
-    pair.call(pair.begin())
-    assert pair.theirs[WORK] == namesakes("Baker", "Chef")
-    outcome = pair.begin()
-    assert (outcome.take, outcome.push, rows(outcome)) == ({}, {}, {WORK: "own_write"})
-
-
-def test_namesakes_that_both_sides_hold_already_are_met_under_a_shorter_name() -> None:
-    pair = Pair(theirs={WORK: [*namesakes("Chef", "Baker")]}, rules=rules(expected=shortening))
-    pair.edit_ours(work_history=longer("Baker", "Chef"))
-    assert pair.sync().is_quiet
-    assert pair.base[WORK].ours == pair.base[WORK].theirs
-    pair.edit_ours(work_history=longer("Baker", "Cook"))
-    assert pair.sync().push
-    assert pair.theirs[WORK] == namesakes("Baker", "Cook")
-    pair.edit_theirs(work_history=[*namesakes("Baker")])
-    assert pair.sync().take == {WORK: longer("Baker")}
-    assert pair.sync().is_quiet
-
-
-def test_a_post_that_says_nothing_but_a_name_that_the_vendor_shortens_is_at_rest() -> None:
-    pair = Pair(theirs={WORK: [{"employer": "Acme"}]}, rules=rules(expected=shortening))
-    pair.edit_ours(work_history=[{"employer": "Acme and Sons"}])
-    assert pair.sync().is_quiet
-    pair.edit_theirs(work_history=[*namesakes("Baker")])
-    assert pair.sync().take == {WORK: longer("Baker")}
-    pair.edit_theirs(work_history=[{"employer": "Acme"}])
-    assert pair.sync().take == {WORK: [{"employer": "Acme and Sons", "title": None}]}
-    assert pair.sync().is_quiet
-
-
-def test_what_a_bare_post_under_a_shorter_name_lacks_is_filled_at_a_first_meeting() -> None:
-    pair = Pair(theirs={WORK: [{"employer": "Acme"}]}, rules=rules(expected=shortening))
-    pair.edit_ours(work_history=longer("Baker"))
-    outcome = pair.sync()
-    assert (outcome.take, outcome.push) == ({}, {WORK: namesakes("Baker")})
-    assert pair.sync().is_quiet
-
-
-def test_a_vendor_that_keeps_nothing_but_names_is_at_rest_with_what_it_shows() -> None:
-    def nothing_else(name: str, value: JsonValue) -> JsonValue:
-        short = shortening(name, value)
-        if name != WORK or not isinstance(short, list):
-            return value
-        return [{"employer": each["employer"]} for each in short if isinstance(each, dict)]
-
-    pair = Pair(theirs={WORK: [{"employer": "Acme"}]}, rules=rules(expected=nothing_else))
-    pair.edit_ours(work_history=longer("Baker"))
-    assert pair.sync().is_quiet
 
 
 def test_what_says_nothing_is_no_element() -> None:
