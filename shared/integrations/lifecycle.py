@@ -24,6 +24,7 @@ from shared.integrations.cadence import default_cadences
 from shared.integrations.change import Change, new_webhook_secret, plan_change
 from shared.integrations.connection_test import report_view, require_ok, skew_ms, try_kept, try_new
 from shared.integrations.drafting import default_directions, draft_of
+from shared.integrations.outbound_turns import follow
 from shared.integrations.parts import Parts
 from shared.integrations.rejudging import look_again, owe_another_look
 from shared.integrations.requests import CreateIntegration, PatchIntegration, platform_name
@@ -220,6 +221,7 @@ class Integrations:
 
     async def _apply(self, tx: Transaction, before: Integration, change: Change) -> tuple[Integration, list[Knock]]:
         after = before
+        was = await self._parts.connections.get(tx, before.id)
         if "config" in change.columns:
             await check_authorities(tx, self._parts.integrations, before.id, change.columns["config"])
             await owe_another_look(tx, self._parts.store, before.id, before.config, change.columns["config"])
@@ -246,6 +248,7 @@ class Integrations:
             knocks += cancelled.knocks
         if "config" in change.columns:
             knocks += await look_again(tx, self._parts.store, before.id, before.config, after.config)
+        knocks += await follow(tx, self._parts, was)
         if change.concerns_intake:
             knocks += await self._publish(tx, before.id)
         return after, knocks

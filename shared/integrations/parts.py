@@ -15,10 +15,10 @@ from shared.security.keys import Keys
 from shared.security.sealing import Sealer
 from shared.settings import Settings
 from shared.store.attention import Attention
-from shared.store.connections import Connections
-from shared.store.database import Database
+from shared.store.connections import Connections, IntegrationRow
+from shared.store.database import Database, Transaction
 from shared.store.integrations import Integrations as IntegrationStore
-from shared.store.ledger import Ledger
+from shared.store.ledger import Knock, Ledger
 from shared.store.logs import Logs
 from shared.store.queues import Knocker
 from shared.store.runs import Runs
@@ -46,8 +46,22 @@ class Syncs(Protocol):
         """Start one incremental run for each entity."""
         ...
 
+    async def push(self, tx: Transaction, integration: IntegrationRow, entities: Sequence[EntityType]) -> list[Knock]:
+        """Start an outbound run of each of *entities* that may go out."""
+        ...
+
     async def look_again(self, company_id: UUID, integration_id: UUID, entities: Sequence[EntityType]) -> object:
         """Start one full run for each of *entities* that was pulled before."""
+        ...
+
+
+class Comparisons(Protocol):
+    """Starts full comparisons (shared.sync.parity)."""
+
+    async def schedule(
+        self, tx: Transaction, integration: IntegrationRow, entity: EntityType, *, trigger: str
+    ) -> list[Knock]:
+        """Start one that repairs what it finds, if *entity* may come in."""
         ...
 
 
@@ -70,6 +84,7 @@ class Parts:
     knocker: Knocker
     connector: Connector
     syncs: Syncs
+    comparisons: Comparisons
     announce: Callable[[UUID, int, datetime], Awaitable[None]]
     """Tells the webhook intake that newer secrets are coming, and when it is. May raise Unavailable."""
 
@@ -92,6 +107,7 @@ class Parts:
             knocker=services.knocker,
             connector=services.adapters,
             syncs=services.syncs,
+            comparisons=services.comparisons,
             announce=lambda integration_id, version, at: announce_rotation(
                 services.intake.tables, integration_id, version, at
             ),

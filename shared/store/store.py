@@ -21,6 +21,7 @@ from shared.store.record_merges import RecordMerges
 from shared.store.records import Records
 from shared.store.removals import Removals
 from shared.store.runs import Runs
+from shared.store.submissions import Submissions
 from shared.store.suppressions import Suppressions
 
 
@@ -30,6 +31,7 @@ class Store:
 
     ledger: Ledger = field(default_factory=Ledger)
     records: Records = field(default_factory=Records)
+    submissions: Submissions = field(default_factory=Submissions)
     links: Links = field(default_factory=Links)
     history: History = field(default_factory=History)
     logs: Logs = field(default_factory=Logs)

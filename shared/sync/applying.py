@@ -38,6 +38,7 @@ from shared.sync.left_out import LeftOut
 from shared.sync.merging import Merged, merge_observation
 from shared.sync.observations import Observation, RuleBook, is_admitted, may_lag, references_of, resolved
 from shared.sync.outcome_log import log_row, parked_reasons, row_of
+from shared.sync.owed_submissions import closed, tell
 from shared.sync.pinning import Pinner
 from shared.sync.priorities import RECONCILE, priority_of
 from shared.sync.suppression import Suppression
@@ -273,6 +274,8 @@ class Applier:
                 {record_id: each.external_id for record_id, each in seen.items()},
                 at=max(each.ticket.at for each in seen.values()),
             )
+            if closed(work.integration):
+                await tell(tx, self._store, work.integration.id)
 
     async def _forget(self, tx: Transaction, work: Work, record_ids: Sequence[UUID]) -> None:
         """Let nothing sealed of erased people open again, nor anything of those who were merged into them."""

@@ -28,6 +28,7 @@ from shared.store.store import Store
 from shared.sync import waiting
 from shared.sync.edits import queued_for, submission_request
 from shared.sync.identity import application_identity, candidate_identity
+from shared.sync.owed_submissions import tell
 from shared.sync.priorities import MANUAL_RECORD, RECONCILE
 from shared.sync.suppression import Suppression
 
@@ -67,6 +68,8 @@ class Archives:
             await self._store.records.update(tx, entity, [_archived(record, actor)])
             await self._store.records.update(tx, APPLICATION, [_archived(each, str(record.id)) for each in going])
             knocks = await self._ask_vendors(tx, record, going, actor)
+            for owner_id in sorted({each for one in (record, *going) if (each := queued_for(one)) is not None}):
+                await tell(tx, self._store, owner_id)
         await self._knocker.send(knocks)
 
     async def restore(
@@ -203,6 +206,7 @@ class Archives:
                 continue
             # Its job has ended since, or waits for a candidate whose own job has.
             requests.append(submission_request(owner_id, record.id))
+            await tell(tx, self._store, owner_id)
             candidate_id = str(record.data["candidate_id"])
             waits.setdefault(owner_id, set()).add(waiting.link(owner_id, CANDIDATE, candidate_id))
         knocks = await self._store.ledger.enqueue(tx, requests)

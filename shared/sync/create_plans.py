@@ -25,6 +25,7 @@ from shared.sync.create_attempts import CreateAttempts
 from shared.sync.edits import queued_for
 from shared.sync.endings import Done, Hold
 from shared.sync.identity import application_identity, candidate_identity
+from shared.sync.owed_submissions import closed, tell
 from shared.sync.priorities import RECONCILE
 from shared.sync.work import Work
 
@@ -33,6 +34,7 @@ CREATE_WITH = "create_with"
 
 LEFT = "the candidate was deleted at the vendor"
 ARCHIVED = "the candidate is archived"
+JOB_GONE = "the job is not at the vendor any more"
 """Why an application can't go there; told on the application."""
 
 URGENT = 2
@@ -76,18 +78,18 @@ class CreatePlans:
             await self._store.ledger.guard(tx, job)
             record = await self._store.records.fetch(tx, EntityType.APPLICATION, record_id)
             parents = await self._parents(tx, work, record)
-            if record.submission is None or EntityType.JOB not in parents:
+            identity = application_identity(record.data)
+            has_route = EntityType.JOB in parents or queued_for(record) == work.integration.id
+            if identity is None or record.submission is None or not has_route:
                 return await self.withdraw(tx, work, record_id, "no_route")
             if record.archived_at is not None:
                 return await self.withdraw(tx, work, record_id, "archived")
-            identity = application_identity(record.data)
-            if identity is None:
-                return Done("no_route")
-            hindrance = None
-            if EntityType.CANDIDATE not in parents:
-                hindrance = await self._hindrance(tx, work, record)
-                if hindrance is None:
-                    return await self._send_candidate_first(tx, work, record)
+            hindrance = await self._hindrance(tx, work, record, parents)
+            if hindrance is None and EntityType.CANDIDATE not in parents:
+                if closed(work.integration):
+                    return await self.not_outbound(tx, work, record_id)
+                return await self._send_candidate_first(tx, work, record)
+            if hindrance is not None:
                 if await self._attempts.was_sent(tx, work.integration.id, record):
                     return Create(work, adapter, job, record, {}, {}, identity, hindrance=hindrance)
                 await self._store.records.mark_submission(
@@ -102,8 +104,14 @@ class CreatePlans:
         fields = {**{name: value for name, value in record.data.items() if name not in search}, **search}
         return Create(work, adapter, job, record, fields, search, identity)
 
-    async def _hindrance(self, tx: Transaction, work: Work, application: StoredRecord) -> str | None:
-        """Return why its candidate will not exist there, if so: automation makes nobody anew who was deleted there."""
+    async def _hindrance(
+        self, tx: Transaction, work: Work, application: StoredRecord, parents: Mapping[EntityType, str]
+    ) -> str | None:
+        """Return why its parents will not exist there, if so: automation makes nobody anew who was deleted there."""
+        if EntityType.JOB not in parents:
+            return JOB_GONE
+        if EntityType.CANDIDATE in parents:
+            return None
         candidate_id = UUID(str(application.data["candidate_id"]))
         candidate = await self._store.records.fetch(tx, EntityType.CANDIDATE, candidate_id)
         links = (await self._store.links.of_records(tx, [candidate_id])).get(candidate_id, [])
@@ -135,10 +143,10 @@ class CreatePlans:
             await self._store.ledger.guard(tx, job)
             record = await self._store.records.fetch(tx, EntityType.CANDIDATE, record_id)
             if record.archived_at is not None:
-                return await self._not_sent(tx, work, record_id)
+                return await self._not_sent(tx, work, record_id, "archived")
             bearer = await self._bearer(tx, work, record_id, UUID(application_id))
             if bearer is None:
-                return await self.withdraw(tx, work, record_id, "no_route")
+                return await self._not_sent(tx, work, record_id, "no_route")
         application, job_id = bearer
         identity = candidate_identity(record.data)
         if identity is None:
@@ -151,9 +159,16 @@ class CreatePlans:
         search: dict[str, JsonValue] = {"email": record.data["email"]}
         return Create(work, adapter, job, record, fields, search, identity, application)
 
-    async def _not_sent(self, tx: Transaction, work: Work, candidate_id: UUID) -> Done:
-        """The candidate is archived: applications that wait for them look again, and say so."""
-        withdrawn = await self.withdraw(tx, work, candidate_id, "archived")
+    async def not_outbound(self, tx: Transaction, work: Work, record_id: UUID) -> Done:
+        """Nothing of the kind goes out: people are told that an application waits for that; it stays queued."""
+        if work.entity is EntityType.CANDIDATE:
+            return await self._not_sent(tx, work, record_id, "not_outbound")
+        await tell(tx, self._store, work.integration.id)
+        return await self.withdraw(tx, work, record_id, "not_outbound")
+
+    async def _not_sent(self, tx: Transaction, work: Work, candidate_id: UUID, why: str) -> Done:
+        """The candidate does not go there: applications that wait for them look again, and say so."""
+        withdrawn = await self.withdraw(tx, work, candidate_id, why)
         reason = waiting.link(work.integration.id, work.entity, candidate_id)
         released = await self._store.ledger.release_held(tx, work.integration.id, [reason])
         return Done(withdrawn.outcome, [*withdrawn.knocks, *released])
@@ -203,5 +218,7 @@ class CreatePlans:
 
 
 def hindered(hindrance: str) -> Rejected:
-    """Return the refusal of an application whose candidate will not exist at the vendor."""
+    """Return the refusal of an application whose candidate or job will not exist at the vendor."""
+    if hindrance == JOB_GONE:
+        return Rejected(hindrance, field="job_id", remedy="submit the candidate to another job, or archive it")
     return Rejected(hindrance, field="candidate_id", remedy="restore the candidate, then redrive the job")

@@ -34,6 +34,7 @@ from shared.sync.create_attempts import Attempt, CreateAttempts
 from shared.sync.create_plans import URGENT, Create, CreatePlans, hindered
 from shared.sync.endings import Continue, Done, Ending, Hold
 from shared.sync.identity import NEW
+from shared.sync.owed_submissions import closed, tell
 from shared.sync.priorities import RECONCILE
 from shared.sync.work import Work
 
@@ -55,10 +56,10 @@ class Creator:
         job = work.job
         if job is None:
             raise AssertionError("a create is a job")
-        if not work.integration.allows(work.entity, Direction.OUTBOUND):
+        if work.entity in (shut := closed(work.integration)) or (shut and work.entity is EntityType.CANDIDATE):
             async with self._database.company(job.company_id) as tx:
                 await self._store.ledger.guard(tx, job)
-                return await self._plans.withdraw(tx, work, record_id, "not_outbound")
+                return await self._plans.not_outbound(tx, work, record_id)
         if work.entity is EntityType.APPLICATION:
             plan = await self._plans.of_application(work, adapter, job, record_id)
         elif work.entity is EntityType.CANDIDATE:
@@ -219,6 +220,8 @@ class Creator:
                     "error": None,
                 },
             )
+            if closed(plan.work.integration):
+                await tell(tx, self._store, integration_id)
         row = _log_row(plan, action, LogStatus.SUCCESS, external_id=external_id, request_id=request_id)
         await self._store.logs.write(tx, [row])
         names = [

@@ -1,4 +1,4 @@
-"""An outbound run: every linked record whose side here has moved since the base becomes a reconcile."""
+"""An outbound run: each linked record that moved here since the base becomes a reconcile; so does what is queued."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from shared.model import Direction, RunStatus
+from shared.model import Direction, EntityType, RunStatus
 from shared.store.database import Database
 from shared.store.ledger import Job, JobRequest, Knock
 from shared.store.runs import Counts
 from shared.store.store import Store
 from shared.sync.endings import Continue, Done, Ending
+from shared.sync.owed_submissions import ask
 from shared.sync.priorities import OUTBOUND_SWEEP, RECONCILE
 
 BATCH = 500
@@ -32,7 +33,7 @@ class OutboundSweep:
 
     async def __call__(self, job: Job) -> Ending:
         """
-        Ask for a reconcile of each record that moved; the run is complete when all are asked for.
+        Ask for each record that moved, first of all for what was submitted; the run is complete when all are asked for.
 
         After the time budget the job goes on in another invocation, from the record that was last.
         """
@@ -50,6 +51,8 @@ class OutboundSweep:
                 await self._store.runs.lock(tx, [run])
                 if after is None and job.payload.get(OF_RUN) == str(run.id):
                     after = UUID(str(job.payload[AFTER]))
+                if after is None and job.entity is EntityType.APPLICATION:
+                    knocks.extend(await ask(tx, self._store, job.integration_id, batch=self._batch))
                 moved = await self._store.links.moved_records(tx, job.integration_id, job.entity, after, self._batch)
                 requests = [_request(job, each, run.id) for each in moved]
                 knocks.extend(await self._store.ledger.enqueue(tx, requests))

@@ -57,11 +57,13 @@ class Comparisons:
         await self._knocker.send(knocks)
         return ids
 
-    async def schedule(self, tx: Transaction, integration: IntegrationRow, entity: EntityType) -> list[Knock]:
-        """Start the comparison of a schedule; it repairs what it finds."""
+    async def schedule(
+        self, tx: Transaction, integration: IntegrationRow, entity: EntityType, *, trigger: str = "schedule"
+    ) -> list[Knock]:
+        """Start a comparison that nobody asked for, if *entity* may come in; it repairs what it finds."""
         if not integration.allows(entity, Direction.INBOUND):
             return []
-        _, knocks = await self._start(tx, integration, entity, repairs=True, trigger="schedule")
+        _, knocks = await self._start(tx, integration, entity, repairs=True, trigger=trigger)
         return knocks
 
     async def _start(

@@ -106,6 +106,18 @@ class Syncs:
         _, knocks = await self._start(tx, integration, [(Direction.INBOUND, entity)], mode, "schedule")
         return knocks
 
+    async def push(self, tx: Transaction, integration: IntegrationRow, entities: Collection[EntityType]) -> list[Knock]:
+        """Start an outbound run of each of *entities* that may go out; while the integration is paused it waits."""
+        plans = [
+            (Direction.OUTBOUND, each)
+            for each in EntityType
+            if each in entities and integration.allows(each, Direction.OUTBOUND)
+        ]
+        if not plans:
+            return []
+        _, knocks = await self._start(tx, integration, plans, "incremental", "opened")
+        return knocks
+
     async def _start(
         self,
         tx: Transaction,

@@ -14,6 +14,7 @@ from shared.errors import Conflict, NotFound
 from shared.model import EntityType
 from shared.store.links import LinkWrite
 from shared.store.records import RecordWrite, StoredRecord
+from shared.store.submissions import Queued
 from tests.contract.store.ground import APPLICATION, CANDIDATE, JOB, Place
 
 
@@ -236,3 +237,31 @@ async def test_an_archived_application_counts_while_it_lives_elsewhere(place: Pl
     assert await found() == one
     await place.ground.change("external_entity_map", {"internal_id": one}, state="gone")
     assert await found() is None
+
+
+async def test_what_is_queued_for_an_integration(place: Place) -> None:
+    here, elsewhere = str(place.integration_id), str(uuid4())
+    candidate_id = uuid4()
+
+    async def add(state: str, integration: str, **more: bool) -> UUID:
+        data = {"candidate_id": str(candidate_id)}
+        said = {"state": state, "integration_id": integration}
+        return await insert(place, APPLICATION, data, submission=said, **more)
+            place, APPLICATION, data, submission={"state": state, "integration_id": integration}, **more
+        )
+
+    first, second, third = sorted([await add("queued", here) for _ in range(3)])
+    for state, integration, is_archived in (
+        ("submitted", here, False),
+        ("queued", elsewhere, False),
+        ("queued", here, True),
+    ):
+        await add(state, integration, is_archived=is_archived)
+    await insert(place, APPLICATION, {})
+    queued = place.ground.store.submissions.queued
+    async with place.ground.database.company(place.company_id) as tx:
+        page = await queued(tx, place.integration_id, limit=2)
+        rest = await queued(tx, place.integration_id, after=second, limit=2)
+        assert await queued(tx, uuid4(), limit=2) == []
+    assert page == [Queued(first, candidate_id, 3), Queued(second, candidate_id, 3)]
+    assert rest == [Queued(third, candidate_id, 1)]
