@@ -28,7 +28,7 @@ from shared.store.store import Store
 from shared.sync import waiting
 from shared.sync.edits import queued_for, submission_request
 from shared.sync.identity import application_identity, candidate_identity
-from shared.sync.owed_submissions import tell
+from shared.sync.owed_submissions import closed, tell
 from shared.sync.priorities import MANUAL_RECORD, RECONCILE
 from shared.sync.suppression import Suppression
 
@@ -69,7 +69,8 @@ class Archives:
             await self._store.records.update(tx, APPLICATION, [_archived(each, str(record.id)) for each in going])
             knocks = await self._ask_vendors(tx, record, going, actor)
             for owner_id in sorted({each for one in (record, *going) if (each := queued_for(one)) is not None}):
-                await tell(tx, self._store, owner_id)
+                if closed(await self._store.connections.get(tx, owner_id)):
+                    await tell(tx, self._store, owner_id)
         await self._knocker.send(knocks)
 
     async def restore(
@@ -202,11 +203,15 @@ class Archives:
                 waits.setdefault(link.integration_id, set()).add(waiting.brake(link.integration_id))
         for record in back:
             owner_id = queued_for(record)
-            if owner_id is None or (await self._store.connections.get(tx, owner_id)).deleted_at is not None:
+            if owner_id is None:
+                continue
+            owner = await self._store.connections.get(tx, owner_id)
+            if owner.deleted_at is not None:
                 continue
             # Its job has ended since, or waits for a candidate whose own job has.
             requests.append(submission_request(owner_id, record.id))
-            await tell(tx, self._store, owner_id)
+            if closed(owner):
+                await tell(tx, self._store, owner_id)
             candidate_id = str(record.data["candidate_id"])
             waits.setdefault(owner_id, set()).add(waiting.link(owner_id, CANDIDATE, candidate_id))
         knocks = await self._store.ledger.enqueue(tx, requests)

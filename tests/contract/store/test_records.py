@@ -247,8 +247,6 @@ async def test_what_is_queued_for_an_integration(place: Place) -> None:
         data = {"candidate_id": str(candidate_id)}
         said = {"state": state, "integration_id": integration}
         return await insert(place, APPLICATION, data, submission=said, **more)
-            place, APPLICATION, data, submission={"state": state, "integration_id": integration}, **more
-        )
 
     first, second, third = sorted([await add("queued", here) for _ in range(3)])
     for state, integration, is_archived in (

@@ -298,7 +298,7 @@ MUTANTS = (
     Mutant("no brake is asked", "7", f"{_SYNC}.brake:DeleteBrake.ask", _says_later(Verdict.GO), 453),
     Mutant("an archive asks no vendor", "6", f"{_SYNC}.archiving:Archives._ask_vendors", _says_later([]), 9),
     Mutant("a restore takes nothing back", "6", f"{_SYNC}.archiving:Archives._revoke", _says_later(False), 717),
-    Mutant("what a person archived returns by itself", "6", f"{_SYNC}.merging:_returns", _alive_again, 377),
+    Mutant("what a person archived returns by itself", "6", f"{_SYNC}.merging:_returns", _alive_again, 9),
     Mutant(
         "an application is archived while it is being created",
         "19",
