@@ -28,6 +28,7 @@ from shared.store.history import PersonKey
 from shared.store.notices import Notices
 from shared.sync.bulk_resolution import MOST_AT_ONCE, resolve_many
 from shared.sync.conflict_items import TABLE
+from shared.sync.contact_check import check_contacts
 from shared.sync.held_values import Vault
 
 bp = func.Blueprint()
@@ -208,6 +209,7 @@ def typed_value(item: Mapping[str, Any], decision: Resolution) -> JsonValue:
             f"value: must name {', '.join(unit.members)}", field="value", remedy="send an object with each of them"
         )
     checked = _FIELDS[EntityType(item["entity"])].model_validate(given).model_dump(mode="json", include=set(given))
+    check_contacts(checked)
     return checked if is_group else checked[unit.name]
 
 

@@ -21,6 +21,7 @@ from shared.store.queues import Knocker
 from shared.store.records import RecordWrite, StoredRecord
 from shared.store.store import Store
 from shared.sync.chronicle import Chronicle
+from shared.sync.contact_check import check_contacts
 from shared.sync.held_values import Vault
 from shared.sync.identity import candidate_identity
 from shared.sync.merging import without_empty
@@ -58,11 +59,13 @@ class Edits:
         """
         Add a candidate. Raises Conflict when somebody holds the same e-mail already.
 
-        One who was erased comes back by their own registration alone, with *has_consent*; else Conflict as well.
+        One who was erased comes back by their own registration alone, with *has_consent*; else Conflict as well. Raises
+        InvalidInput for what is no address or number.
         """
         data = without_empty(fields)
         if not data:
             raise InvalidInput("a candidate needs a name, an e-mail or a phone", field="email")
+        check_contacts(data)
         async with self._database.company(company_id) as tx:
             await self._refuse_double(tx, data)
             if has_consent:
@@ -104,8 +107,8 @@ class Edits:
         """
         Write *changes* (a null clears) and ask every linked system to be brought in step.
 
-        What is already so changes nothing. Raises NotFound, and Conflict when the record is no longer at
-        *expected_version* or an address or number is new to it and suppressed.
+        What is already so changes nothing. Raises NotFound, InvalidInput for what is new to it and can be no address or
+        number, Conflict when it is no longer at *expected_version* or an address or number is new to it and suppressed.
         """
         async with self._database.company(company_id) as tx:
             record = (await self._store.records.lock(tx, entity, [record_id])).get(record_id)
@@ -117,6 +120,8 @@ class Edits:
             changed = {name: value for name, value in changes.items() if not _same(record.data.get(name), value)}
             if not changed:
                 return record
+            if entity is EntityType.CANDIDATE:
+                check_contacts(changed, record.data)
             await self._refuse_suppressed(tx, record, changed)
             requests = await self._write(tx, record, changed, actor)
             knocks = await self._store.ledger.enqueue(tx, requests)

@@ -302,6 +302,7 @@ async def test_conflicts_show_the_values_of_both_sides(
         ({"choice": "integration"}, "integration_id"),
         ({"choice": "value"}, "value"),
         ({"choice": "value", "value": 7}, "email"),
+        ({"choice": "value", "value": "not an email"}, "email"),
     ):
         refused = await admin("POST", path, body)
         assert (refused.status, refused.body["field"]) == (422, field), refused.text

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from shared.composition import Services
 from shared.model import FIELDS, EntityType
+from shared.store.records import RecordWrite
 from tests.integration.api.calling import Caller
 from tests.integration.api.conftest import Company, drain
 
@@ -179,6 +180,43 @@ async def test_an_edit_that_can_not_be_meant_is_refused_by_field(
     created = (await admin("POST", "/api/candidates", PERSON)).body
     reply = await admin("PATCH", f"/api/candidates/{created['id']}", body)
     assert (reply.status, reply.body["field"]) == (422, field)
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"email": "not an email"}, "email"),
+        ({"phone": "abc"}, "phone"),
+        ({"further_emails": [{"value": "a.b"}]}, "further_emails.0.value"),
+        ({"further_phones": [{"value": "+1 202"}, {"value": "none"}]}, "further_phones.1.value"),
+    ],
+)
+async def test_what_is_no_address_or_number_is_refused_by_field(
+    admin: Caller, company: Company, body: dict[str, Any], field: str
+) -> None:
+    """It was taken, and the candidate could then not be submitted to any job."""
+    added = await admin("POST", "/api/candidates", {"last_name": "Hopper", **body})
+    assert (added.status, added.body["field"]) == (422, field)
+    assert added.body["remedy"]
+    created = (await admin("POST", "/api/candidates", PERSON)).body
+    reply = await admin("PATCH", f"/api/candidates/{created['id']}", body)
+    assert (reply.status, reply.body["field"]) == (422, field)
+
+
+async def test_what_a_vendor_holds_for_an_address_bars_no_other_edit(
+    services: Services, admin: Caller, company: Company
+) -> None:
+    created = (await admin("POST", "/api/candidates", PERSON)).body
+    async with services.database.company(company.id) as tx:
+        (record,) = (await services.store.records.get(tx, EntityType.CANDIDATE, [UUID(created["id"])])).values()
+        data = {**record.data, "email": "n/a", "phone": "unknown"}
+        write = RecordWrite(record.id, EntityType.CANDIDATE, data, record.stamps, record.version)
+        await services.store.records.update(tx, EntityType.CANDIDATE, [write])
+    path = f"/api/candidates/{created['id']}"
+    whole = {"email": "n/a", "phone": "unknown", "current_title": "Lead", "further_emails": [{"value": "n/a"}]}
+    reply = await admin("PATCH", path, whole)
+    assert (reply.status, reply.body.get("current_title")) == (200, "Lead"), reply.text
+    assert (await admin("PATCH", path, {"email": "用户@例子.公司"})).status == 200
 
 
 @pytest.mark.parametrize("with_etag", [False, True])
