@@ -167,6 +167,31 @@ def body_of(kind: str, value: JsonValue, options: Mapping[str, int], *, is_legac
     return {"value": _written(kind, value)}
 
 
+def respelled(value: JsonValue) -> JsonValue:
+    """
+    Return how Greenhouse spells *value*, ours, once it is written: `45000.0 eur` is `45000 EUR`, `Yes` is true.
+
+    By its looks, for nobody here knows the field's type: a text field keeps what looks so as it is, like any text. In
+    which letters it has the name of an option, its answer tells.
+    """
+    if not isinstance(value, str):
+        return value
+    if (flag := _flag(value)) is not None:
+        return flag
+    text = value.strip()
+    if read := _AMOUNT.fullmatch(text):
+        return _with_unit(_sent(read["amount"]), {"unit": read["unit"].upper()}) or value
+    if (read := _RANGE.fullmatch(text)) and (read["least"] or read["most"]):
+        ends = f"{_sent(read['least'])}..{_sent(read['most'])}"
+        return _with_unit(ends, {"unit": read["unit"] and read["unit"].upper()})
+    return value
+
+
+def _sent(part: str | None) -> str:
+    """Return the number *part* as it reads once it has been sent."""
+    return _digits(_number(part))
+
+
 def refused(rule: str) -> Rejected:
     """Return the refusal of a custom field, whose key the caller puts before *rule*."""
     return Rejected(rule, field=CUSTOM_FIELDS)

@@ -11,8 +11,10 @@ from typing import Any
 from unicodedata import normalize
 
 from shared.adapters.greenhouse import contact_writing, contacts
+from shared.adapters.greenhouse.custom_values import respelled
 from shared.errors import Rejected
 from shared.model import EntityType, JsonValue, Record
+from shared.model.fields import CUSTOM_FIELDS
 
 Body = dict[str, Any]
 
@@ -99,7 +101,8 @@ def expected(entity: EntityType, name: str, value: JsonValue) -> JsonValue:
     """
     Return what Greenhouse shows after *value* was written to *name*, by its documents.
 
-    A word for a type that they don't name may also stay, where the vendor's list held it before (6.13).
+    A word for a type that they don't name may also stay, where the vendor's list held it before (6.13), and what looks
+    like an amount or a yes stays as it is in a custom field that is a text (6.12).
     """
     if entity is EntityType.CANDIDATE:
         if name in _LISTS:
@@ -109,7 +112,9 @@ def expected(entity: EntityType, name: str, value: JsonValue) -> JsonValue:
         if name == "tags":
             return [*contact_writing.tags({}, value)]
         if name in _FLAGS and value is None:
-            return _FLAGS[name]
+            value = _FLAGS[name]
+    if name == CUSTOM_FIELDS and isinstance(value, list):
+        return [{**each, "value": respelled(each.get("value"))} if isinstance(each, dict) else each for each in value]
     if isinstance(value, str):
         text = value.strip()
         return (normalize("NFC", text) if name in _NAMES else text) or None

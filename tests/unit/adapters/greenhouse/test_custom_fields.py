@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from shared.adapters.greenhouse.adapter import GreenhouseAdapter
-from shared.adapters.greenhouse.custom_values import body_of, value_of
+from shared.adapters.greenhouse.custom_values import body_of, respelled, value_of
 from shared.adapters.greenhouse.read import read
 from shared.errors import InvalidPayload, Rejected
 from shared.model import EntityType
@@ -241,6 +241,43 @@ def test_what_is_written_is_what_is_read(kind: str, one: float, other: float, is
     if is_legacy and kind == "currency":
         said = {"value": {"amount": said["value"], "unit": said["unit"]}}
     assert value_of(kind, said.get("value", said)) == ours
+
+
+SPELLINGS: list[tuple[str, str, JsonValue]] = [
+    ("currency", " 45000.0 eur", "45000 EUR"),
+    ("currency", "-0.50  Gbp ", "-0.5 GBP"),
+    ("currency", "0.10000000000000000001 EUR", "0.1 EUR"),
+    ("currency_range", "1.0 .. 2.50 gbp", "1..2.5 GBP"),
+    ("currency_range", "1 .. usd", "1.. USD"),
+    ("number_range", " ..  40.0", "..40"),
+    ("yes_no", " YES ", True),
+    ("yes_no", "False", False),
+]
+
+
+@pytest.mark.parametrize(("kind", "ours", "theirs"), SPELLINGS)
+def test_a_value_is_known_in_greenhouse_s_spelling(kind: str, ours: str, theirs: JsonValue) -> None:
+    said = body_of(kind, ours, {}, is_legacy=False)["value"]
+    assert value_of(kind, said) == respelled(ours) == respelled(theirs) == theirs
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, True, 3, 3.5, ["45000 eur", "yes"], "3.0", "007", "..", "45000", "45000 euro", "1-2 eur", f"{'9' * 50} eur"],
+)
+def test_what_may_be_any_text_is_known_as_it_is(value: JsonValue) -> None:
+    assert respelled(value) == value
+
+
+def test_the_whole_set_is_known_in_greenhouse_s_spelling() -> None:
+    mine: JsonValue = [{"name": "pay", "value": "1 eur"}, {"name": "x"}, {"name": "y", "value": "a"}, "odd"]
+    known: JsonValue = [
+        {"name": "pay", "value": "1 EUR"},
+        {"name": "x", "value": None},
+        {"name": "y", "value": "a"},
+        "odd",
+    ]
+    assert GreenhouseAdapter.expected(APPLICATION, "custom_fields", mine) == known
 
 
 JSON = st.recursive(
