@@ -1,4 +1,4 @@
-"""What a person writes otherwise than Greenhouse shows it (`45000 eur`, an option in capitals): both sides are at rest."""
+"""What a person spells otherwise than Greenhouse shows it (`45000 eur`, an option in capitals): both are at rest."""
 
 from __future__ import annotations
 
