@@ -152,7 +152,7 @@ class Attention:
     async def recover(
         self, tx: Transaction, integration_id: UUID, entity: EntityType, external_ids: Sequence[str]
     ) -> int:
-        """Take records out of quarantine that came in after all."""
+        """Take records out of quarantine that came in after all, or that stay away for another reason."""
         if not external_ids:
             return 0
         return await tx.run(_RECOVER, integration=integration_id, entity=entity.value, ids=list(external_ids))

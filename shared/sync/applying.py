@@ -98,6 +98,7 @@ class Applier:
             is_stale=bool(found.stale),
             waits=reasons(work, found),
             left_out=found.left_out,
+            suppressed=found.suppressed,
         )
 
     async def part(self, tx: Transaction, link: Link) -> None:
@@ -134,13 +135,13 @@ class Applier:
         ]
         found.unchanged = len(observations) - len(changed)
         unknown = [each for each in changed if each.external_id not in known]
-        found.left_out = {each.external_id for each in unknown if each.record.left_out}
-        if found.left_out:
-            unknown, changed = (
-                [each for each in some if each.external_id not in found.left_out] for some in (unknown, changed)
-            )
-        found.suppressed = hidden = await self.suppression.shut_out(tx, integration_id, work.entity, unknown)
-        changed = [each for each in changed if each.external_id not in hidden] if hidden else changed
+        # Before the filter: of what is left out the vendor's id is kept, of erased people nothing.
+        found.suppressed = await self.suppression.shut_out(tx, integration_id, work.entity, unknown)
+        found.left_out = {
+            each.external_id for each in unknown if each.record.left_out and each.external_id not in found.suppressed
+        }
+        stays_out = found.left_out | found.suppressed
+        changed = [each for each in changed if each.external_id not in stays_out] if stays_out else changed
         if not changed:
             return found
         await store.record_merges.hold_still(tx)
@@ -252,9 +253,8 @@ class Applier:
         doubtful = await self._conflicts.bring_up_to_date(tx, work.integration.id, merged)
         await self._forget(tx, work, [each.record_id for each in merged if each.observation.record.anonymized])
         await self.left_out.note(tx, work.integration, work.entity, found.left_out, found.orphans)
-        await store.attention.recover(
-            tx, work.integration.id, work.entity, [*(each.observation.external_id for each in merged), *found.left_out]
-        )
+        over = [*(each.observation.external_id for each in merged), *found.left_out, *found.suppressed]
+        await store.attention.recover(tx, work.integration.id, work.entity, over)
         await self._tell(tx, work, merged)
         return doubtful
 
@@ -309,7 +309,7 @@ class Applier:
             work.integration.id, work.entity, ((each.observation.external_id, each.record_id) for each in new)
         )
         # What waits for one of these waits in vain: it looks again and stays out too.
-        stays_out = sorted({*found.left_out, *found.suppressed})
+        stays_out = sorted(found.left_out | found.suppressed)
         arrived += [waiting.parent(work.integration.id, work.entity, each) for each in stays_out]
         knocks.extend(await self._store.ledger.release_held(tx, work.integration.id, arrived))
         await self._store.conflicts.put_matches(tx, review_items(work, found, merged))

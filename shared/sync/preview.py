@@ -253,35 +253,30 @@ class Previews:
                 else:
                     found.rows.append(PreviewRow(work.entity, half[0].external_id, Action.REFUSED))
                 continue
-            await self._tell(tx, work, found, half, applied)
-
-    async def _tell(
-        self, tx: Transaction, work: Work, found: EntityPreview, observations: Sequence[Observation], applied: Applied
-    ) -> None:
-        """Add to *found* what *applied* made of *observations*."""
-        merged = {each.observation.external_id: each for each in applied.merged}
-        others = [each for each in observations if each.external_id not in merged]
-        quiet = [each for each in others if each.external_id not in applied.waits]
-        reasons = [waiting.parts(each) for each in applied.waits.values()]
-        found.parents.update((entity, key) for kind, entity, key in reasons if kind == "parent")
-        hidden: frozenset[str] = frozenset()
-        if applied.counts.suppressed:
-            hidden = await self._applier.suppression.hidden(tx, work.integration.id, work.entity, quiet)
-        for each in observations:
-            if (known := merged.get(each.external_id)) is not None:
-                found.rows.append(_row(known))
-                found.first_meetings.update(_first_meetings(known))
-                continue
-            action = Action.SUPPRESSED if each.external_id in hidden else _why_not(applied, each.external_id)
-            found.rows.append(PreviewRow(work.entity, each.external_id, action))
+            _tell(found, half, applied)
 
 
 def _mapped_as(integration: IntegrationRow, mapping: Mapping[str, JsonValue]) -> IntegrationRow:
     return replace(integration, config={**integration.config, MAPPING: dict(mapping)})
 
 
+def _tell(found: EntityPreview, observations: Sequence[Observation], applied: Applied) -> None:
+    """Add to *found* what *applied* made of *observations*."""
+    merged = {each.observation.external_id: each for each in applied.merged}
+    reasons = [waiting.parts(each) for each in applied.waits.values()]
+    found.parents.update((entity, key) for kind, entity, key in reasons if kind == "parent")
+    for each in observations:
+        if (known := merged.get(each.external_id)) is not None:
+            found.rows.append(_row(known))
+            found.first_meetings.update(_first_meetings(known))
+            continue
+        found.rows.append(PreviewRow(found.entity, each.external_id, _why_not(applied, each.external_id)))
+
+
 def _why_not(applied: Applied, external_id: str) -> Action:
     """Return what becomes of a record that was not merged."""
+    if external_id in applied.suppressed:
+        return Action.SUPPRESSED
     if external_id in applied.left_out:
         return Action.LEFT_OUT
     return Action.WAIT if external_id in applied.waits else Action.UNCHANGED

@@ -233,6 +233,7 @@ class Puller:
         """Return what of *page* could not be read and is to be set aside; of suppressed people nothing is kept."""
         ids = [each.external_id for each in page.refused if each.external_id is not None]
         hidden = await self._applier.suppression.hidden_ids(tx, pull.work.integration.id, pull.job.entity, ids)
+        await self._store.attention.recover(tx, pull.work.integration.id, pull.job.entity, sorted(hidden))
         return [
             Quarantined(each.external_id, "invalid_payload", each.reason)
             for each in page.refused

@@ -212,6 +212,7 @@ class Reconciler:
         async with self._database.company(work.integration.company_id) as tx:
             await self._guard(tx, work)
             if await self._applier.suppression.hidden_ids(tx, work.integration.id, work.entity, [external_id]):
+                await self._store.attention.recover(tx, work.integration.id, work.entity, [external_id])
                 return Done("suppressed")
             await self._store.attention.quarantine(tx, work.integration.id, work.entity, [row], None)
         return Hold(waiting.quarantine(work.integration.id, work.entity, external_id), row.reason)

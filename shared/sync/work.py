@@ -52,6 +52,8 @@ class Applied:
     """By external id of a record that could not come in: the event (see `shared.sync.waiting`) that it waits for."""
     left_out: Collection[str] = ()
     """External ids of what the mapping does not want brought in and is not here yet."""
+    suppressed: Collection[str] = ()
+    """External ids of what is of people who were erased, and stays away."""
 
 
 @dataclass(slots=True)
@@ -59,7 +61,7 @@ class Sorted:
     """Observations by what has to happen to them."""
 
     unchanged: int = 0
-    suppressed: Collection[str] = ()
+    suppressed: frozenset[str] = frozenset()
     """External ids of what is of people who were erased, and stays away."""
     left_out: set[str] = field(default_factory=set)
     """External ids of what is not here and the mapping does not want brought in."""

@@ -18,6 +18,7 @@ from tests.parity_proof.planting import Pair, in_step
 
 ARCHIVED = "SELECT count(*) AS count FROM records WHERE entity_type = 'candidate' AND archived_at IS NOT NULL"
 GONE = "SELECT count(*) AS count FROM external_entity_map WHERE entity_type = 'candidate' AND state = 'gone'"
+ASIDE = "SELECT external_id FROM quarantine WHERE ended_at IS NULL"
 DELETED = "SELECT status FROM sync_logs WHERE entity_type = 'candidate' AND action = 'deleted'"
 
 
@@ -284,6 +285,48 @@ async def test_pain_32_what_can_not_be_read_of_an_erased_person_is_not_kept_eith
     assert (run["records_suppressed"], run["records_quarantined"], run["status"]) == (1, 0, "complete")
     await signal(world, EntityType.CANDIDATE, person["id"])
     assert await world.rows("SELECT 1 FROM quarantine") == []
+
+
+async def look_again(world: World, way: str) -> None:
+    """Pull everybody, or fetch whoever is set aside."""
+    if way == "pulled":
+        await world.pull(EntityType.CANDIDATE, mode="full")
+    else:
+        assert await world.services.quarantine.redrive(world.company_id, world.integration_id) == 1
+        await world.drain()
+
+
+@pytest.mark.parametrize("way", ["pulled", "fetched"])
+async def test_an_erased_person_who_was_set_aside_is_so_no_longer_once_they_can_be_read(world: World, way: str) -> None:
+    """Nothing tells who an unreadable record is of; as soon as something does, they stay away and trouble nobody."""
+    person = await a_candidate(world)
+    address = person["email_addresses"][0]["value"]
+    async with world.services.database.company(world.company_id) as tx:
+        await world.services.suppression.suppress_identity(tx, {"email": address}, reason="erasure")
+    at_vendor, path = ground_of(world).at_vendor, f"/candidates/{person['id']}"
+    await at_vendor("PATCH", path, {"title": {"no": "text"}})
+    await world.pull(EntityType.CANDIDATE)
+    assert [row["external_id"] for row in await world.rows(ASIDE)] == [str(person["id"])]
+    await at_vendor("PATCH", path, {"title": "Baker"})
+    await look_again(world, way)
+    assert await world.rows(ASIDE) == []
+    links = "SELECT 1 FROM external_entity_map WHERE entity_type = 'candidate' AND external_id = %(id)s"
+    assert await world.rows(links, id=str(person["id"])) == []
+
+
+@pytest.mark.parametrize("way", ["pulled", "fetched"])
+async def test_who_is_erased_after_they_were_set_aside_is_so_no_longer(world: World, way: str) -> None:
+    await world.pull()
+    person = await a_candidate(world)
+    record = await world.record_of(EntityType.CANDIDATE, person["id"])
+    await ground_of(world).at_vendor("PATCH", f"/candidates/{person['id']}", {"title": {"no": "text"}})
+    await world.pull(EntityType.CANDIDATE, mode="full")
+    assert [row["external_id"] for row in await world.rows(ASIDE)] == [str(person["id"])]
+    async with world.services.database.company(world.company_id) as tx:
+        await world.services.suppression.suppress(tx, record["id"], reason="erasure")
+    await world.rows("DELETE FROM external_entity_map WHERE internal_id = %(id)s RETURNING id", id=record["id"])
+    await look_again(world, way)
+    assert await world.rows(ASIDE) == []
 
 
 async def test_pain_32_a_candidate_of_ours_is_suppressed_by_all_that_is_known_of_them(world: World) -> None:

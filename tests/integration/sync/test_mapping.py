@@ -295,6 +295,26 @@ async def test_a_preview_tells_who_would_be_left_out(world: World) -> None:
     assert len(found.rows) == len(people)
 
 
+async def test_an_erased_person_whom_the_filter_leaves_out_is_suppressed_and_nothing_of_them_is_kept(
+    world: World,
+) -> None:
+    """In the preview, and in the pull after it."""
+    person = await a_candidate(world)
+    async with world.services.database.company(world.company_id) as tx:
+        email = person["email_addresses"][0]["value"]
+        await world.services.suppression.suppress_identity(tx, {"email": email}, reason="erasure")
+    await map_as(world, {"candidate": {"where": "False"}})
+    preview = await world.services.previews.of(world.company_id, world.integration_id, most=20_000)
+    shown = {row.external_id: row.action.value for each in preview.entities for row in each.rows}
+    assert shown[str(person["id"])] == "suppressed"
+    assert "left_out" in shown.values()
+    run = await world.run_of(await world.pull(CANDIDATE))
+    assert run["records_suppressed"] == 1
+    kept = await world.rows("SELECT external_id FROM left_out")
+    assert str(person["id"]) not in {row["external_id"] for row in kept}
+    assert len(kept) == run["records_read"] - 1
+
+
 async def test_pain_30_a_new_mapping_is_shown_before_it_is_saved_and_deletes_nothing(world: World) -> None:
     await world.pull()
     application = await an_application(world)
