@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
@@ -12,6 +13,7 @@ from pydantic import JsonValue
 
 from shared.adapters.greenhouse.contacts import ADDRESS_TYPES, EMAIL_TYPES, PHONE_TYPES, WEBSITE_TYPES, primary
 from shared.adapters.greenhouse.read import read_candidate
+from shared.errors import InvalidPayload
 from shared.model import UNITS, EntityType
 from shared.model.records import Contact
 from shared.sync.preview import Action, Preview, PreviewRow
@@ -19,7 +21,13 @@ from tests.integration.sync.world import World
 
 Key = tuple[str, str]
 """Entity and the vendor's id."""
-WRITABLE_TYPES = frozenset({*EMAIL_TYPES, *PHONE_TYPES, *ADDRESS_TYPES, *WEBSITE_TYPES})
+CONTACT_LISTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "further_emails": ("email_addresses", EMAIL_TYPES),
+    "further_phones": ("phone_numbers", PHONE_TYPES),
+    "addresses": ("addresses", ADDRESS_TYPES),
+    "links": ("website_addresses", WEBSITE_TYPES),
+}
+"""By field: the vendor's list, and the words for types that its documents name there."""
 TABLES = (
     "records", "external_entity_map", "record_history", "record_pins", "person_keys", "conflicts", "sync_queue",
     "sync_logs", "runs", "quarantine", "issues", "notices", "create_intents", "dead_letters",
@@ -42,13 +50,16 @@ class Snapshot:
     left_out: frozenset[Key]
     people: Mapping[str, Mapping[str, JsonValue]]
     """What the vendor shows of its candidates, by its id; without those that can't be read."""
+    words: Mapping[str, Mapping[str, frozenset[str | None]]]
+    """Of each of its candidates, by field: the words for types that the vendor's list holds, documented or not."""
 
 
 _SNAPSHOT = (
     "SELECT id, data FROM records WHERE company_id = %(company)s",
     "SELECT entity_type, external_id, internal_id FROM external_entity_map WHERE company_id = %(company)s",
     "SELECT record_id, unit, kind FROM conflicts WHERE company_id = %(company)s AND status = 'open'",
-    "SELECT entity_type, record_key FROM sync_queue WHERE company_id = %(company)s AND hold_reason IS NOT NULL",
+    """SELECT entity_type, record_key FROM sync_queue
+    WHERE company_id = %(company)s AND hold_reason IS NOT NULL AND hold_reason NOT LIKE 'quarantine:%%'""",
     "SELECT entity_type, external_id FROM quarantine WHERE company_id = %(company)s AND ended_at IS NULL",
     "SELECT entity_type, external_id FROM left_out WHERE company_id = %(company)s",
 )
@@ -59,19 +70,24 @@ async def snapshot(world: World) -> Snapshot:
     records, links, conflicts, jobs, quarantine, left_out = await world.rows_of(_SNAPSHOT, company=world.company_id)
     vendor = await world.vendor_state()
     quarantined = frozenset((row["entity_type"], row["external_id"]) for row in quarantine)
+    people, words = {}, {}
+    for person in vendor["candidates"]:
+        external_id = str(person["id"])
+        with suppress(InvalidPayload):  # of one that can't be read
+            people[external_id] = read_candidate(person).visible()
+        words[external_id] = {
+            name: frozenset(entry["type"] for entry in person[key]) for name, (key, _) in CONTACT_LISTS.items()
+        }
     return Snapshot(
         records={row["id"]: row["data"] for row in records},
         links={(row["entity_type"], row["external_id"]): row["internal_id"] for row in links},
         held=frozenset((row["record_id"], row["unit"]) for row in conflicts if row["kind"] == "field"),
         refused=frozenset((row["record_id"], row["unit"]) for row in conflicts if row["kind"] == "refused"),
         quarantined=quarantined,
-        waiting=frozenset((row["entity_type"], row["record_key"].removeprefix("ext:")) for row in jobs) - quarantined,
+        waiting=frozenset((row["entity_type"], row["record_key"].removeprefix("ext:")) for row in jobs),
         left_out=_left_out(left_out, vendor["applications"]),
-        people={
-            str(person["id"]): read_candidate(person).visible()
-            for person in vendor["candidates"]
-            if isinstance(person["preferred_name"], str | None)
-        },
+        people=people,
+        words=words,
     )
 
 
@@ -146,7 +162,7 @@ def _happened(row: PreviewRow, before: Snapshot, after: Snapshot) -> Action:
             return Action.REFUSED
         if key in after.waiting:
             return Action.WAIT
-        # Who is suppressed and fails the filter too stays away either way.
+        # Of who was left out before, that is remembered when the filter lets go of them too.
         is_both = row.action is Action.SUPPRESSED and key in before.left_out
         return Action.LEFT_OUT if key in after.left_out and not is_both else Action.SUPPRESSED
     if key not in before.links:
@@ -182,7 +198,7 @@ def _writes(rows: Iterable[PreviewRow], before: Snapshot, after: Snapshot, refus
     for external_id, shown in before.people.items():
         if external_id in refused:
             continue
-        expected = _led({**shown, **pushed.get(external_id, {})})
+        expected = _said(_led({**shown, **pushed.get(external_id, {})}), before.words[external_id])
         yield from _differences(f"the vendor's candidate {external_id}", expected, after.people[external_id])
 
 
@@ -194,6 +210,32 @@ def _led(values: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
         if _empty(led.get(first)) and (leader := primary(entries, order)) is not None:
             led |= {first: leader["value"], rest: [*(_json(each) for each in entries if each is not leader)]}
     return led
+
+
+def _said(values: Mapping[str, JsonValue], held: Mapping[str, frozenset[str | None]]) -> dict[str, JsonValue]:
+    """
+    Return *values* with the words for types in which the vendor is told.
+
+    They are those of its documents, and beyond these what its very list *held* already; `other` stands for any other.
+    """
+    said = dict(values)
+    for name, (_, documented) in CONTACT_LISTS.items():
+        if not _empty(values.get(name)):
+            said[name] = [
+                {
+                    "value": each["value"],
+                    "type": _word(each.get("type"), documented, held[name], is_link=name == "links"),
+                }
+                for each in cast("list[Contact]", values[name])
+            ]
+    return said
+
+
+def _word(kind: str | None, documented: tuple[str, ...], held: frozenset[str | None], *, is_link: bool) -> str | None:
+    if kind in held or (kind is None and is_link):  # a link without a type stands in a list that has no types
+        return kind
+    word = (kind or "").casefold()
+    return word if word in documented else "other"
 
 
 def _json(contact: Contact) -> JsonValue:
@@ -223,21 +265,14 @@ def _differences(what: str, expected: Mapping[str, JsonValue], found: Mapping[st
 
 
 def _plain(value: JsonValue) -> object:
-    """
-    Of a list, what it holds: its order is nobody's promise, nor is a type that is not said.
-
-    A type that the vendor's documents don't name is written as `other` where its list does not hold it.
-    """
+    """Of a list, what it holds: its order is nobody's promise."""
     if not isinstance(value, list):
         return None if _empty(value) else value
     return sorted(repr(_element(each)) for each in value)
 
 
 def _element(value: JsonValue) -> JsonValue:
-    if not isinstance(value, dict) or "value" not in value:
-        return value
-    kind = value.get("type")
-    return [value["value"], "other" if isinstance(kind, str) and kind not in WRITABLE_TYPES else kind]
+    return [value["value"], value.get("type")] if isinstance(value, dict) and "value" in value else value
 
 
 def _empty(value: JsonValue) -> bool:
