@@ -157,13 +157,11 @@ class Attention:
             return 0
         return await tx.run(_RECOVER, integration=integration_id, entity=entity.value, ids=list(external_ids))
 
-    async def raise_issue(
-        self, tx: Transaction, integration_id: UUID | None, *, kind: str, subject: str, detail: str
-    ) -> bool:
-        """Open an issue (without an integration: the company's), or count it once more; return whether it is new."""
+    async def raise_issue(self, tx: Transaction, integration_id: UUID, *, kind: str, subject: str, detail: str) -> bool:
+        """Open an issue of the integration, or count it once more; return whether it is new."""
         return await self.raise_issues(tx, integration_id, [Issue(kind, subject, detail)]) == 1
 
-    async def raise_issues(self, tx: Transaction, integration_id: UUID | None, issues: Sequence[Issue]) -> int:
+    async def raise_issues(self, tx: Transaction, integration_id: UUID, issues: Sequence[Issue]) -> int:
         """Open issues, or count each once more (the last of one kind and subject); return how many are new."""
         content = {
             (each.kind, each.subject): {

@@ -7,6 +7,9 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
+import pytest
+
 from shared.store.attention import Issue, Quarantined
 from shared.store.conflicts import ConflictItem, FieldConflict, MatchConflict
 from shared.store.notices import Notices
@@ -185,9 +188,9 @@ async def test_a_record_is_set_aside_once_and_comes_back(place: Place) -> None:
 async def test_an_issue_is_open_once(place: Place) -> None:
     ground, attention = place.ground, place.ground.store.attention
 
-    async def raised(subject: str = "s", detail: str = "d", of: UUID | None = place.integration_id) -> bool:
+    async def raised(subject: str = "s", detail: str = "d") -> bool:
         async with ground.database.company(place.company_id) as tx:
-            return await attention.raise_issue(tx, of, kind="k", subject=subject, detail=detail)
+            return await attention.raise_issue(tx, place.integration_id, kind="k", subject=subject, detail=detail)
 
     assert await raised()
     assert not await raised(detail="e")
@@ -199,10 +202,13 @@ async def test_an_issue_is_open_once(place: Place) -> None:
         await attention.settle_issue(tx, place.integration_id, kind="other", subject="t")
         assert await attention.open_count(tx, place.integration_id) == 1
     assert await raised()
-    assert await raised(of=None)
-    assert not await raised(of=None), "without an integration it is the company's, and counted as any other"
-    async with ground.database.company(await ground.company()) as tx:
-        assert await attention.raise_issue(tx, None, kind="k", subject="s", detail="d"), "another company's"
+    assert len([row for row in await ground.rows("issues") if row["subject"] == "s"]) == 2
+
+
+async def test_an_issue_is_an_integrations(place: Place) -> None:
+    """Nobody sees one that is none's: there is no list of them, and nothing to end them by."""
+    with pytest.raises(psycopg.errors.NotNullViolation):
+        await place.ground.put("issues", id=uuid4(), company_id=place.company_id, kind="k", subject="s", detail="d")
 
 
 async def test_issues_of_several_subjects_end_by_one_statement(place: Place) -> None:

@@ -70,7 +70,7 @@ async def aside(
 
 
 @imitates(production, "_RAISE")
-async def raise_issues(session: Session, *, company: UUID, integration: UUID | None, rows: str) -> Result:
+async def raise_issues(session: Session, *, company: UUID, integration: UUID, rows: str) -> Result:
     told = []
     for row in recordset(rows):
         given = {**row, "id": UUID(row["id"]), "company_id": company, "integration_id": integration}

@@ -76,14 +76,13 @@ class Index:
     """
     Slots by what a version of theirs has in *columns*; none that *where* leaves out.
 
-    Nor with a null there, which equals no other, unless *nulls_are_equal* (`NULLS NOT DISTINCT`).
+    Nor with a null there, which equals no other.
     """
 
     name: str
     columns: tuple[str, ...]
     where: Condition | None = None
     is_unique: bool = False
-    nulls_are_equal: bool = False
     entries: dict[Hashable, dict[Slot, None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -97,7 +96,7 @@ class Index:
         key = self._take(row)
         if self._is_single:
             return key  # type: ignore[no-any-return]  # ids and texts
-        return None if None in key and not self.nulls_are_equal else key
+        return None if None in key else key
 
     def find(self, key: Hashable) -> Iterable[Slot]:
         """Return the slots with a version, visible or not, at *key*."""

@@ -109,7 +109,7 @@ def people_tables() -> list[Table]:
         Table(
             "issues",
             {
-                "id": REQUIRED, "company_id": REQUIRED, "integration_id": None, "kind": REQUIRED,
+                "id": REQUIRED, "company_id": REQUIRED, "integration_id": REQUIRED, "kind": REQUIRED,
                 "subject": REQUIRED, "detail": REQUIRED, "times": 1, "opened_at": CLOCK, "last_seen_at": CLOCK,
                 "ended_at": None,
             },
@@ -119,7 +119,6 @@ def people_tables() -> list[Table]:
                     "issues_open",
                     ("integration_id", "kind", "subject", "company_id"),
                     lambda row: row["ended_at"] is None,
-                    nulls_are_equal=True,
                 ),
             ),
             references=HANGS_ON,
