@@ -180,9 +180,16 @@ def _asked(world: World) -> Families:
     return asked
 
 
+def _merged(world: World) -> list[set[UUID]]:
+    """Return which two records of ours are one."""
+    return [
+        {row["survivor_id"], row["merged_id"]} for row in world.committed("record_merges") if row["ended_at"] is None
+    ]
+
+
 def _judge_merges(world: World, records: Mapping[UUID, Mapping[str, Any]], asked: Families) -> None:
     """Records of ours that a vendor has made one, as far as we followed it, are one, or a person is asked or was."""
-    followed, came = _followed(world), _came_in(world)
+    followed, came, merged = _followed(world), _came_in(world), _merged(world)
     active: dict[int, list[Mapping[str, Any]]] = {}
     for row in records.values():
         # Of whom a person archived, and another system brought in anew, the link may be the archived record's.
@@ -196,6 +203,8 @@ def _judge_merges(world: World, records: Mapping[UUID, Mapping[str, Any]], asked
             continue  # not told, or one already
         if any(came.get(row["id"], row["created_at"]) > followed[loser_id] for row in living[0]):
             continue  # come in since from a system that has not merged them
+        if any({one["id"], other["id"]} in merged for one, other in pairs):
+            continue  # of several records of one of them, it was this one that the vendor has made the other one's
         if not any(asked.are_kin(one["id"].int, other["id"].int) for one, other in pairs):
             raise Violation(f"{vendor} has made one of {who(loser)} and {who(survivor)}: two here, and nobody asks")
 
