@@ -54,12 +54,12 @@ class FieldConflict:
 
 @dataclass(frozen=True, slots=True)
 class MatchConflict:
-    """A vendor's record that may be one of ours."""
+    """A vendor's record that may be one of ours; with no system, a record of ours that may be another one."""
 
     kind: str
     entity: EntityType
-    integration_id: UUID
-    external_id: str
+    integration_id: UUID | None
+    external_id: str | None
     matches: Sequence[UUID]
     record_id: UUID | None = None
     reason: str | None = None

@@ -17,6 +17,7 @@ from shared.errors import Conflict
 from shared.merge.joining import Keep, Parted, part
 from shared.model import Direction, EntityType
 from shared.security.aead import DataUnreadable
+from shared.store.conflicts import MatchConflict
 from shared.store.database import Database, Transaction
 from shared.store.ledger import JobRequest, Knock
 from shared.store.queues import Knocker
@@ -26,6 +27,7 @@ from shared.store.store import Store
 from shared.sync.candidate_merges import CANDIDATE, of_candidate, reconciles
 from shared.sync.edits import units_touched
 from shared.sync.held_values import Vault
+from shared.sync.identity import candidate_identity
 from shared.sync.merge_snapshots import TABLE, Content, Snapshot, read_snapshot
 from shared.sync.merging import ours_of
 from shared.sync.priorities import MANUAL_RECORD, RECONCILE
@@ -34,6 +36,9 @@ from shared.sync.stamps import encode_stamps
 
 PARTED = "parted"
 """How an open item ends whose sides belong to two records now."""
+
+SAME_ADDRESS = "same_address"
+"""Reason of the item that asks about somebody who has taken an address that another one has back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,7 @@ class CandidatePartings:
             await self._end_items(tx, found, actor)
             await self.store.record_merges.end(tx, found.merge.id, by=actor)
             await self.store.identity_pairs.put(tx, found.survivor.id, [found.other.id], by=actor)
+            await self._ask_of_namesakes(tx, found)
             knocks = await self._ask(tx, found, asked)
         await self.knocker.send(knocks)
         return Parting(
@@ -231,6 +237,34 @@ class CandidatePartings:
             await self.store.record_merges.rename(
                 tx, item.id, record_id, [each for each in dict.fromkeys(both) if each != record_id]
             )
+
+    async def _ask_of_namesakes(self, tx: Transaction, found: _Merged) -> None:
+        """
+        Ask whether somebody who took an address while it was nobody's is the one who has it back.
+
+        While the two were one, a system may have brought the other one anew.
+        """
+        pair, had = [found.survivor.id, found.other.id], candidate_identity(found.survivor.data)
+        records = await self.store.records.get(tx, CANDIDATE, pair)
+        back = {
+            each.id: address
+            for each in records.values()
+            if each.archived_at is None
+            and (address := candidate_identity(each.data)) is not None
+            and (each.id == found.other.id or address != had)
+        }
+        # Who registers somebody in the portal holds no other lock than this one.
+        await self.store.records.lock_identities(tx, sorted(back.values()))
+        known = await self.store.records.find_by_email(tx, found.other.id, sorted(set(back.values())))
+        for record_id, address in back.items():
+            items = await self.store.record_merges.open_items(tx, [record_id])
+            asked = {*pair, *(each for item in items for each in (item.record_id, *item.matches))}
+            others = [each.id for each in known.get(address, ()) if each.id not in asked]
+            if holders := [
+                each for each in others if not await self.store.identity_pairs.are_apart(tx, record_id, each)
+            ]:
+                item = MatchConflict("possible_duplicate", CANDIDATE, None, None, holders, record_id, SAME_ADDRESS)
+                await self.store.conflicts.put_matches(tx, [item])
 
     async def _ask(self, tx: Transaction, found: _Merged, applications: Sequence[JobRequest]) -> list[Knock]:
         theirs = [each for each in found.places if each.id in found.theirs.links]

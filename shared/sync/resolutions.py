@@ -103,8 +103,6 @@ class Resolutions:
     async def _decide_match(
         self, company_id: UUID, item: ConflictItem, choice: str, value: JsonValue, actor: str
     ) -> list[Knock]:
-        if item.integration_id is None or item.external_id is None:
-            raise NotFound("the item names no vendor record")
         decision = NEW if choice == NEW else str(value) if choice == "record" else None
         if decision is None or (decision != NEW and decision not in {str(each) for each in item.matches}):
             raise InvalidInput(
@@ -112,7 +110,6 @@ class Resolutions:
                 field="choice",
                 remedy=f"listed: {', '.join(str(each) for each in item.matches)}",
             )
-        key = EXTERNAL_KEY + item.external_id
         async with self._database.company(company_id) as tx:
             # Links may have to move, and whoever is to move them locks nothing before this.
             await self._store.record_merges.alone(tx)
@@ -121,9 +118,12 @@ class Resolutions:
             await self._store.conflicts.end(tx, item.id, "resolved", by=actor, decision=decision)
             if item.kind == "possible_duplicate" and item.record_id is not None:
                 return await self._decide_duplicate(tx, item, item.record_id, decision, actor)
+            if item.integration_id is None or item.external_id is None:
+                raise NotFound("the item names no vendor record")
             knocks = await self._store.ledger.release_held(
                 tx, item.integration_id, [waiting.review(item.integration_id, item.entity, item.external_id)]
             )
+            key = EXTERNAL_KEY + item.external_id
             request = JobRequest(item.integration_id, RECONCILE, item.entity, key, Direction.INBOUND, MANUAL_RECORD)
             knocks.extend(await self._store.ledger.enqueue(tx, [request]))
         return knocks

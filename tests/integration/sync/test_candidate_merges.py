@@ -220,6 +220,26 @@ async def test_an_application_that_the_vendor_has_given_to_the_survivor_stays_th
     assert len(held) == 2
 
 
+@pytest.mark.parametrize("is_one", [True, False])
+async def test_whoever_has_taken_the_address_of_one_who_is_parted_is_asked_about(world: World, *, is_one: bool) -> None:
+    """Two held one address then, and nobody was asked; found by the simulation."""
+    ada, augusta = await two_people(world)
+    await merge(world, ada["id"], augusta["id"])
+    holder = await new_candidate(world, email=augusta["data"]["email"])
+    await part(world, ada["id"])
+    item = await world.row("SELECT * FROM conflicts WHERE status = 'open'")
+    asked = ("possible_duplicate", "same_address", augusta["id"], [holder.id])
+    assert (item["kind"], item["reason"], item["record_id"], item["matches"]) == asked
+    chosen = {"choice": "record", "value": str(holder.id)} if is_one else {"choice": "new"}
+    await world.services.resolutions.resolve(world.company_id, item["id"], **chosen, actor="dm")
+    merged = await world.rows("SELECT merged_id FROM record_merges WHERE survivor_id = %(id)s", id=holder.id)
+    assert [each["merged_id"] for each in merged] == ([augusta["id"]] if is_one else [])
+    if not is_one:
+        await merge(world, ada["id"], augusta["id"])
+        await part(world, ada["id"])
+        assert await world.rows("SELECT 1 FROM conflicts WHERE status = 'open'") == []
+
+
 async def test_a_merged_candidate_points_to_the_survivor_and_takes_no_edit(world: World) -> None:
     one, two = await two_people(world)
     await merge(world, one["id"], two["id"])

@@ -82,7 +82,7 @@ async def put_matches(session: Session, *, company: UUID, rows: str) -> Result:
             "company_id": company,
             "id": UUID(item["id"]),
             "record_id": None if item["record_id"] is None else UUID(item["record_id"]),
-            "integration_id": UUID(item["integration_id"]),
+            "integration_id": None if item["integration_id"] is None else UUID(item["integration_id"]),
             "matches": [UUID(match) for match in item["matches"]],
         }
         found, is_new = await session.upsert(session.memory.tables["conflicts"], row, "conflicts_open_match", change)
