@@ -56,25 +56,37 @@ class CreateAttempts:
     vault: Vault
     keys: Keys
 
-    async def open(self, tx: Transaction, job: Job, record: StoredRecord, identity: str) -> Attempt:
+    async def open(
+        self, tx: Transaction, job: Job, record: StoredRecord, identity: str, *, along: StoredRecord | None = None
+    ) -> Attempt:
         """
         Open an attempt, or take over the one that lost its worker or its answer.
 
-        Raises Conflict when *record* is another one's by now: merged, or moved to another candidate.
+        *along* is the application that the same call makes. From now on nobody archives or merges the two. Raises
+        Conflict when *record* is another one's by now (merged, or moved to another candidate), or one is archived.
         """
         await self.store.ledger.guard(tx, job)
         await self.store.record_merges.hold_still(tx)
+        await self.store.records.lock_identities(tx, [identity])
         if await self.store.record_merges.survivors(tx, [record.id]):
             raise Conflict("the record has been merged into another one meanwhile")
-        current = await self.store.records.fetch(tx, record.entity, record.id)
+        current = await self._living(tx, record)
         if current.data.get("candidate_id") != record.data.get("candidate_id"):
             raise Conflict("the application has moved to another candidate meanwhile")
-        await self.store.records.lock_identities(tx, [identity])
+        if along is not None:
+            await self._living(tx, along)
         key = identity_hash(self.keys, record.entity, identity)
         intent = await self.store.create_intents.open(
             tx, job.integration_id, record.entity, record.id, identity_key=key, lease_token=job.token
         )
         return Attempt(intent, await self._sent(tx, record.id, intent))
+
+    async def _living(self, tx: Transaction, planned: StoredRecord) -> StoredRecord:
+        """Lock the record that a plan was made of and return it as it is; Conflict if it has been archived since."""
+        current = (await self.store.records.lock(tx, planned.entity, [planned.id])).get(planned.id)
+        if current is None or current.archived_at is not None:
+            raise Conflict(f"the {planned.entity.value} has been archived meanwhile")
+        return current
 
     async def mark_sent(
         self,

@@ -76,7 +76,7 @@ class Creator:
 
     async def _create(self, plan: Create) -> Ending:
         async with self._database.company(plan.job.company_id) as tx:
-            attempt = await self._attempts.open(tx, plan.job, plan.record, plan.identity)
+            attempt = await self._attempts.open(tx, plan.job, plan.record, plan.identity, along=plan.application)
         intent = attempt.intent
         capability = plan.work.adapter.capabilities.entities[plan.work.entity]
         lag_s = capability.search_lag.total_seconds()

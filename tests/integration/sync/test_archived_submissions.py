@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from uuid import UUID
+
+import pytest
 
 from shared.model import EntityType
 from shared.store.records import StoredRecord
-from tests.integration.sync.test_create import holders, new_candidate, open_job, submission_of, submit
+from tests.fixtures.waiting import until
+from tests.integration.sync.test_create import due_now, holders, new_candidate, open_job, submission_of, submit
 from tests.integration.sync.world import World
 
+WAITING = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 CANDIDATE, APPLICATION = EntityType.CANDIDATE, EntityType.APPLICATION
 
 
@@ -74,3 +79,32 @@ async def test_an_application_whose_candidate_is_archived_while_it_waits_says_so
     assert await holders(world, str(candidate.data["email"])) == []
     said = await submission_of(world, application.id)
     assert (said["state"], "archived" in said["error"]) == ("failed", True)
+
+
+@pytest.mark.parametrize("entity", [CANDIDATE, APPLICATION])
+async def test_what_is_archived_between_the_plan_and_the_intent_is_made_nowhere(
+    world: World, entity: EntityType
+) -> None:
+    """The person was told that it is archived; the vendor got it all the same."""
+    candidate, application = await a_submission(world)
+    await run_job_of(world, application.id)
+    services = world.services
+    async with services.database.company(world.company_id) as tx:
+        await services.store.records.lock_identities(tx, [str(candidate.data["email"]).lower()])
+        creating = asyncio.create_task(run_job_of(world, candidate.id))
+
+        async def is_planned() -> bool:
+            return bool(await world.rows(WAITING))
+
+        await until(is_planned)
+        record_id = candidate.id if entity is CANDIDATE else application.id
+        await services.archives.archive(world.company_id, entity, record_id, actor="jo")
+    await creating
+    await due_now(world)
+    await world.drain()
+    assert await holders(world, str(candidate.data["email"])) == []
+    assert await world.rows("SELECT 1 FROM create_intents WHERE state = 'open'") == []
+    assert await world.rows("SELECT 1 FROM dead_letters") == []
+    await services.archives.restore(world.company_id, entity, record_id)
+    await world.drain()
+    assert (await submission_of(world, application.id))["state"] == "submitted"
