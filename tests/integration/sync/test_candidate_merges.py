@@ -230,8 +230,8 @@ async def test_whoever_has_taken_the_address_of_one_who_is_parted_is_asked_about
     item = await world.row("SELECT * FROM conflicts WHERE status = 'open'")
     asked = ("possible_duplicate", "same_address", augusta["id"], [holder.id])
     assert (item["kind"], item["reason"], item["record_id"], item["matches"]) == asked
-    chosen = {"choice": "record", "value": str(holder.id)} if is_one else {"choice": "new"}
-    await world.services.resolutions.resolve(world.company_id, item["id"], **chosen, actor="dm")
+    choice, value = ("record", str(holder.id)) if is_one else ("new", None)
+    await world.services.resolutions.resolve(world.company_id, item["id"], choice=choice, value=value, actor="dm")
     merged = await world.rows("SELECT merged_id FROM record_merges WHERE survivor_id = %(id)s", id=holder.id)
     assert [each["merged_id"] for each in merged] == ([augusta["id"]] if is_one else [])
     if not is_one:
