@@ -55,6 +55,7 @@ class Control:
             ("GET", "/webhooks", self.webhooks),
             ("POST", "/webhooks", self.add_webhook),
             ("POST", "/webhooks/{row_id:int}/ping", self.ping_webhook),
+            ("POST", "/webhooks/{row_id:int}/disable", self.disable_webhook),
             ("DELETE", "/webhooks/{row_id:int}", self.remove_webhook),
             ("GET", "/deliveries", self.deliveries),
             ("POST", "/deliveries/{event_id}/resend", self.resend),
@@ -185,6 +186,11 @@ class Control:
         """Ping again, which enables or disables the webhook."""
         row_id = request.path_params["row_id"]
         return answer({"enabled": await self._simulator.webhooks.ping(row_id)})
+
+    async def disable_webhook(self, request: Request) -> Response:
+        """Switch a webhook off, as its checkbox does; a ping that is answered switches it on again."""
+        self._simulator.webhooks.disable(request.path_params["row_id"])
+        return no_content()
 
     async def remove_webhook(self, request: Request) -> Response:
         """Delete a webhook."""

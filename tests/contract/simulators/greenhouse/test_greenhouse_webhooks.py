@@ -84,6 +84,17 @@ async def test_a_failing_ping_leaves_the_webhook_disabled(
     assert receiver.actions() == ["update_candidate"]
 
 
+async def test_a_webhook_that_is_switched_off_is_told_nothing(
+    control: httpx.AsyncClient, receiver: Any, account: Account
+) -> None:
+    webhook = await register(control, receiver)
+    assert (await control.post(f"/webhooks/{webhook['id']}/disable")).status_code == 204
+    assert [each["enabled"] for each in (await control.get("/webhooks")).json()] == [False]
+    await control.patch(f"/candidates/{account['candidates'].ids()[0]}", json={"title": "x"})
+    assert await settled(control) == []
+    assert (await control.post("/webhooks/1/disable")).status_code == 404
+
+
 async def test_only_200_counts_and_seven_attempts_are_made(
     control: httpx.AsyncClient, receiver: Any, account: Account
 ) -> None:  # 9.3
