@@ -456,7 +456,7 @@ def test_an_open_intent_of_two_that_are_one_has_landed_with_the_one() -> None:
     assert outcome.base[TAGS].intent is None
 
 
-@pytest.mark.parametrize(("known", "new"), [("long a", "long b"), ("long b", "long a")])
+@pytest.mark.parametrize(("known", "new"), [("long a", "long b"), ("long b", "long a"), ("long name", "long ")])
 def test_of_two_that_the_vendor_makes_one_of_the_one_that_it_knows_stands_for_both(known: str, new: str) -> None:
     pair = Pair(theirs={TAGS: []}, rules=rules(expected=cutting))
     pair.edit_ours(tags=[known])

@@ -74,16 +74,30 @@ def test_what_a_bare_post_under_a_shorter_name_lacks_is_filled_at_a_first_meetin
     assert pair.sync().is_quiet
 
 
-def test_a_vendor_that_keeps_nothing_but_names_is_at_rest_with_what_it_shows() -> None:
-    def nothing_else(name: str, value: JsonValue) -> JsonValue:
-        short = shortening(name, value)
-        if name != WORK or not isinstance(short, list):
-            return value
-        return [{"employer": each["employer"]} for each in short if isinstance(each, dict)]
+def nothing_else(name: str, value: JsonValue) -> JsonValue:
+    """A vendor that keeps four letters of an employer and nothing else of a post."""
+    short = shortening(name, value)
+    if name != WORK or not isinstance(short, list):
+        return value
+    return [{"employer": each["employer"]} for each in short if isinstance(each, dict)]
 
+
+def test_a_vendor_that_keeps_nothing_but_names_is_at_rest_with_what_it_shows() -> None:
     pair = Pair(theirs={WORK: [{"employer": "Acme"}]}, rules=rules(expected=nothing_else))
     pair.edit_ours(work_history=longer("Baker"))
     assert pair.sync().is_quiet
+
+
+def test_what_our_write_of_another_post_leaves_of_a_post_is_its_own_doing() -> None:
+    pair = Pair(theirs={WORK: namesakes("Baker")})
+    pair.edit_ours(work_history=namesakes("Baker"))
+    assert pair.sync().is_quiet
+    pair.rules = rules(expected=nothing_else)
+    pair.edit_ours(work_history=[*namesakes("Baker"), {"employer": "Bolt"}])
+    assert pair.sync().push
+    assert pair.theirs[WORK] == [{"employer": "Acme"}, {"employer": "Bolt"}]
+    agreed_on = pair.base[WORK].theirs
+    assert dict(agreed_on) == dict(zip(agreed_on, agreed_on, strict=True))  # type: ignore[arg-type]
 
 
 def test_a_post_of_the_very_name_that_another_is_shortened_to_is_the_one_that_the_vendor_shows() -> None:
