@@ -11,8 +11,9 @@ from pydantic import JsonValue
 
 from sandbox.vendors.greenhouse import material
 from shared.adapters.greenhouse.read import read_candidate
-from shared.errors import Conflict
+from shared.errors import Conflict, InvalidInput
 from shared.model import EntityType
+from shared.sync.contact_check import check_contacts
 from tests.integration.sync.world import World
 
 CANDIDATE = EntityType.CANDIDATE
@@ -39,6 +40,8 @@ MAPPINGS: Sequence[Mapping[str, Any]] = (
     {"exclude": ["current_title", "further_phones"], "read_only": ["phone"]},
 )
 """Filters and exclusions; what a mapping makes of words and custom fields has proofs of its own."""
+
+CONTACTS = ("email", "further_emails", "phone", "further_phones")
 
 Fields = dict[str, JsonValue]
 
@@ -211,6 +214,11 @@ class Planting:
             self._by_phone, self._by_phone, self._by_name,
         ]  # fmt: skip
         fields = {name: value for name, value in self._rng.choice(ways)(shown).items() if value not in (None, "", [])}
+        for name in CONTACTS:
+            try:
+                check_contacts({name: fields.get(name)})
+            except InvalidInput:
+                del fields[name]  # a vendor holds it, nobody can type it
         if not fields:
             return
         create = self._world.services.edits.create_candidate
