@@ -18,6 +18,7 @@ from shared.merge.base_codec import encode_base
 from shared.merge.draft import expected_print
 from shared.merge.fingerprints import alike, norm_of, print_of
 from shared.merge.marks import signed
+from shared.merge.references import REFERENCES, named
 from shared.merge.state import NEVER, Rules, StoredBase, UnitBase
 from shared.model import FIELDS, UNITS, Kind, Record, Unit
 from shared.store.links import LinkWrite, Ticket
@@ -36,8 +37,8 @@ def born_link(record: StoredRecord, written: Written, book: RuleBook, ticket: Ti
         version = answer.version
     shown = written.record.visible() if written.record is not None else {}
     for unit in UNITS[record.entity].values():
-        if _is_reference(record, unit):
-            base[unit.name] = _as_named(record, unit, rules, ticket)
+        if unit in REFERENCES[record.entity]:
+            base[unit.name] = named(record.data, unit, rules, ticket.at)
             continue
         visible = tuple(name for name in unit.members if name in shown)
         if visible and _is_held(record, unit):
@@ -59,8 +60,8 @@ def found_link(sent: StoredRecord, found: Record, book: RuleBook, ticket: Ticket
     shown = found.visible()
     base = StoredBase()
     for unit in UNITS[sent.entity].values():
-        if _is_reference(sent, unit):
-            base[unit.name] = _as_named(sent, unit, rules, ticket)
+        if unit in REFERENCES[sent.entity]:
+            base[unit.name] = named(sent.data, unit, rules, ticket.at)
             continue
         visible = tuple(name for name in unit.members if name in shown)
         if len(visible) == len(unit.members) and _is_held(sent, unit):
@@ -79,16 +80,6 @@ def _link(
 
 def _is_held(record: StoredRecord, unit: Unit) -> bool:
     return any(record.data.get(name) not in (None, "", []) for name in unit.members)
-
-
-def _is_reference(record: StoredRecord, unit: Unit) -> bool:
-    return any(FIELDS[record.entity][name].kind is Kind.REFERENCE for name in unit.members)
-
-
-def _as_named(record: StoredRecord, unit: Unit, rules: Rules, ticket: Ticket) -> UnitBase:
-    """The call named it as we did: where the vendor has given the record to another one since, that is its change."""
-    named = print_of(rules, unit, record.data, unit.members)
-    return UnitBase(named, named, ticket.at, norm=norm_of(rules, unit), key_id=rules.key_id)
 
 
 def _unit_base(

@@ -183,9 +183,9 @@ class CandidatePartings:
 
     async def _part_applications(self, tx: Transaction, found: _Merged) -> tuple[list[JobRequest], list[UUID]]:
         """
-        Give back what came with the other; return jobs for what came since from its systems, and what just stays.
+        Give back what came with the other; return jobs for that and what came since from its systems, and what stays.
 
-        What a system holds that no longer has the other one is not given back but asked about as well: whom the vendor
+        What a system holds that no longer has the other one is not given back but only asked about: whom the vendor
         has merged by itself has left their applications to the one who is there.
         """
         entity = EntityType.APPLICATION
@@ -205,16 +205,18 @@ class CandidatePartings:
         back = [of_candidate(each, found.other.id) for each in records.values() if each.id in returning]
         await self.changes.write(tx, entity, back)
         systems = {each.integration_id for each in found.places if each.id in found.theirs.links}
-        requests, stayed = [], []
-        for record_id in later:
-            asked = [each.integration_id for each in links.get(record_id, ()) if each.integration_id in systems]
-            # Whose such an application is, only the vendor knows: its record names the candidate.
-            requests += [
-                JobRequest(each, RECONCILE, entity, str(record_id), Direction.INBOUND, MANUAL_RECORD) for each in asked
-            ]
-            if not asked:
-                stayed.append(record_id)
-        return requests, stayed
+        # Whose an application is, only its vendor knows: its record names the candidate. What is given back may be the
+        # survivor's there already, by a merge that nobody has told of yet.
+        asked = {
+            record_id: [each.integration_id for each in links.get(record_id, ()) if each.integration_id in systems]
+            for record_id in (*later, *sorted(returning))
+        }
+        requests = [
+            JobRequest(each, RECONCILE, entity, str(record_id), Direction.INBOUND, MANUAL_RECORD)
+            for record_id, integrations in asked.items()
+            for each in integrations
+        ]
+        return requests, [each for each in later if not asked[each]]
 
     async def _end_items(self, tx: Transaction, found: _Merged, actor: str) -> None:
         """

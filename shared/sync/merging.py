@@ -13,6 +13,7 @@ from shared.merge.base_codec import decode_base, encode_base
 from shared.merge.first import Newcomer, introduce
 from shared.merge.marks import signed, under
 from shared.merge.merge import merge
+from shared.merge.references import as_named
 from shared.merge.rows import Row
 from shared.merge.settle import open_intents, with_intents
 from shared.merge.state import Base, Held, Ours, Outcome, Pin, Rules, Stamp, Theirs
@@ -156,7 +157,9 @@ def merge_observation(
             observation, distrust, theirs, rules, record, link, pins=pins, job_id=job_id, with_pushes=with_pushes
         )
     ours = ours_of(record, pins)
-    base = under(decode_base(link.base), ours, rules) if link is not None and record is not None else {}
+    base: Base = {}
+    if link is not None and record is not None:
+        base = as_named(under(decode_base(link.base), ours, rules), ours, rules)
     outcome = merge(base, ours, theirs, rules)
     return Merged(
         observation=observation,

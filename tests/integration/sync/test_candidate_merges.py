@@ -18,7 +18,7 @@ from shared.sync.work import Work
 from tests.integration.sync.test_create import due_now, new_candidate, open_job, submit
 from tests.integration.sync.test_identity import vendor_person
 from tests.integration.sync.test_reconcile import signal, vendor_candidate
-from tests.integration.sync.test_vendor_merges import links_of, merge_there
+from tests.integration.sync.test_vendor_merges import links_of, merge_silently, merge_there, tell
 from tests.integration.sync.world import World, fresh_token
 
 CANDIDATE = EntityType.CANDIDATE
@@ -195,10 +195,15 @@ async def test_an_application_that_a_vendor_got_as_the_survivors_stays_theirs_af
     assert here["candidate_id"] == ada["id"] == (await world.record_of(CANDIDATE, there))["id"]
 
 
+@pytest.mark.parametrize("is_followed", [True, False])
 async def test_an_application_that_the_vendor_has_given_to_the_survivor_stays_theirs_after_a_parting(
-    world: World,
+    world: World, *, is_followed: bool
 ) -> None:
-    """The vendor has merged the two as well: who is parted here is gone there, and their application is not."""
+    """
+    The vendor has merged the two as well: who is parted here is gone there, and their application is not.
+
+    Also where it was seen already whose the application is, and the merge was not heard of yet.
+    """
     await world.pull(EntityType.JOB)
     job, _ = await open_job(world)
     ada, augusta = await two_people(world, application={"job_id": job["id"]})
@@ -206,9 +211,15 @@ async def test_an_application_that_the_vendor_has_given_to_the_survivor_stays_th
     (there,), (gone,) = (map(int, each) for each in links)
     await merge(world, ada["id"], augusta["id"])
     await world.drain()
-    await merge_there(world, there, gone)
+    if is_followed:
+        await merge_there(world, there, gone)
+    else:
+        await merge_silently(world, there, gone)
+        await world.pull(EntityType.APPLICATION)
     await part(world, ada["id"])
     await world.drain()
+    if not is_followed:
+        await tell(world, there, gone)
     state = await world.vendor_state()
     held = {str(each["id"]) for each in state["applications"] if each["candidate_id"] == there}
     here = await world.rows(
