@@ -135,15 +135,18 @@ def _came_since(world: World, person: int, rows: Sequence[Mapping[str, Any]]) ->
     """
     Whether all of *rows* but one came in after a vendor's merge had made *person* somebody else, whose address differs.
 
-    They come from a system that has not merged them, and nothing that records are known by says that they are one.
+    They come from a system that has not merged them, and nothing that records are known by says that they are one. Who
+    is left at the vendor is somebody else by that, too, once somebody has chosen the address of the one who went.
     """
-    followed = _followed(world)
+    followed, edits = _followed(world), world.oracle.edits
+    addresses = {number_of("email", row["data"].get("email")) for row in rows}
+    has_anothers = any(each in edits and edits[each].person != person for each in addresses)
     times = [
         followed[loser_id]
-        for vendor, loser_id, _ in world.merges_there
-        if loser_id in followed and world.vendors[vendor].records[loser_id].person == person
+        for vendor, loser_id, survivor_id in world.merges_there
+        for merged_id in ((loser_id, survivor_id) if has_anothers else (loser_id,))
+        if loser_id in followed and world.vendors[vendor].records[merged_id].person == person
     ]
-    addresses = {number_of("email", row["data"].get("email")) for row in rows}
     came = _came_in(world)
     moments = [came.get(row["id"], row["created_at"]) for row in rows]
     return len(addresses) == len(rows) and any(sum(each <= at for each in moments) <= 1 for at in times)
