@@ -164,6 +164,11 @@ def pending(shown: Print) -> Print:
     return joined([part if part == HIDDEN else NEVER for part in str(shown).split(_BETWEEN)])
 
 
+def unmet_print(unit: Unit) -> Print:
+    """Return the half of a base in which the two have not met yet: a create of ours alone tells of *unit*."""
+    return joined([HIDDEN] * len(unit.members)) if len(unit.members) > 1 else NEVER
+
+
 def unanswered(known: Print, sent: Print, shown: Print, unit: Unit) -> Print:
     """
     Return the group print *known* with `NEVER` for every member that was *sent* as something new and is not *shown*.

@@ -24,6 +24,7 @@ from shared.merge.fingerprints import (
     pending,
     print_of,
     unanswered,
+    unmet_print,
 )
 from shared.merge.pins import is_decision, is_rejected
 from shared.merge.rows import Row
@@ -45,7 +46,9 @@ def merge_value(draft: Draft, unit: Unit, shown: Shown, base: UnitBase | None) -
         if draft.theirs.observed_at < base.seen_at and _their_change(unit, base, t):
             draft.decided(unit, Row.OUTDATED)
             return
-        base = _forgiven(draft, unit, _answered(draft, unit, base, t))
+        base = _answered(draft, unit, base, t)
+    if base is not None:
+        base = _forgiven(draft, unit, base)
     expects = None if is_empty(o) else draft.expected(unit, draft.ours, shown)
     if t in (o, expects):
         _agree(draft, unit, base, o, t, expects)
@@ -71,12 +74,19 @@ def push_blind(draft: Draft, unit: Unit, base: UnitBase | None) -> None:
     draft.decided(unit, Row.WRITE_ONLY)
 
 
-def _answered(draft: Draft, unit: Unit, base: UnitBase, t: Print) -> UnitBase:
-    """Row 2: a fresh fetch tells whether the write whose answer was lost has landed; either way the intent ends."""
+def _answered(draft: Draft, unit: Unit, base: UnitBase, t: Print) -> UnitBase | None:
+    """
+    Row 2: a fresh fetch tells whether the write whose answer was lost has landed; either way the intent ends.
+
+    None where that write was a create and did not land: the two have never met in the unit.
+    """
     intent = base.intent
     if intent is None:
         return base
     landed = alike(t, intent, unit) or alike(t, base.intent_expects, unit)
+    if not landed and base.theirs == unmet_print(unit):
+        del draft.base[unit.name]
+        return None
     base = replace(base, ours=unanswered(base.ours, intent, t, unit), intent=None, intent_expects=None)
     draft.base[unit.name] = base
     if landed:

@@ -24,7 +24,28 @@ from tests.simulation.engine.vendor import MemoryVendor
 
 ROOT = Path(__file__).resolve().parents[2]
 WORLDS = 300
-BEYOND = (382, 547, 638, 662, 1049, 1180, 1189, 1244, 1316, 1385, 1465, 1470, 1746, 2121, 2222, 3190, 3314, 3544, 3844)
+BEYOND = (
+    382,
+    547,
+    638,
+    662,
+    1049,
+    1180,
+    1189,
+    1244,
+    1316,
+    1385,
+    1465,
+    1470,
+    1746,
+    2121,
+    2186,
+    2222,
+    3190,
+    3314,
+    3544,
+    3844,
+)
 """Seeds after those that told of a fault which is mended."""
 
 

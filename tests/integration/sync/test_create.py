@@ -339,6 +339,33 @@ async def test_an_application_that_a_webhook_links_during_the_search_is_not_crea
     assert await world.rows("SELECT 1 FROM create_intents WHERE state = 'open'") == []
 
 
+async def test_what_is_edited_while_a_create_is_under_way_reaches_the_vendor(world: World) -> None:
+    """A tag that was taken away meanwhile stayed there alone for ever; found by the simulation."""
+    await world.pull()
+    _, job_id = await open_job(world)
+    candidate = await new_candidate(world, tags=["Compilers", "Navy"], current_title="Officer")
+    await submit(world, candidate.id, job_id)
+    fault = {"kind": "latency", "method": "POST", "path": "/v3/candidates", "seconds": 3.0, "times": 1}
+    fault_id = (await world.control.post("/faults", json=fault)).json()["id"]
+
+    creating = asyncio.create_task(world.drain())
+
+    async def is_sent() -> bool:
+        faults = (await world.control.get("/faults")).json()
+        return any(each["id"] == fault_id and each["applied"] for each in faults)
+
+    await until(is_sent)
+    await world.edit_here(EntityType.CANDIDATE, candidate.id, tags=["Compilers", "COBOL"], current_title="Admiral")
+    await creating
+    await world.drain()
+
+    (made,) = await holders(world, str(candidate.data["email"]))
+    assert (sorted(made["tags"]), made["title"]) == (["COBOL", "Compilers"], "Admiral")
+    record = await world.record_of(EntityType.CANDIDATE, made["id"])
+    assert sorted(record["data"]["tags"]) == ["COBOL", "Compilers"]
+    assert await world.rows("SELECT 1 FROM conflicts WHERE status = 'open'") == []
+
+
 async def test_an_application_of_somebody_whom_the_vendor_has_deleted_says_so(world: World) -> None:
     """It waited for ever until they exist there, which no automation brings about; found by the simulation."""
     await world.pull()
