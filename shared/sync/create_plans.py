@@ -35,6 +35,7 @@ CREATE_WITH = "create_with"
 LEFT = "the candidate was deleted at the vendor"
 ARCHIVED = "the candidate is archived"
 JOB_GONE = "the job is not at the vendor any more"
+NAMELESS = "a candidate without a valid e-mail can't be found again after a lost answer"
 """Why an application can't go there; told on the application."""
 
 URGENT = 2
@@ -147,14 +148,13 @@ class CreatePlans:
             bearer = await self._bearer(tx, work, record_id, UUID(application_id))
             if bearer is None:
                 return await self._not_sent(tx, work, record_id, "no_route")
+            if (identity := candidate_identity(record.data)) is None:
+                await self._store.records.mark_submission(
+                    tx, bearer[0].id, {"state": SubmissionState.FAILED.value, "error": NAMELESS}
+                )
         application, job_id = bearer
-        identity = candidate_identity(record.data)
         if identity is None:
-            raise Rejected(
-                "a candidate without a valid e-mail can't be found again after a lost answer",
-                field="email",
-                remedy="give the candidate an e-mail address",
-            )
+            raise Rejected(NAMELESS, field="email", remedy="give the candidate an e-mail address, then redrive the job")
         fields = {**record.data, "job_id": job_id, "source": application.data.get("source")}
         search: dict[str, JsonValue] = {"email": record.data["email"]}
         return Create(work, adapter, job, record, fields, search, identity, application)

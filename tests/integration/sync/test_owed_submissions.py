@@ -7,7 +7,7 @@ from typing import Any
 from shared.model import Direction, EntityType
 from shared.store.records import StoredRecord
 from tests.integration.sync.test_archived_submissions import a_submission, run_job_of
-from tests.integration.sync.test_create import holders, open_job, submission_of
+from tests.integration.sync.test_create import holders, new_candidate, open_job, submission_of, submit
 from tests.integration.sync.test_pause import patch
 from tests.integration.sync.test_reconcile import a_candidate, vendor_candidate, writes
 from tests.integration.sync.world import World
@@ -193,3 +193,24 @@ async def test_an_edit_that_a_pull_passed_over_while_the_direction_was_off_goes_
     await directions(world, candidate="both")
     await world.drain()
     assert (await vendor_candidate(world, candidate["id"]))["title"] == "Edited while off"
+
+
+async def test_a_candidate_who_can_not_be_created_makes_their_submission_say_so_once(world: World) -> None:
+    """It said `queued` beside a dead letter of the candidate's; each outbound run would have made another one."""
+    await world.pull()
+    _, job_id = await open_job(world)
+    candidate = await new_candidate(world, email=None)
+    application = await submit(world, candidate.id, job_id)
+    await world.drain()
+    said = await submission_of(world, application.id)
+    assert (said["state"], "without a valid e-mail" in said["error"]) == ("failed", True)
+    await world.services.syncs.request(
+        world.company_id, world.integration_id, direction=Direction.OUTBOUND, entity=APPLICATION
+    )
+    await world.drain()
+    (letter,) = await world.rows("SELECT id FROM dead_letters WHERE state = 'open'")
+    await world.edit_here(CANDIDATE, candidate.id, email="found@example.org")
+    async with world.services.database.company(world.company_id) as tx:
+        assert await world.services.store.ledger.redrive(tx, letter["id"]) is not None
+    await world.drain()
+    assert (await submission_of(world, application.id))["state"] == "submitted"
