@@ -156,7 +156,9 @@ async def test_a_mapping_that_is_saved_while_nothing_runs_reaches_everything_on_
     owed = await world.rows("SELECT 1 FROM cursors WHERE full_wanted_at IS NOT NULL")
     assert owed == []
     await world.pull(CANDIDATE)
-    modes = await world.rows("SELECT mode FROM runs WHERE entity_type = 'candidate' ORDER BY started_at")
+    modes = await world.rows(
+        "SELECT mode FROM runs WHERE entity_type = 'candidate' AND direction = 'inbound' ORDER BY started_at"
+    )
     assert [row["mode"] for row in modes] == ["incremental", "full", "incremental"]
 
 
