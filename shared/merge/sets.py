@@ -61,6 +61,7 @@ def merge_set(draft: Draft, unit: Unit, base: UnitBase | None) -> None:
     new_theirs |= sides.unseen_theirs
     _merge_details(draft, unit, what, sides, new_ours, new_theirs)
     _write(draft, unit, sides, new_theirs)
+    aliases = {**aliases_of(rules, what, sides.next_ours, None), **aliases}
     seen_at = draft.theirs.observed_at if base is None else max(base.seen_at, draft.theirs.observed_at)
     known = base or UnitBase(new_ours, new_theirs, seen_at)
     draft.base[unit.name] = replace(
