@@ -17,10 +17,11 @@ from pydantic import JsonValue
 
 from shared.merge.base_codec import BETWEEN, decode_base, decode_print, encode_print, encode_unit, encoded
 from shared.merge.draft import Draft, expected_print
-from shared.merge.elements import elements_of, listed, told_apart, whole_form, whole_name
+from shared.merge.elements import crowds, elements_of, listed, told_apart, whole_form, whole_name
 from shared.merge.fingerprints import HIDDEN, is_empty, is_set, joined, norm_of, print_of
 from shared.merge.normal_forms import VERSIONS, Form, form_of, normal
 from shared.merge.rows import Row
+from shared.merge.sets import Aliases, aliases_of
 from shared.merge.state import EMPTY, Decision, Outcome, Print, Rules, Theirs, UnitBase
 from shared.merge.times import stamp_of, theirs_at
 from shared.model.enums import EntityType
@@ -103,7 +104,7 @@ class _Notes:
     """What was noted of a newcomer, unit by unit. What is to be hashed is hashed at once, at the end."""
 
     __slots__ = (
-        *("expects", "firsts", "groups", "rules", "sets", "singles"),
+        *("aliases", "expects", "firsts", "groups", "rules", "sets", "singles"),
         *("take", "texts", "unions", "units", "values"),
     )
 
@@ -126,6 +127,8 @@ class _Notes:
         """To be hashed: of groups, singles, sets."""
         self.expects: dict[str, Print | None] = {}
         """Of units of which the vendor is known to make something else: what."""
+        self.aliases: dict[str, Aliases] = {}
+        """Of sets of whose elements it is: `UnitBase.aliases`."""
 
     def group(self, unit: Unit, members: tuple[Field, ...]) -> None:
         """Note a unit of several fields."""
@@ -200,6 +203,9 @@ class _Notes:
         if self.rules.policy_of(unit) in SET_POLICIES:
             self.take[unit.name] = elements
             self.unions.append(unit.name)
+            aliases = _aliases(self.rules, unit, value)
+            if aliases is not None:
+                self.aliases[unit.name] = aliases
         else:
             self.take[unit.name] = value
             self.firsts.append(unit.name)
@@ -261,7 +267,7 @@ def introduce(theirs: Theirs, rules: Rules) -> Newcomer:
         elif name in values:
             units[name] = []
     notes.encode()
-    if notes.expects or forms or set(VERSIONS.values()) != {1}:
+    if notes.expects or notes.aliases or forms or set(VERSIONS.values()) != {1}:
         _encode_unlike(notes, theirs.observed_at)
     taken = _taken(theirs, notes.firsts, notes.unions)
     return Newcomer(theirs, rules, notes.take, taken, encoded(units, theirs.observed_at, rules.key_id))
@@ -272,8 +278,8 @@ def _encode_unlike(notes: _Notes, seen_at: datetime) -> None:
     rules, units = notes.rules, notes.units
     for name, stored in units.items():
         unit = UNITS[rules.entity][name]
-        if name in notes.expects or norm_of(rules, unit) != 1:
-            base = _agreed(rules, unit, decode_print(stored), notes.expects.get(name), seen_at)
+        if name in notes.expects or name in notes.aliases or norm_of(rules, unit) != 1:
+            base = _agreed(rules, unit, decode_print(stored), notes.expects.get(name), seen_at, notes.aliases.get(name))
             units[name] = encode_unit(base, seen_at, rules.key_id)
 
 
@@ -294,14 +300,17 @@ def fill(draft: Draft, unit: Unit, shown: tuple[str, ...], *, is_union: bool) ->
     """Take what the vendor shows of *unit*; values must be allowed in."""
     rules, theirs = draft.rules, draft.theirs
     t, taken = _shown_of(rules, unit, shown, theirs.values, is_union=is_union)
-    expects = None
+    expects, aliases = None, None
     if taken:
         draft.take.update(taken)
         draft.decided(unit, Row.UNION if is_union else Row.FIRST_VALUE, theirs_at(unit.name, theirs, None))
-        expects = None if is_union else expected_print(rules, unit, taken)
+        if is_union:
+            aliases = _aliases(rules, unit, theirs.values[unit.name])
+        else:
+            expects = expected_print(rules, unit, taken)
     elif not is_union:
         draft.decided(unit, Row.EQUAL)
-    draft.base[unit.name] = _agreed(rules, unit, t, expects, theirs.observed_at)
+    draft.base[unit.name] = _agreed(rules, unit, t, expects, theirs.observed_at, aliases)
     draft.settled.append(unit.name)
 
 
@@ -321,6 +330,17 @@ def _shown_of(
     return t, {} if is_empty(t) else {name: values[name] for name in shown}
 
 
-def _agreed(rules: Rules, unit: Unit, t: Print, expects: Print | None, seen_at: datetime) -> UnitBase:
+def _aliases(rules: Rules, unit: Unit, value: JsonValue) -> Aliases | None:
+    """Return `UnitBase.aliases` where all elements of *value* are taken: what the vendor is known to make of them."""
+    field = rules.field_of(unit.name)
+    if rules.expected(field.name, value) == value:
+        return None
+    taken = listed(field, value, rules.hasher, rules.forms.get(field.normal))
+    return aliases_of(rules, field, taken, None, crowds(taken)) or None
+
+
+def _agreed(
+    rules: Rules, unit: Unit, t: Print, expects: Print | None, seen_at: datetime, aliases: Aliases | None
+) -> UnitBase:
     known = None if expects == t else expects
-    return UnitBase(t, t, seen_at, norm=norm_of(rules, unit), expects=known, key_id=rules.key_id)
+    return UnitBase(t, t, seen_at, norm=norm_of(rules, unit), expects=known, key_id=rules.key_id, aliases=aliases)

@@ -41,6 +41,8 @@ class _Sides:
     unseen_theirs: Elements = field(default_factory=dict)
     alike: Mapping[Fingerprint, tuple[Fingerprint, JsonValue]] = field(default_factory=dict)
     """Elements that the vendor can't tell from another one of ours: the one that stands for both, and the element."""
+    crowded: Collection[Fingerprint] = ()
+    """Identities that several elements share somewhere, which are told apart by all that they say."""
     next_ours: Listed = field(default_factory=dict)
     next_theirs: Listed = field(default_factory=dict)
 
@@ -61,7 +63,6 @@ def merge_set(draft: Draft, unit: Unit, base: UnitBase | None) -> None:
     new_theirs |= sides.unseen_theirs
     _merge_details(draft, unit, what, sides, new_ours, new_theirs)
     _write(draft, unit, sides, new_theirs)
-    aliases = {**aliases_of(rules, what, sides.next_ours, None), **aliases}
     seen_at = draft.theirs.observed_at if base is None else max(base.seen_at, draft.theirs.observed_at)
     known = base or UnitBase(new_ours, new_theirs, seen_at)
     draft.base[unit.name] = replace(
@@ -73,8 +74,7 @@ def merge_set(draft: Draft, unit: Unit, base: UnitBase | None) -> None:
         key_id=rules.key_id,
         intent=None,
         intent_expects=None,
-        aliases={theirs_: ours_ for theirs_, ours_ in aliases.items() if ours_ in new_ours or ours_ in sides.ours}
-        or None,
+        aliases=_aliases_kept(rules, what, sides, aliases, new_ours),
     )
     draft.settled.append(unit.name)
 
@@ -106,7 +106,7 @@ def _sides_of(draft: Draft, unit: Unit, what: Field, base: UnitBase | None) -> t
     (base_ours, unseen_ours), (base_theirs, unseen_theirs) = (
         _split(rules, what, half) for half in (base_ours, base_theirs)
     )
-    sides = _Sides(ours, theirs, base_ours, base_theirs, unseen_ours, unseen_theirs, alike)
+    sides = _Sides(ours, theirs, base_ours, base_theirs, unseen_ours, unseen_theirs, alike, crowded)
     return sides, aliases, None if intent is None else _as_one(intent, stands_for)
 
 
@@ -170,6 +170,15 @@ def aliases_of(
             if shown not in ours:
                 aliases[shown] = identity
     return aliases
+
+
+def _aliases_kept(
+    rules: Rules, what: Field, sides: _Sides, aliases: Aliases, new_ours: Collection[Fingerprint]
+) -> Aliases | None:
+    """Return the aliases of what is held or agreed on, and of what this merge takes: it may be dropped here soon."""
+    if sides.next_ours.keys() - sides.ours.keys():
+        aliases = {**aliases_of(rules, what, sides.next_ours, None, sides.crowded), **aliases}
+    return {theirs: ours for theirs, ours in aliases.items() if ours in new_ours or ours in sides.ours} or None
 
 
 def translated(shown: Listed, aliases: Aliases) -> Listed:

@@ -2,42 +2,64 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 import pytest
 
-from shared.adapters.greenhouse.adapter import GreenhouseAdapter
 from shared.merge.merge import merge
 from shared.merge.references import REFERENCES, as_named, named
 from shared.merge.state import Ours, StoredBase
-from shared.model import Application, EntityType, Reference
-from shared.security.keys import Keys
-from shared.store.links import Ticket
-from shared.sync.observations import RuleBook, observe
-from tests.unit.sync.parts import APPLICATION, CANDIDATE, JOB, NOON, RECORD, integration
+from shared.model.enums import EntityType
+from shared.model.fields import Unit
+from tests.unit.merge.lab import NOON, at, rules, theirs
 
-SURVIVOR, OTHER, OPENING = (str(UUID(int=number)) for number in (11, 12, 13))
+APPLICATION = EntityType.APPLICATION
+SURVIVOR, OTHER, OPENING = "1f", "2f", "3f"
+RULES = rules(entity=APPLICATION, writable={})
+"""No vendor lets an application be given to somebody else."""
+
+
+def base_of(candidate: str) -> StoredBase:
+    """Both sides agree that the application is *candidate*'s, and somebody keeps a key of tomorrow in the row."""
+    values = {"candidate_id": candidate, "job_id": OPENING}
+    units = {unit.name: named(values, unit, RULES, NOON) for unit in REFERENCES[APPLICATION]}
+    return StoredBase(units, {"of_tomorrow": 1})
+
+
+def ours_of(candidate: str) -> Ours:
+    """Our record, moved to *candidate* by no person's edit."""
+    return Ours({"candidate_id": candidate, "job_id": OPENING}, {})
 
 
 @pytest.mark.parametrize("shown", [SURVIVOR, OTHER])
 def test_what_moved_here_by_a_parting_is_no_edit_against_the_vendor(shown: str) -> None:
     """Agreed as the survivor's, given back here; the vendor alone knows whether it has moved there as well."""
-    rules = RuleBook(GreenhouseAdapter, integration(), APPLICATION, Keys(b"k" * 32))
-    link_rules = rules.for_link(RECORD)
-    agreed = {"candidate_id": SURVIVOR, "job_id": OPENING}
-    base = StoredBase({unit.name: named(agreed, unit, link_rules, NOON) for unit in REFERENCES[APPLICATION]})
-    ours = Ours({"candidate_id": OTHER, "job_id": OPENING}, {})
-    references = {"candidate_id": Reference(CANDIDATE, "7"), "job_id": Reference(JOB, "9")}
-    record = Application(external_id="8", references=references, updated_at=NOON)
-    (seen,) = observe([record], Ticket(6, NOON), context=rules.context, is_fresh_fetch=True)
-    theirs = rules.theirs(seen, {**seen.values, "candidate_id": shown, "job_id": OPENING})
-    outcome = merge(as_named(base, ours, link_rules), ours, theirs, link_rules)
+    base, ours = base_of(SURVIVOR), ours_of(OTHER)
+    outcome = merge(as_named(base, ours, RULES), ours, theirs({"candidate_id": shown, "job_id": OPENING}), RULES)
     assert (dict(outcome.take), dict(outcome.push)) == ({} if shown == OTHER else {"candidate_id": SURVIVOR}, {})
+    assert not outcome.held
 
 
-def test_what_is_as_agreed_stays_the_very_base_and_candidates_have_no_reference() -> None:
-    rules = RuleBook(GreenhouseAdapter, integration(), APPLICATION, Keys(b"k" * 32)).for_link(RECORD)
-    ours = Ours({"candidate_id": OTHER, "job_id": OPENING}, {})
-    base = StoredBase({unit.name: named(ours.values, unit, rules, NOON) for unit in REFERENCES[APPLICATION]})
-    assert as_named(base, ours, rules) is base
-    assert REFERENCES[EntityType.CANDIDATE] == ()
+def test_only_what_has_moved_is_agreed_anew_as_it_was_last_seen() -> None:
+    base = base_of(SURVIVOR)
+    moved = as_named(base, ours_of(OTHER), RULES)
+    assert moved == {**base, "candidate_id": named({"candidate_id": OTHER}, _unit("candidate_id"), RULES, NOON)}
+    assert moved.extra == base.extra
+    assert moved["candidate_id"].seen_at == NOON != at(1)
+
+
+def test_what_is_as_agreed_stays_the_very_base() -> None:
+    base = base_of(OTHER)
+    assert as_named(base, ours_of(OTHER), RULES) is base
+
+
+def test_a_reference_that_the_two_have_never_met_in_is_not_agreed_on() -> None:
+    """A vendor that has not shown it yet is asked first."""
+    assert as_named(StoredBase(), ours_of(OTHER), RULES) == {}
+
+
+def test_applications_alone_belong_to_others() -> None:
+    assert {unit.name for unit in REFERENCES[APPLICATION]} == {"candidate_id", "job_id"}
+    assert REFERENCES[EntityType.CANDIDATE] == REFERENCES[EntityType.JOB] == ()
+
+
+def _unit(name: str) -> Unit:
+    return next(unit for unit in REFERENCES[APPLICATION] if unit.name == name)

@@ -578,14 +578,19 @@ def test_a_list_asked_for_before_what_was_last_seen_is_looked_at_again() -> None
     assert (same.is_quiet, same.wants_fetch) == (True, False)
 
 
-def test_what_the_vendor_makes_later_of_an_element_that_we_took_is_no_addition() -> None:
+@pytest.mark.parametrize("known", [[], ["b"]], ids=["nothing of the record", "another tag"])
+@pytest.mark.parametrize("fields", [{}, {"current_title": "Miner"}], ids=["alone", "among other fields"])
+def test_what_the_vendor_makes_later_of_an_element_that_we_took_is_no_addition(
+    known: list[JsonValue], fields: dict[str, JsonValue]
+) -> None:
     """It takes the tag as it is and lower-cases it seconds later; cleared here meanwhile, it came back (seed 3090)."""
 
     def lower(_name: str, value: JsonValue) -> JsonValue:
         return [str(each).lower() for each in value] if isinstance(value, list) else value
 
     how = rules(expected=lower)
-    first = merge({}, ours({TAGS: ["b"]}), theirs({TAGS: ["b", "Rust"]}), how)
-    assert first.take == {TAGS: ["b", "Rust"]}
-    later = merge(first.base, ours({TAGS: ["b"]}), theirs({TAGS: ["b", "rust"]}, 90), how)
-    assert (later.take, later.push) == ({}, {TAGS: ["b"]})
+    before: dict[str, JsonValue] = {**fields, **({TAGS: known} if known else {})}
+    first = merge({}, ours(before), theirs({TAGS: [*known, "Rust"]}), how)
+    assert first.take == {TAGS: [*known, "Rust"]}
+    later = merge(first.base, ours({**fields, TAGS: known}), theirs({TAGS: [*known, "rust"]}, 90), how)
+    assert (later.take, later.push) == ({}, {TAGS: known})
