@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
+
+import shared.merge
+import shared.sync
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +29,7 @@ class Mutant:
     @contextmanager
     def planted(self) -> Iterator[None]:
         """Have the bug while the block runs."""
+        _import_whole_engine()
         owner, attribute = self._place()
         original = vars(owner)[attribute]
         setattr(owner, attribute, self.make(original))
@@ -44,3 +50,11 @@ class Mutant:
         for each in classes:
             owner = getattr(owner, each)
         return owner, attribute
+
+
+@cache
+def _import_whole_engine() -> None:
+    """What is first imported while a bug is planted would keep the bug by the name that it imports."""
+    for package in (shared.merge, shared.sync):
+        for each in iter_modules(package.__path__, f"{package.__name__}."):
+            import_module(each.name)
