@@ -28,7 +28,7 @@ from shared.merge.fingerprints import (
 )
 from shared.merge.pins import is_decision, is_rejected
 from shared.merge.rows import Row
-from shared.merge.state import EMPTY, NEVER, Fingerprint, Held, Print, State, UnitBase
+from shared.merge.state import EMPTY, NEVER, Fingerprint, Held, Print, Stamp, State, UnitBase
 from shared.merge.times import ours_is_later, theirs_at
 from shared.model.fields import Party, Policy, Unit
 
@@ -191,14 +191,23 @@ def _policy(draft: Draft, unit: Unit, shown: Shown, base: UnitBase | None, o: Pr
         row = Row.AUTHORITY if row is Row.BOTH_CHANGED else row
     else:
         at = theirs_at(unit.name, draft.theirs, base)
-        # Of two that were known to differ only theirs has moved since: within one tick of a clock, too, it came later.
-        stood_before = base is not None and row is Row.BOTH_CHANGED and narrowed(base.ours, o, unit) == o
         stamp = draft.ours.stamps.get(unit.name)
+        stood_before = base is not None and row is Row.BOTH_CHANGED and _stood_before(unit, base, o, stamp)
         ours_stays = ours_is_later(stamp, at, draft.theirs, stood_before=stood_before)
     if ours_stays:
         _push(draft, unit, shown, base, o, t, row)
     else:
         _take(draft, unit, shown, base, t, row)
+
+
+def _stood_before(unit: Unit, base: UnitBase, o: Print, stamp: Stamp | None) -> bool:
+    """
+    Tell whether ours was there when theirs was last seen as it was: what has come since is later within one tick, too.
+
+    Ours is what the two were known to differ by, or it was entered here before that look, as what a create has sent.
+    """
+    was_entered = stamp is not None and not stamp.rank and stamp.at < base.seen_at
+    return was_entered or narrowed(base.ours, o, unit) == o
 
 
 def _hold(draft: Draft, unit: Unit, shown: Shown, o: Print, t: Print, row: Row) -> None:

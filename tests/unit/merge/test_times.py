@@ -9,7 +9,7 @@ import pytest
 
 from shared.merge.fingerprints import print_of
 from shared.merge.merge import merge
-from shared.merge.state import Fingerprint, Ours, Stamp, State, StoredBase, Theirs, UnitBase
+from shared.merge.state import NEVER, Fingerprint, Ours, Stamp, State, StoredBase, Theirs, UnitBase
 from shared.merge.times import UNKNOWN_AT, ours_is_later, stamp_of, theirs_at
 from shared.model import UNITS
 from tests.unit.merge.lab import CANDIDATE, NOON, TITLE, agreed, at, ours, rows, rules, theirs
@@ -104,6 +104,21 @@ def test_what_moved_after_ours_stood_there_is_the_later_one_within_one_tick(rank
     assert later.push == {TITLE: "Chef"}, "whoever set it anew has the later time"
     moved = merge(StoredBase({TITLE: agreed_on}), ours({TITLE: "Chef"}), cook, rules())
     assert moved.push == {TITLE: "Chef"}, "of two that moved the rank decides"
+
+
+@pytest.mark.parametrize(
+    ("entered_s", "rank", "stays"), [(-0.3, 0, False), (0, 0, True), (0.2, 0, True), (-0.3, 1, True)]
+)
+def test_what_came_after_a_look_beats_what_was_entered_before_it_within_one_tick(
+    entered_s: float, rank: int, stays: bool
+) -> None:
+    """What a create has sent, and the vendor has spelled otherwise, counts as a change of ours still (seed 2844)."""
+    sent = replace(agreed({TITLE: "Baker"})[TITLE], ours=NEVER, seen_at=NOON + SECOND / 2)
+    chef = ours({TITLE: "Chef"}, (0.5 + entered_s) / 60, rank=rank)
+    cook = theirs({TITLE: "Cook"}, updated_at=NOON, resolution=SECOND, rank=1)
+    outcome = merge(StoredBase({TITLE: sent}), chef, cook, rules())
+    assert (outcome.push == {TITLE: "Chef"}) is stays
+    assert (outcome.take == {TITLE: "Cook"}) is not stays
 
 
 def test_a_stamp_carries_its_origin() -> None:
