@@ -78,18 +78,18 @@ async def test_an_edit_of_another_field_leaves_the_decision(world: World) -> Non
 
 
 async def test_a_request_that_the_authority_refuses_goes_back_and_people_are_told(world: World) -> None:
-    policy = {"policy": "authority", "authority": "integration", "loosen": True}
+    policy = {"policy": "authority", "authority": "integration"}
     await world.rows(
         "UPDATE integrations SET config = config || %(more)s::jsonb WHERE id = %(id)s RETURNING id",
         id=world.integration_id,
-        more=json.dumps({"policies": {"candidate": {"email": policy}}}),
+        more=json.dumps({"policies": {"candidate": {"current_title": policy}}}),
     )
     await world.pull()
     candidate = (await world.vendor_state())["candidates"][0]
     before = await world.record_of(EntityType.CANDIDATE, candidate["id"])
-    await world.edit_here(EntityType.CANDIDATE, before["id"], email="not an address")
+    await world.edit_here(EntityType.CANDIDATE, before["id"], current_title="Baker " * 100)
     await world.drain()
     after = await world.record_of(EntityType.CANDIDATE, candidate["id"])
-    assert after["data"]["email"] == before["data"]["email"]
+    assert after["data"]["current_title"] == before["data"]["current_title"]
     issue = await world.row("SELECT * FROM issues WHERE ended_at IS NULL")
-    assert (issue["kind"], issue["subject"]) == ("change_undone", f"candidate/{before['id']}/email")
+    assert (issue["kind"], issue["subject"]) == ("change_undone", f"candidate/{before['id']}/current_title")
