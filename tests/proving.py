@@ -53,10 +53,18 @@ def ground(name: str) -> Iterator[tuple[Database, str]]:
 
 
 async def prove_each(kept: KeptSeeds, prove: Callable[[int], Awaitable[V]], whole: V) -> Progress:
-    """Prove the seeds that are missing, each counted into *whole*; faults are said when they are found."""
+    """
+    Prove the seeds that are missing, each counted into *whole*; faults are said when they are found.
+
+    An error of the proof itself ends it, and names its seed.
+    """
     began, played, failed = time.monotonic(), 0, 0
     for seed in kept.missing:
-        verdict = await prove(seed)
+        try:
+            verdict = await prove(seed)
+        except Exception as error:
+            error.add_note(f"seed {seed}")
+            raise
         played += 1
         whole.add(verdict)
         for fault in verdict.faults:
