@@ -24,7 +24,8 @@ class Settings:
     api_key: str = field(default_factory=lambda: secrets.token_hex(20))
     job_board_key: str | None = None  # None: the Harvest key serves the job board too
     board_token: str = "acme"  # noqa: S105 - the public name of a job board
-    admin_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    admin_token: str = field(default_factory=lambda: secrets.token_hex(24))
+    """Handed to programs as an option: one that begins with a dash would be taken for another option."""
 
     token_lifetime_s: float = 3600.0  # section 2.2
     refresh_token_lifetime_s: float = 24 * 3600.0  # section 2.3

@@ -72,6 +72,7 @@ def test_seed_adds_people_and_a_sync_brings_them_in(stack: Up, integration: dict
         "seed", "--people=5", "--admin-url", greenhouse["admin_url"], "--admin-token", greenhouse["admin_token"]
     )
     found = sandbox("seed", "--people=5", "--stack", str(stack.described()))
+    assert (named.returncode, found.returncode) == (0, 0), named.stderr + found.stderr
     assert json.loads(named.stdout)["candidates"] == PEOPLE + 5
     assert json.loads(found.stdout)["candidates"] == PEOPLE + 10
     last = sync(stack, integration["id"])

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from sandbox.vendors.greenhouse import GreenhouseSimulator
+from sandbox.vendors.greenhouse import GreenhouseSimulator, Settings
 from sandbox.vendors.greenhouse.webhooks import tls
 
 
@@ -216,3 +216,8 @@ async def test_v1_wants_the_key_with_its_colon_and_a_user_for_writes(
     assert refused.status_code == 403
     assert (await v1.patch(path, json={"title": "x"})).status_code == 200
     assert (await v1.request("GET", "/users", content=b"{}")).status_code == 403
+
+
+def test_the_admin_token_is_never_taken_for_an_option() -> None:
+    """`python -m sandbox seed --admin-token -…` would fail: one random token of 64 began with a dash."""
+    assert all(Settings().admin_token.isalnum() for _ in range(200))
