@@ -208,7 +208,7 @@ _MERGE, _SYNC = "shared.merge", "shared.sync"
 MUTANTS = (
     Mutant("a lagging list is believed", "21", f"{_SYNC}.applying:may_lag", _says(False), 5),
     Mutant("a known divergence counts as agreement", "31", f"{_MERGE}.scalars:_based", _always_agreed, 219),
-    Mutant("no intent is kept", "20", f"{_SYNC}.merging:with_intents", _plain_base, 969),
+    Mutant("no intent is kept", "20", f"{_SYNC}.merging:with_intents", _plain_base, 337),
     Mutant("sent counts as arrived", "28", f"{_SYNC}.merging:with_intents", _push_is_agreed, 83),
     Mutant("critical fields are decided by the clock", "31", f"{_MERGE}.draft:Draft.policy", _without_criticals, 3),
     Mutant("sets are one value", "-", f"{_MERGE}.draft:Draft.policy", _without_unions, 23),
