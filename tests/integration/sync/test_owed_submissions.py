@@ -163,14 +163,20 @@ async def test_a_submission_whose_job_is_gone_at_the_vendor_says_so(world: World
     assert letter["state"] == "open"
 
 
-async def test_what_was_edited_while_a_direction_was_off_goes_out_when_it_opens(world: World) -> None:
-    """No outbound run was started by anything but a person; an edit waited for the record's next change."""
+async def edited_while_off(world: World) -> dict[str, Any]:
+    """Return a candidate at the vendor, whose title was edited here while candidates did not go out."""
     await world.pull()
     candidate = await a_candidate(world)
     record = await world.record_of(CANDIDATE, candidate["id"])
     await directions(world, candidate="inbound")
     await world.edit_here(CANDIDATE, record["id"], current_title="Edited while off")
     await world.drain()
+    return candidate
+
+
+async def test_what_was_edited_while_a_direction_was_off_goes_out_when_it_opens(world: World) -> None:
+    """No outbound run was started by anything but a person; an edit waited for the record's next change."""
+    candidate = await edited_while_off(world)
     assert await writes(world) == []
     await directions(world, candidate="both")
     await world.drain()
@@ -181,12 +187,7 @@ async def test_what_was_edited_while_a_direction_was_off_goes_out_when_it_opens(
 
 async def test_an_edit_that_a_pull_passed_over_while_the_direction_was_off_goes_out_too(world: World) -> None:
     """A pull moved the link past the edit, so that an outbound run took it for known."""
-    await world.pull()
-    candidate = await a_candidate(world)
-    record = await world.record_of(CANDIDATE, candidate["id"])
-    await directions(world, candidate="inbound")
-    await world.edit_here(CANDIDATE, record["id"], current_title="Edited while off")
-    await world.drain()
+    candidate = await edited_while_off(world)
     await world.edit_at_vendor("candidates", candidate["id"], {"company": "Changed meanwhile"})
     await world.pull(CANDIDATE)
     assert (await world.record_of(CANDIDATE, candidate["id"]))["data"]["current_company"] == "Changed meanwhile"
