@@ -14,15 +14,14 @@ from typing import Self
 
 from pydantic import JsonValue
 
-from shared.merge.base_codec import decode_base
 from shared.merge.elements import with_left_out
 from shared.merge.fingerprints import alike, norm_of, print_of
-from shared.merge.marks import under
 from shared.merge.state import Base, Decision, Ours, Outcome, Rules, Stamp, State, StoredBase, Theirs, UnitBase
 from shared.model import UNITS, EntityType
 from shared.model.fields import Unit
 from shared.store.links import Link
 from shared.store.records import StoredRecord
+from shared.sync.bases import base_of
 
 RESTORED = "restored"
 """The rule under which a value comes back that had been altered here."""
@@ -93,7 +92,7 @@ def without_altered(
     An altered value that the vendor does not show stays: there is nothing to put in its place.
     """
     ours = Ours(record.data, {})
-    base = StoredBase() if distrust.is_base_unreadable else under(decode_base(link.base), ours, rules)
+    base = StoredBase() if distrust.is_base_unreadable else base_of(link, ours, rules)
     data = dict(record.data)
     for name in distrust.ours:
         unit = UNITS[entity].get(name)

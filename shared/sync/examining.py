@@ -17,8 +17,8 @@ from pydantic import JsonValue
 from shared.merge.base_codec import decode_base
 from shared.merge.draft import Draft
 from shared.merge.fingerprints import alike, is_empty, is_set, print_of
-from shared.merge.marks import under
 from shared.merge.merge import merge
+from shared.merge.references import REFERENCES
 from shared.merge.restamp import restamped
 from shared.merge.rows import Row
 from shared.merge.sets import elements_now_and_then
@@ -28,6 +28,7 @@ from shared.model.fields import SET_POLICIES, Unit
 from shared.store.comparison import Sides
 from shared.store.links import Link
 from shared.store.records import StoredRecord
+from shared.sync.bases import base_of
 from shared.sync.distrust import Distrust
 from shared.sync.merging import ours_of
 from shared.sync.observations import Observation, RuleBook
@@ -157,15 +158,16 @@ def examine(
         is_as_it_was = link.state == "live" and (record.archived_by is not None or link.digest == observation.digest)
         found.kind = Kind.ARCHIVED if is_as_it_was else Kind.RETURNED
         return found
+    ours, theirs = ours_of(record, pins), book.theirs(observation, values)
+    rules = book.for_link(link.id, observation.record)
     try:
-        base = decode_base(link.base)
+        stored, base = decode_base(link.base), base_of(link, ours, rules)
     except UNREADABLE:
         found.kind, found.is_base_unreadable = Kind.BASE_ALTERED, True
         found.units = dict.fromkeys(UNITS[entity], Kind.BASE_ALTERED)
         return found
-    ours, theirs = ours_of(record, pins), book.theirs(observation, values)
-    rules = book.for_link(link.id, observation.record)
-    _Comparison(found, sides, under(base, ours, rules), ours, theirs, rules, observation.digest).run(entity)
+    is_known = link.digest == observation.digest
+    _Comparison(found, stored, base, ours, theirs, rules, is_known=is_known).run(entity)
     return found
 
 
@@ -173,15 +175,16 @@ class _Comparison:
     """One record against its vendor's, unit by unit."""
 
     def __init__(
-        self, found: Finding, sides: Sides, base: Base, ours: Ours, theirs: Theirs, rules: Rules, digest: bytes
+        self, found: Finding, stored: Base, base: Base, ours: Ours, theirs: Theirs, rules: Rules, *, is_known: bool
     ) -> None:
+        """*stored*: the base as it stands in its row; *is_known*: the very listing was merged last."""
         self._found = found
         self._ours, self._theirs = ours, theirs
         self._rules = rules
         self._rank = theirs.rank
-        self._base = base
-        # The very listing that was merged last can't show a change.
-        self._is_known = sides.link.digest == digest
+        self._stored, self._base = stored, base
+        # What it shows is no change of the vendor's.
+        self._is_known = is_known
         outcome = merge(base, ours, theirs, self._rules)
         self._rule_of = {each.unit: each.rule for each in outcome.decisions}
         self._outcome = outcome
@@ -261,10 +264,24 @@ class _Comparison:
         is_stuck = is_set(self._rules, unit) and unit.name not in self._moving and not is_equal
         if rule == Row.NOT_INBOUND or is_stuck:
             return Kind.ONE_WAY
+        if unit in REFERENCES[self._rules.entity]:
+            return self._moved(unit)
         # Neither can be: what was merged last shows another value, or both hold what the base says that one has lost.
         if self._is_known if theirs_changed else (is_equal or rule == Row.EQUAL):
             return Kind.BASE_ALTERED
         return Kind.THEIRS_CHANGED if theirs_changed else self._our_change(unit, base, rule)
+
+    def _moved(self, unit: Unit) -> Kind:
+        """
+        Whose it is, is the vendor's word; the listing that was merged last may name another record of ours by now.
+
+        Where the vendor's word is the one that was agreed on, it has moved here, by a merge or a parting that history
+        tells of, or behind our back.
+        """
+        agreed, shown = self._stored.get(unit.name), self._theirs.values
+        if agreed is not None and alike(agreed.theirs, print_of(self._rules, unit, shown, unit.members), unit):
+            self._found.untrusted.add(unit.name)
+        return Kind.THEIRS_CHANGED
 
     def _never_met(self, unit: Unit) -> Kind:
         if unit.name in self._held:
@@ -302,6 +319,7 @@ class _Comparison:
 def edited_here(record: StoredRecord, link: Link, rules: Rules) -> bool:
     """Whether a person has changed *record* since it was last in step with *link*, and that has not gone out."""
     try:
+        # As it stands, not as a merge would have it: an edit that has not gone out stays one when a map has changed.
         base = decode_base(link.base)
     except UNREADABLE:
         return False

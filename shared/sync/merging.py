@@ -9,11 +9,10 @@ from uuid import UUID, uuid4
 
 from pydantic import JsonValue
 
-from shared.merge.base_codec import decode_base, encode_base
+from shared.merge.base_codec import encode_base
 from shared.merge.first import Newcomer, introduce
-from shared.merge.marks import signed, under
+from shared.merge.marks import signed
 from shared.merge.merge import merge
-from shared.merge.references import as_named
 from shared.merge.rows import Row
 from shared.merge.settle import open_intents, with_intents
 from shared.merge.state import Base, Held, Ours, Outcome, Pin, Rules, Stamp, Theirs
@@ -21,6 +20,7 @@ from shared.merge.times import stamp_of
 from shared.model import UNITS, JsonObject
 from shared.store.links import Link, LinkWrite
 from shared.store.records import RecordWrite, StoredRecord
+from shared.sync.bases import base_of
 from shared.sync.distrust import RESTORED, Distrust, restored, without_altered
 from shared.sync.observations import Observation, RuleBook
 from shared.sync.stamps import decode_stamps, encode_grouped, encode_stamps
@@ -159,7 +159,7 @@ def merge_observation(
     ours = ours_of(record, pins)
     base: Base = {}
     if link is not None and record is not None:
-        base = as_named(under(decode_base(link.base), ours, rules), ours, rules)
+        base = base_of(link, ours, rules)
     outcome = merge(base, ours, theirs, rules)
     return Merged(
         observation=observation,

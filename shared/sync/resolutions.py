@@ -15,9 +15,9 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from shared.errors import Conflict, InvalidInput, NotFound
-from shared.merge.base_codec import decode_base, encode_base, encode_print
+from shared.merge.base_codec import encode_base, encode_print
 from shared.merge.fingerprints import print_of
-from shared.merge.marks import signed, under
+from shared.merge.marks import signed
 from shared.merge.resolve import OURS, Resolution, Side
 from shared.merge.resolve import resolve as decide
 from shared.merge.state import Ours, Stamp
@@ -31,6 +31,7 @@ from shared.store.queues import Knocker
 from shared.store.store import Store
 from shared.sync import waiting
 from shared.sync.adapters import Adapters
+from shared.sync.bases import base_of
 from shared.sync.candidate_merges import CandidateMerges
 from shared.sync.edits import Edits
 from shared.sync.identity import NEW
@@ -181,11 +182,7 @@ class Resolutions:
             ours = ours_of(record)
             sides = {
                 name: Side(
-                    under(
-                        decode_base(links[each.link.id].base),
-                        ours,
-                        each.book.for_link(each.link.id, each.observation.record),
-                    ),
+                    base_of(links[each.link.id], ours, each.book.for_link(each.link.id, each.observation.record)),
                     each.book.theirs(each.observation, each.observation.values),
                     each.book.for_link(each.link.id, each.observation.record),
                 )
