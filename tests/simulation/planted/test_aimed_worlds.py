@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from tests.simulation.engine.play import play
@@ -12,6 +13,7 @@ from tests.simulation.planted.mutant import Mutant
 
 PAGE = "shared.store.record_merges:RecordMerges.hold_still"
 OWN = "shared.sync.applying:_require_own"
+HIDDEN = "shared.sync.birth:_with_intent"
 
 
 def test_who_is_merged_while_a_page_is_sorted_stays_one() -> None:
@@ -28,6 +30,24 @@ def test_a_job_leaves_a_link_that_has_moved_to_the_job_of_its_record() -> None:
     assert _failures(worlds) == []
     with Mutant("a job follows a link", "19", OWN, _does_nothing, 0).planted():
         assert _failures(worlds) != []
+
+
+def test_what_a_create_s_answer_hides_is_known_for_our_own() -> None:
+    """Else the first look takes it for the vendor's word, younger than what another system's people had entered."""
+    worlds = [_edited_and_created(moves) for moves in range(0, 8, 2)]
+    assert _failures(worlds) == []
+    with Mutant("what a create's answer hides is not known", "20", HIDDEN, _only_what_is_shown, 0).planted():
+        assert all(play(each).failure is not None for each in worlds)
+
+
+def _only_what_is_shown(_original: Callable[..., Any]) -> Callable[..., Any]:
+    """Leave no intent: the base is what the answer shows alone."""
+
+    def with_intent(*args: Any) -> Any:
+        *_, known = args
+        return known
+
+    return with_intent
 
 
 def _does_nothing(_original: Callable[..., Any]) -> Callable[..., Any]:
@@ -61,6 +81,20 @@ def _edited_and_merged(moves: int, salt: int) -> Plan:
         Step(Kind.PORTAL_EDIT, salt, 0, person=2, name="current_title", number=201),
         Step(Kind.PORTAL_MERGE, salt + 1, moves, person=1, other=2),
     )
+
+
+def _edited_and_created(moves: int) -> Plan:
+    """Return a world in which A gets somebody, answers without a word, and B's people had edited them before that."""
+    story = (
+        Step(Kind.WAIT, 1, amount=60.0),
+        Step(Kind.VENDOR_EDIT, 3, 0, "B", 1, "current_title", 201, fate=Fate.LOST),
+        Step(Kind.WAIT, 4, amount=1.0),
+        Step(Kind.SUBMIT, 5, 0, "A", 1, number=301),
+        Step(Kind.PULL, 6, moves, "B"),
+        Step(Kind.WAIT, 7, amount=60.0),
+    )
+    silent = replace(plain("A"), answers="nothing")
+    return Plan(1, (silent, plain("B")), (("B",),), story, 200, jobs=1, workers=3)
 
 
 def _world(*steps: Step) -> Plan:
