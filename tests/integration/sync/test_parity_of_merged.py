@@ -6,10 +6,12 @@ import asyncio
 
 from sandbox.vendors.greenhouse.server import GreenhouseSimulator
 from sandbox.vendors.greenhouse.settings import Settings as SimulatorSettings
+from shared.model import EntityType
 from tests.fixtures.postgres import Database
 from tests.fixtures.storage import StorageAccount
 from tests.fixtures.waiting import until
-from tests.integration.sync.test_candidate_merges import two_people
+from tests.integration.sync.test_candidate_merges import merge, part, two_people
+from tests.integration.sync.test_create import open_job
 from tests.integration.sync.test_parity import compare, ground_of
 from tests.integration.sync.world import World, connect, settings_for
 from tests.parity_proof.planting import in_step, links_crossed
@@ -37,6 +39,26 @@ async def test_a_comparison_does_not_part_who_was_merged(database: Database, sto
         finally:
             await world.control.aclose()
             await world.services.aclose()
+
+
+async def test_applications_that_move_with_their_candidates_are_no_drift(world: World) -> None:
+    """Their links say whose they were when the two sides met last."""
+    await world.pull(EntityType.JOB)
+    job, _ = await open_job(world)
+    ada, augusta = await two_people(world, application={"job_id": job["id"]})
+    await merge(world, ada["id"], augusta["id"])
+    await assert_nothing_is_the_matter(world)
+    await part(world, ada["id"])
+    await assert_nothing_is_the_matter(world)
+
+
+async def assert_nothing_is_the_matter(world: World) -> None:
+    """A comparison of applications finds nothing but what differs knowingly, and a full pull changes nothing."""
+    run = await compare(world, EntityType.APPLICATION)
+    assert run["status"] == "complete", run["error"]
+    assert {row["kind"] for row in run["differences"].values()} <= {"diverged"}, run["differences"]
+    pulled = await world.run_of(await world.pull(EntityType.APPLICATION, mode="full"))
+    assert (pulled["status"], pulled["records_updated"]) == ("complete", 0)
 
 
 async def test_links_are_put_right_when_nobody_applies_what_he_saw(world: World) -> None:
