@@ -1,4 +1,4 @@
-"""What follows when an entity may go out from now on, or no longer: by its direction, or by its switch."""
+"""What follows when an entity may travel from now on, or no longer: by its direction, or by its switch."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from shared.integrations.parts import Parts
 from shared.model import Direction, EntityType
 from shared.store.connections import IntegrationRow
 from shared.store.database import Transaction
-from shared.store.ledger import Knock
+from shared.store.ledger import JobRequest, Knock
 from shared.sync.owed_submissions import tell
+from shared.sync.priorities import PARENT_FETCH, RECONCILE
 
 
 async def follow(tx: Transaction, parts: Parts, was: IntegrationRow) -> list[Knock]:
@@ -18,14 +19,36 @@ async def follow(tx: Transaction, parts: Parts, was: IntegrationRow) -> list[Kno
     could not go out: that is found by a look at both sides. Where nothing was pulled yet the first pull will look.
     """
     now = await parts.connections.get(tx, was.id)
+    asked = await _look_for_lost_creates(tx, parts, was, now)
     before, after = ({each for each in EntityType if row.allows(each, Direction.OUTBOUND)} for row in (was, now))
     if before == after:
-        return []
+        return asked
     await tell(tx, parts.store, was.id)
     opened = sorted(after - before)
     # An application waits for its candidate, too.
-    knocks = await parts.syncs.push(tx, now, [*opened, EntityType.APPLICATION] if opened else [])
+    knocks = asked + await parts.syncs.push(tx, now, [*opened, EntityType.APPLICATION] if opened else [])
     for entity in opened:
         if (await parts.runs.lock_cursor(tx, was.id, entity)).watermark is not None:
             knocks += await parts.comparisons.schedule(tx, now, entity, trigger="opened")
     return knocks
+
+
+async def _look_for_lost_creates(
+    tx: Transaction, parts: Parts, was: IntegrationRow, now: IntegrationRow
+) -> list[Knock]:
+    """
+    Ask what became of creates that lost their answer before the entity was off altogether.
+
+    Their jobs ended with that, and whoever the vendor shows meanwhile waits for the end of the create.
+    """
+    requests = [
+        JobRequest(was.id, RECONCILE, entity, str(record_id), Direction.OUTBOUND, PARENT_FETCH)
+        for entity in EntityType
+        if _travels(now, entity) and not _travels(was, entity)
+        for record_id in await parts.store.create_intents.unsettled(tx, was.id, entity)
+    ]
+    return await parts.ledger.enqueue(tx, requests)
+
+
+def _travels(integration: IntegrationRow, entity: EntityType) -> bool:
+    return any(integration.allows(entity, direction) for direction in Direction)

@@ -46,6 +46,11 @@ SELECT id, sent_at, sent_sealed, coalesce(extract(epoch FROM clock_timestamp() -
 FROM create_intents
 WHERE integration_id = %(integration)s AND entity_type = %(entity)s AND record_id = %(record)s AND state = 'open'
 """
+_UNSETTLED: LiteralString = """
+SELECT record_id FROM create_intents
+WHERE integration_id = %(integration)s AND entity_type = %(entity)s AND state = 'open' AND sent_at IS NOT NULL
+ORDER BY record_id
+"""
 _ANY_OPEN: LiteralString = """
 SELECT 1 FROM create_intents
 WHERE integration_id = %(integration)s AND entity_type = %(entity)s AND state = 'open' LIMIT 1
@@ -96,6 +101,11 @@ class CreateIntents:
         """Return the record's open intent, or None."""
         row = await tx.row(_FIND, integration=integration_id, entity=entity.value, record=record_id)
         return None if row is None else _intent(row)
+
+    async def unsettled(self, tx: Transaction, integration_id: UUID, entity: EntityType) -> list[UUID]:
+        """Return the records of *entity* that a call may have created at the vendor, and nobody knows yet, by id."""
+        rows = await tx.rows(_UNSETTLED, integration=integration_id, entity=entity.value)
+        return [row["record_id"] for row in rows]
 
     async def any_open(self, tx: Transaction, integration_id: UUID, entity: EntityType) -> bool:
         """Whether a create of *entity* may be under way at the vendor."""

@@ -59,6 +59,8 @@ class Create:
     """For a candidate: the application that is created along."""
     hindrance: str | None = None
     """Why it can't be created; what an earlier call may have made is looked for all the same."""
+    withdrawn: str | None = None
+    """Why it is not to be created, now or any more: as with a hindrance, but nobody is told that it failed."""
 
 
 class CreatePlans:
@@ -82,13 +84,13 @@ class CreatePlans:
             identity = application_identity(record.data)
             has_route = EntityType.JOB in parents or queued_for(record) == work.integration.id
             if identity is None or record.submission is None or not has_route:
-                return await self.withdraw(tx, work, record_id, "no_route")
+                return await self.give_up(tx, work, adapter, job, record, "no_route")
             if record.archived_at is not None:
-                return await self.withdraw(tx, work, record_id, "archived")
+                return await self.give_up(tx, work, adapter, job, record, "archived")
             hindrance = await self._hindrance(tx, work, record, parents)
             if hindrance is None and EntityType.CANDIDATE not in parents:
                 if closed(work.integration):
-                    return await self.not_outbound(tx, work, record_id)
+                    return await self.not_outbound(tx, work, adapter, job, record)
                 return await self._send_candidate_first(tx, work, record)
             if hindrance is not None:
                 if await self._attempts.was_sent(tx, work.integration.id, record):
@@ -138,40 +140,57 @@ class CreatePlans:
     async def of_candidate(self, work: Work, adapter: Adapter, job: Job, record_id: UUID) -> Create | Done:
         """Return the create along with an application; Rejected when nobody could find it again."""
         application_id = job.payload.get(CREATE_WITH)
-        if not isinstance(application_id, str):
-            return Done("no_route")
         async with self._database.company(job.company_id) as tx:
             await self._store.ledger.guard(tx, job)
             record = await self._store.records.fetch(tx, EntityType.CANDIDATE, record_id)
             if record.archived_at is not None:
-                return await self._not_sent(tx, work, record_id, "archived")
-            bearer = await self._bearer(tx, work, record_id, UUID(application_id))
+                return await self.give_up(tx, work, adapter, job, record, "archived")
+            named = UUID(application_id) if isinstance(application_id, str) else None
+            bearer = None if named is None else await self._bearer(tx, work, record_id, named)
             if bearer is None:
-                return await self._not_sent(tx, work, record_id, "no_route")
+                return await self.give_up(tx, work, adapter, job, record, "no_route")
             if (identity := candidate_identity(record.data)) is None:
+                if await self._attempts.was_sent(tx, work.integration.id, record):
+                    return Create(work, adapter, job, record, {}, {}, str(record_id), bearer[0], hindrance=NAMELESS)
                 await self._store.records.mark_submission(
                     tx, bearer[0].id, {"state": SubmissionState.FAILED.value, "error": NAMELESS}
                 )
         application, job_id = bearer
         if identity is None:
-            raise Rejected(NAMELESS, field="email", remedy="give the candidate an e-mail address, then redrive the job")
+            raise hindered(NAMELESS)
         fields = {**record.data, "job_id": job_id, "source": application.data.get("source")}
         search: dict[str, JsonValue] = {"email": record.data["email"]}
         return Create(work, adapter, job, record, fields, search, identity, application)
 
-    async def not_outbound(self, tx: Transaction, work: Work, record_id: UUID) -> Done:
+    async def not_outbound(
+        self, tx: Transaction, work: Work, adapter: Adapter, job: Job, record: StoredRecord
+    ) -> Create | Done:
         """Nothing of the kind goes out: people are told that an application waits for that; it stays queued."""
-        if work.entity is EntityType.CANDIDATE:
-            return await self._not_sent(tx, work, record_id, "not_outbound")
-        await tell(tx, self._store, work.integration.id)
-        return await self.withdraw(tx, work, record_id, "not_outbound")
+        if work.entity is EntityType.APPLICATION:
+            await tell(tx, self._store, work.integration.id)
+        return await self.give_up(tx, work, adapter, job, record, "not_outbound")
 
-    async def _not_sent(self, tx: Transaction, work: Work, candidate_id: UUID, why: str) -> Done:
-        """The candidate does not go there: applications that wait for them look again, and say so."""
-        withdrawn = await self.withdraw(tx, work, candidate_id, why)
-        reason = waiting.link(work.integration.id, work.entity, candidate_id)
-        released = await self._store.ledger.release_held(tx, work.integration.id, [reason])
-        return Done(withdrawn.outcome, [*withdrawn.knocks, *released])
+    async def give_up(
+        self, tx: Transaction, work: Work, adapter: Adapter, job: Job, record: StoredRecord, why: str
+    ) -> Create | Done:
+        """
+        Return how it ends that *record* is not created, now or any more.
+
+        What an earlier call may have made is looked for first, by what was sent. Else it would come in beside ours,
+        and ours would go out once more when it may. Whose record is archived here has nothing that it could be.
+        """
+        if record.archived_at is None and await self._attempts.was_sent(tx, work.integration.id, record):
+            # What was sent keeps its own identity: today's may be gone.
+            return Create(work, adapter, job, record, {}, {}, str(record.id), withdrawn=why)
+        return await self.withdraw(tx, work, record.id, why)
+
+    async def withdraw(self, tx: Transaction, work: Work, record_id: UUID, why: str) -> Done:
+        """Nothing was created; of a candidate, applications that wait for them look again, and say so."""
+        knocks = await self._attempts.withdraw(tx, work.integration.id, work.entity, record_id)
+        if work.entity is EntityType.CANDIDATE:
+            reason = waiting.link(work.integration.id, work.entity, record_id)
+            knocks += await self._store.ledger.release_held(tx, work.integration.id, [reason])
+        return Done(why, knocks)
 
     async def _bearer(
         self, tx: Transaction, work: Work, candidate_id: UUID, named: UUID
@@ -192,10 +211,6 @@ class CreatePlans:
             if job_id is not None:
                 return application, job_id
         return None
-
-    async def withdraw(self, tx: Transaction, work: Work, record_id: UUID, why: str) -> Done:
-        """Nothing is to be created, any more: an earlier attempt of which nobody knows what became ends with this."""
-        return Done(why, await self._attempts.withdraw(tx, work.integration.id, work.entity, record_id))
 
     async def _parents(self, tx: Transaction, work: Work, application: StoredRecord) -> dict[EntityType, str]:
         """
@@ -218,7 +233,9 @@ class CreatePlans:
 
 
 def hindered(hindrance: str) -> Rejected:
-    """Return the refusal of an application whose candidate or job will not exist at the vendor."""
+    """Return the refusal of what can not be created at the vendor as things are."""
     if hindrance == JOB_GONE:
         return Rejected(hindrance, field="job_id", remedy="submit the candidate to another job, or archive it")
+    if hindrance == NAMELESS:
+        return Rejected(hindrance, field="email", remedy="give the candidate an e-mail address, then redrive the job")
     return Rejected(hindrance, field="candidate_id", remedy="restore the candidate, then redrive the job")

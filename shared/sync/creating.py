@@ -56,11 +56,13 @@ class Creator:
         job = work.job
         if job is None:
             raise AssertionError("a create is a job")
+        plan: Create | Done | Hold
         if work.entity in (shut := closed(work.integration)) or (shut and work.entity is EntityType.CANDIDATE):
             async with self._database.company(job.company_id) as tx:
                 await self._store.ledger.guard(tx, job)
-                return await self._plans.not_outbound(tx, work, record_id)
-        if work.entity is EntityType.APPLICATION:
+                record = await self._store.records.fetch(tx, work.entity, record_id)
+                plan = await self._plans.not_outbound(tx, work, adapter, job, record)
+        elif work.entity is EntityType.APPLICATION:
             plan = await self._plans.of_application(work, adapter, job, record_id)
         elif work.entity is EntityType.CANDIDATE:
             plan = await self._plans.of_candidate(work, adapter, job, record_id)
@@ -87,6 +89,8 @@ class Creator:
             return await self._take_over(plan, attempt, found)
         if plan.hindrance is not None:
             raise hindered(plan.hindrance)
+        if plan.withdrawn is not None:
+            return await self._withdraw(plan, plan.withdrawn)
         if (linked := await self._mark_sent(plan, intent)) is not None:
             return linked
         written = await plan.adapter.create(plan.work.entity, plan.fields)
@@ -109,10 +113,16 @@ class Creator:
             await self._attempts.mark_sent(tx, intent, plan.record, identity=plan.identity, search=plan.search)
         return None
 
+    async def _withdraw(self, plan: Create, why: str) -> Done:
+        """The vendor has not made it, and is not to."""
+        async with self._database.company(plan.job.company_id) as tx:
+            await self._store.ledger.guard(tx, plan.job)
+            return await self._plans.withdraw(tx, plan.work, plan.record.id, why)
+
     async def _search(self, plan: Create, attempt: Attempt) -> list[Record]:
         """Return what the vendor made of an earlier call, as it was sent, and what it has by today's address."""
         wanted = [] if attempt.sent is None else [attempt.sent.search]
-        if plan.hindrance is None:
+        if plan.hindrance is None and plan.withdrawn is None:
             wanted.append(plan.search)
         found: dict[str, Record] = {}
         for search in wanted if wanted[:1] != wanted[1:] else wanted[:1]:

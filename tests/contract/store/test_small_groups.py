@@ -158,6 +158,9 @@ async def test_an_intent_is_taken_over_and_ends(place: Place) -> None:
     async def known() -> tuple[UUID | None, bool, set[str]]:
         async with ground.database.company(place.company_id) as tx:
             found = await intents.find(tx, place.integration_id, CANDIDATE, record_id)
+            is_sent = found is not None and found.sent_at is not None
+            assert await intents.unsettled(tx, place.integration_id, CANDIDATE) == [record_id] * is_sent
+            assert await intents.unsettled(tx, place.integration_id, JOB) == []
             return (
                 None if found is None else found.id,
                 await intents.any_open(tx, place.integration_id, CANDIDATE),

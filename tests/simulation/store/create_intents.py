@@ -64,6 +64,19 @@ async def find(session: Session, *, integration: UUID, entity: str, record: UUID
     ]
 
 
+@imitates(production, "_UNSETTLED")
+async def unsettled(session: Session, *, integration: UUID, entity: str) -> Result:
+    rows = session.rows(
+        session.memory.tables["create_intents"],
+        lambda row: (
+            _is_open(row)
+            and (row["integration_id"], row["entity_type"]) == (integration, entity)
+            and row["sent_at"] is not None
+        ),
+    )
+    return [{"record_id": each} for each in sorted(row["record_id"] for row in rows)]
+
+
 @imitates(production, "_ANY_OPEN")
 async def any_open(session: Session, *, integration: UUID, entity: str) -> Result:
     rows = session.rows(
