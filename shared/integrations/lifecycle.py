@@ -24,6 +24,7 @@ from shared.integrations.cadence import default_cadences
 from shared.integrations.change import Change, new_webhook_secret, plan_change
 from shared.integrations.connection_test import report_view, require_ok, skew_ms, try_kept, try_new
 from shared.integrations.drafting import default_directions, draft_of
+from shared.integrations.leaving import end_what_waits
 from shared.integrations.outbound_turns import follow
 from shared.integrations.parts import Parts
 from shared.integrations.rejudging import look_again, owe_another_look
@@ -201,6 +202,7 @@ class Integrations:
         """
         Stop schedules and jobs, destroy credentials, keep log and links (tombstones) for 30 days.
 
+        What was submitted and has not come to the vendor is failed, and says so; issues and dead letters end.
         *archive_records*: records that no other system is linked to are archived. Raises NotFound.
         """
         async with self._parts.database.company(company_id) as tx:
@@ -214,10 +216,21 @@ class Integrations:
                 cause="integration_deleted",
                 words="cancelled: the integration was deleted",
             )
+            failed = await end_what_waits(tx, self._parts.logs, integration_id)
             knocks = await self._publish(tx, integration_id)
         await self._parts.knocker.send(knocks)
-        log.info("integration_deleted", company_id=company_id, integration_id=integration_id, archived=archived)
-        return _farewell(gone, archived, cancelled.jobs, archive_records=archive_records)
+        log.info(
+            "integration_deleted",
+            company_id=company_id,
+            integration_id=integration_id,
+            archived=archived,
+            submissions_failed=failed,
+        )
+        return {
+            **_farewell(gone, archived, archive_records=archive_records),
+            "jobs_cancelled": cancelled.jobs,
+            "submissions_failed": failed,
+        }
 
     async def _apply(self, tx: Transaction, before: Integration, change: Change) -> tuple[Integration, list[Knock]]:
         after = before
@@ -322,7 +335,7 @@ class Integrations:
             return None
 
 
-def _farewell(gone: Integration, archived: int, cancelled: int, *, archive_records: bool) -> dict[str, Any]:
+def _farewell(gone: Integration, archived: int, *, archive_records: bool) -> dict[str, Any]:
     """Return what the caller should know after a deletion, and what is left to do by hand."""
     deleted_at = gone.deleted_at or _utc_now()
     vendor = gone.platform.replace("_", " ").title()
@@ -332,7 +345,6 @@ def _farewell(gone: Integration, archived: int, cancelled: int, *, archive_recor
         "deleted_at": deleted_at,
         "records": "archive" if archive_records else "keep",
         "records_archived": archived,
-        "jobs_cancelled": cancelled,
         "links_kept_until": deleted_at + timedelta(days=TOMBSTONE_DAYS),
         "by_hand": [
             f"In {vendor}, remove the webhook that calls {gone.webhook_url.partition('?')[0]}.",

@@ -38,7 +38,7 @@ class Dismissals:
             dismissed = await DeadLetters().dismiss(tx, letter_id=letter_id, by=actor, reason=reason)
             if not dismissed:
                 raise Conflict(f"the dead letter is not open: {letter['state']}")
-            await Logs().write(tx, _rows(dismissed, actor))
+            await Logs().write(tx, dismissal_rows(dismissed, actor))
         log.info("dead_letters_dismissed", letters=1)
 
     async def dismiss(
@@ -57,14 +57,15 @@ class Dismissals:
                 dismissed = await DeadLetters().dismiss(
                     tx, group=group, integration_id=integration_id, by=actor, reason=reason
                 )
-                await Logs().write(tx, _rows(dismissed, actor))
+                await Logs().write(tx, dismissal_rows(dismissed, actor))
             taken = len(dismissed)
             letters += taken
         log.info("dead_letters_dismissed", letters=letters)
         return letters, taken == BATCH
 
 
-def _rows(dismissed: Sequence[Dismissed], actor: str) -> list[LogRow]:
+def dismissal_rows(dismissed: Sequence[Dismissed], actor: str) -> list[LogRow]:
+    """Return the line in the log for each of *dismissed*."""
     return [
         LogRow(
             letter.integration_id,

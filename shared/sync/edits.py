@@ -310,7 +310,10 @@ class Edits:
         """Return the integration that owns the job, if the shipped route is on; None: the application stays here."""
         if not await self._store.connections.routes_to_job_owner(tx, EntityType.APPLICATION):
             return None
-        for link in (await self._store.links.of_records(tx, [job_id])).get(job_id, []):
+        known = (await self._store.links.of_records(tx, [job_id])).get(job_id, [])
+        # Whoever deletes the integration meanwhile buries its links: before this, or after our commit.
+        locked = await self._store.links.lock(tx, [link.id for link in known if link.state == "live"])
+        for link in (locked[each.id] for each in known if each.id in locked):
             integration = await self._store.connections.get(tx, link.integration_id)
             if link.state != "live" or integration.deleted_at is not None:
                 continue
