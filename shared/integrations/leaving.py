@@ -24,21 +24,24 @@ SENT = (
 """What is told of a submission that has not come to its vendor."""
 
 
-async def end_what_waits(tx: Transaction, logs: Logs, integration_id: UUID) -> int:
+async def fail_submissions(tx: Transaction, logs: Logs, integration_id: UUID) -> int:
     """
-    End what is left of a deleted integration, whose jobs are cancelled already; return how many submissions failed.
+    Fail what was submitted to an integration that is being deleted; return how much that was.
 
-    No later integration sends these: a submission belongs to the one it was submitted to, and nobody else's are queued.
+    No later integration sends it: a submission belongs to the one it was submitted to.
     """
-    leavings = Leavings()
-    failed = await leavings.fail_queued(tx, integration_id, unsent=UNSENT, sent=SENT)
+    failed = await Leavings().fail_queued(tx, integration_id, unsent=UNSENT, sent=SENT)
     await logs.write(tx, [_row(integration_id, each) for each in failed])
-    await leavings.end(tx, integration_id)
+    return len(failed)
+
+
+async def end_what_waits(tx: Transaction, logs: Logs, integration_id: UUID) -> None:
+    """End what else is left of it, whose jobs are cancelled and whose submissions are failed already."""
+    await Leavings().end(tx, integration_id)
     while letters := await DeadLetters().dismiss(tx, by=CAUSE, reason=WORDS, integration_id=integration_id):
         await logs.write(tx, dismissal_rows(letters, CAUSE))
         if len(letters) < BATCH:
             break
-    return len(failed)
 
 
 def _row(integration_id: UUID, submission: Unsubmitted) -> LogRow:

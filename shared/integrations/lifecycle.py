@@ -24,7 +24,7 @@ from shared.integrations.cadence import default_cadences
 from shared.integrations.change import Change, new_webhook_secret, plan_change
 from shared.integrations.connection_test import report_view, require_ok, skew_ms, try_kept, try_new
 from shared.integrations.drafting import default_directions, draft_of
-from shared.integrations.leaving import end_what_waits
+from shared.integrations.leaving import end_what_waits, fail_submissions
 from shared.integrations.outbound_turns import follow
 from shared.integrations.parts import Parts
 from shared.integrations.rejudging import look_again, owe_another_look
@@ -207,6 +207,7 @@ class Integrations:
         """
         async with self._parts.database.company(company_id) as tx:
             archived = await self._archive(tx, integration_id) if archive_records else 0
+            failed = await fail_submissions(tx, self._parts.logs, integration_id)  # records are locked before links
             gone = await self._parts.integrations.delete(tx, integration_id)
             await self._parts.schedules.remove(tx, integration_id)
             cancelled = await self._canceller.cancel(
@@ -216,7 +217,9 @@ class Integrations:
                 cause="integration_deleted",
                 words="cancelled: the integration was deleted",
             )
-            failed = await end_what_waits(tx, self._parts.logs, integration_id)
+            # Whatever was submitted since then held the link of its job, and the links are tombstones now.
+            failed += await fail_submissions(tx, self._parts.logs, integration_id)
+            await end_what_waits(tx, self._parts.logs, integration_id)
             knocks = await self._publish(tx, integration_id)
         await self._parts.knocker.send(knocks)
         log.info(

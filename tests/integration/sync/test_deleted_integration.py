@@ -32,7 +32,7 @@ LEFT = (
     "SELECT 1 FROM quarantine WHERE ended_at IS NULL",
     "SELECT 1 FROM dead_letters WHERE state = 'open'",
     "SELECT 1 FROM create_intents WHERE state = 'open'",
-    "SELECT 1 FROM sync_queue WHERE status = 'pending' AND action <> 'publish_webhook_state' AND integration_id = %(old)s",
+    "SELECT 1 FROM sync_queue WHERE integration_id = %(old)s AND status = 'pending' AND action = 'reconcile'",
 )
 
 
