@@ -174,9 +174,14 @@ class Services(Requests):
     @cached_property
     def maintenance(self) -> Maintenance:
         """Nightly upkeep."""
+        from shared.integrations.leaving import Leaving
+        from shared.integrations.switching import Canceller
         from shared.maintenance import Maintenance
+        from shared.store.integrations import Integrations
 
-        return Maintenance(self.database, self.intake.keeping, self.run_status)
+        canceller = Canceller(Integrations(), self.store.ledger, self.store.logs, self.store.runs)
+        leaving = Leaving(canceller, self.store.logs)
+        return Maintenance(self.database, self.intake.keeping, self.run_status, leaving)
 
     async def aclose(self) -> None:
         """Close what was opened."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from uuid import UUID
 
+from shared.integrations.switching import Canceller
 from shared.model import Direction, EntityType, LogAction, LogStatus
 from shared.store.database import Transaction
 from shared.store.dead_letters import BATCH, DeadLetters
@@ -24,24 +26,56 @@ SENT = (
 """What is told of a submission that has not come to its vendor."""
 
 
-async def fail_submissions(tx: Transaction, logs: Logs, integration_id: UUID) -> int:
-    """
-    Fail what was submitted to an integration that is being deleted; return how much that was.
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How much was ended."""
 
-    No later integration sends it: a submission belongs to the one it was submitted to.
-    """
-    failed = await Leavings().fail_queued(tx, integration_id, unsent=UNSENT, sent=SENT)
-    await logs.write(tx, [_row(integration_id, each) for each in failed])
-    return len(failed)
+    jobs: int
+    submissions: int
 
 
-async def end_what_waits(tx: Transaction, logs: Logs, integration_id: UUID) -> None:
-    """End what else is left of it, whose jobs are cancelled and whose submissions are failed already."""
-    await Leavings().end(tx, integration_id)
-    while letters := await DeadLetters().dismiss(tx, by=CAUSE, reason=WORDS, integration_id=integration_id):
-        await logs.write(tx, dismissal_rows(letters, CAUSE))
-        if len(letters) < BATCH:
-            break
+class Leaving:
+    """Ends what waits for an integration that is gone: once with it, and each night what came too late for that."""
+
+    def __init__(self, canceller: Canceller, logs: Logs) -> None:
+        self._canceller = canceller
+        self._logs = logs
+        self._leavings = Leavings()
+
+    async def fail_submissions(self, tx: Transaction, integration_id: UUID) -> int:
+        """
+        Fail what was submitted to the integration and has not come to its vendor; return how much that was.
+
+        No later integration sends it: a submission belongs to the one it was submitted to.
+        """
+        failed = await self._leavings.fail_queued(tx, integration_id, unsent=UNSENT, sent=SENT)
+        await self._logs.write(tx, [_row(integration_id, each) for each in failed])
+        return len(failed)
+
+    async def end(self, tx: Transaction, integration_id: UUID) -> Ended:
+        """End everything that waits for the deleted integration; what is at work just now goes on to its end."""
+        cancelled = await self._canceller.cancel(
+            tx, integration_id, list(EntityType), cause=CAUSE, words=f"cancelled: {WORDS}"
+        )
+        failed = await self.fail_submissions(tx, integration_id)
+        await self._leavings.end(tx, integration_id)
+        while letters := await DeadLetters().dismiss(tx, by=CAUSE, reason=WORDS, integration_id=integration_id):
+            await self._logs.write(tx, dismissal_rows(letters, CAUSE))
+            if len(letters) < BATCH:
+                break
+        return Ended(cancelled.jobs, failed)
+
+    async def end_what_came_late(self, tx: Transaction) -> int:
+        """
+        End what was at work when its integration was deleted, and failed or lost its worker; return how many jobs.
+
+        Nothing of a deleted integration is claimed any more, so nobody else would.
+        """
+        jobs = 0
+        for integration_id in await self._leavings.of_company(tx):
+            await self._leavings.take_back(tx, integration_id)
+            jobs += (await self.end(tx, integration_id)).jobs
+        return jobs
 
 
 def _row(integration_id: UUID, submission: Unsubmitted) -> LogRow:

@@ -24,7 +24,7 @@ from shared.integrations.cadence import default_cadences
 from shared.integrations.change import Change, new_webhook_secret, plan_change
 from shared.integrations.connection_test import report_view, require_ok, skew_ms, try_kept, try_new
 from shared.integrations.drafting import default_directions, draft_of
-from shared.integrations.leaving import end_what_waits, fail_submissions
+from shared.integrations.leaving import Leaving
 from shared.integrations.outbound_turns import follow
 from shared.integrations.parts import Parts
 from shared.integrations.rejudging import look_again, owe_another_look
@@ -78,6 +78,7 @@ class Integrations:
         self._parts = parts
         self._now = now
         self._canceller = Canceller(parts.integrations, parts.ledger, parts.logs, parts.runs)
+        self._leaving = Leaving(self._canceller, parts.logs)
 
     async def create(self, company_id: UUID, request: CreateIntegration) -> Created:
         """
@@ -207,19 +208,11 @@ class Integrations:
         """
         async with self._parts.database.company(company_id) as tx:
             archived = await self._archive(tx, integration_id) if archive_records else 0
-            failed = await fail_submissions(tx, self._parts.logs, integration_id)  # records are locked before links
+            failed = await self._leaving.fail_submissions(tx, integration_id)  # records are locked before links
             gone = await self._parts.integrations.delete(tx, integration_id)
             await self._parts.schedules.remove(tx, integration_id)
-            cancelled = await self._canceller.cancel(
-                tx,
-                integration_id,
-                list(EntityType),
-                cause="integration_deleted",
-                words="cancelled: the integration was deleted",
-            )
             # Whatever was submitted since then held the link of its job, and the links are tombstones now.
-            failed += await fail_submissions(tx, self._parts.logs, integration_id)
-            await end_what_waits(tx, self._parts.logs, integration_id)
+            ended = await self._leaving.end(tx, integration_id)
             knocks = await self._publish(tx, integration_id)
         await self._parts.knocker.send(knocks)
         log.info(
@@ -227,12 +220,12 @@ class Integrations:
             company_id=company_id,
             integration_id=integration_id,
             archived=archived,
-            submissions_failed=failed,
+            submissions_failed=failed + ended.submissions,
         )
         return {
             **_farewell(gone, archived, archive_records=archive_records),
-            "jobs_cancelled": cancelled.jobs,
-            "submissions_failed": failed,
+            "jobs_cancelled": ended.jobs,
+            "submissions_failed": failed + ended.submissions,
         }
 
     async def _apply(self, tx: Transaction, before: Integration, change: Change) -> tuple[Integration, list[Knock]]:

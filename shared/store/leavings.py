@@ -25,6 +25,15 @@ UPDATE records o SET updated_at = clock_timestamp(), submission = o.submission |
 FROM queued q WHERE o.entity_type = 'application' AND o.id = q.id
 RETURNING o.id, q.was_sent
 """
+# A day more than the nightly upkeep comes to the company for its sake.
+_OF_COMPANY: LiteralString = """
+SELECT id FROM integrations
+WHERE company_id = %(company)s AND deleted_at > clock_timestamp() - interval '31 days' ORDER BY id
+"""
+_TAKE_BACK: LiteralString = """
+UPDATE sync_queue SET status = 'pending', lease_until = NULL, lease_token = NULL
+WHERE integration_id = %(integration)s AND status = 'processing' AND lease_until <= clock_timestamp()
+"""
 _END_INTENTS: LiteralString = """
 UPDATE create_intents SET state = 'withdrawn', ended_at = clock_timestamp(), sent_sealed = NULL
 WHERE integration_id = %(integration)s AND state = 'open'
@@ -57,6 +66,14 @@ class Leavings:
         """
         rows = await tx.rows(_FAIL_QUEUED, company=tx.company, integration=integration_id, unsent=unsent, sent=sent)
         return sorted((Unsubmitted(row["id"], row["was_sent"]) for row in rows), key=lambda each: each.application_id)
+
+    async def of_company(self, tx: Transaction) -> list[UUID]:
+        """Return the company's integrations that were deleted within 31 days."""
+        return [row["id"] for row in await tx.rows(_OF_COMPANY, company=tx.company)]
+
+    async def take_back(self, tx: Transaction, integration_id: UUID) -> None:
+        """Let the jobs wait again whose worker is gone."""
+        await tx.run(_TAKE_BACK, integration=integration_id)
 
     async def end(self, tx: Transaction, integration_id: UUID) -> None:
         """End its open creates, its issues, and what was set aside of its records."""

@@ -162,3 +162,41 @@ async def test_what_is_submitted_while_its_integration_is_deleted_is_not_queued_
     said = application.submission
     assert said is None or (await submission_of(world, application.id))["state"] == "failed"
     assert await nothing_waits(world)
+
+
+@pytest.mark.parametrize("is_worker_gone", [True, False])
+async def test_a_job_at_work_when_its_integration_was_deleted_ends_in_the_night(
+    world: World, is_worker_gone: bool
+) -> None:
+    """It was given back when nobody claimed it any more, and waited for ever."""
+    await a_submission(world)
+    services = world.services
+    async with services.database.dispatch() as tx:
+        claim = await services.store.ledger.claim(tx, None, low=1, high=3, ttl_s=60, per_integration=5)
+    assert claim is not None
+    async with services.database.company(world.company_id) as tx:
+        job = await services.store.ledger.load(tx, claim)
+    await delete(world)
+    if is_worker_gone:
+        await world.execute("UPDATE sync_queue SET lease_until = now() WHERE status = 'processing'")
+    else:
+        async with services.database.company(world.company_id) as tx:
+            await services.store.ledger.postpone(tx, job, wait_s=60, attempts=1, code="unavailable", message="gone")
+            await services.store.attention.raise_issue(
+                tx, world.integration_id, kind="vendor_unreachable", subject="x", detail="x"
+            )
+        assert not await nothing_waits(world)
+    await services.maintenance.run()
+    assert await nothing_waits(world)
+    assert await world.rows("SELECT 1 FROM sync_queue WHERE id = %(id)s", id=job.id) == []
+    row = await world.row("SELECT * FROM sync_logs WHERE job_id = %(id)s", id=job.id)
+    assert (row["action"], row["details"]["cause"]) == ("skipped", "integration_deleted")
+
+
+async def test_the_night_leaves_integrations_alone_that_are_there(world: World) -> None:
+    _, application = await a_submission(world)
+    await directions(world, application="inbound")
+    await world.services.maintenance.run()
+    assert (await submission_of(world, application.id))["state"] == "queued"
+    assert len(await world.rows(LEFT[0])) == 1
+    assert await world.rows("SELECT 1 FROM sync_queue WHERE status = 'pending'") != []
