@@ -59,6 +59,7 @@ class Services(Requests):
         from shared.sync.create_attempts import CreateAttempts
         from shared.sync.creating import Creator
         from shared.sync.gone import Gone
+        from shared.sync.moved_submissions import MovedSubmissions
         from shared.sync.pushing import Pusher
         from shared.sync.reconcile import Reconciler
         from shared.sync.removing import Remover
@@ -67,6 +68,7 @@ class Services(Requests):
         items = ConflictItems(self.store.conflicts, self.vault)
         gone = Gone(self.database, self.store, self.applier)
         attempts = CreateAttempts(self.store, self.vault, self.keys)
+        vendor_merges = VendorMerges(self.database, self.store, self.keys, self.applier, self.merges, attempts=attempts)
         return Reconciler(
             self.database,
             self.store,
@@ -75,8 +77,9 @@ class Services(Requests):
             Pusher(self.database, self.store, items, Chronicle(self.store.history, self.vault)),
             Creator(self.database, self.store, self.applier, attempts),
             gone,
-            VendorMerges(self.database, self.store, self.keys, self.applier, self.merges, attempts=attempts),
+            vendor_merges,
             remover=Remover(self.database, self.store, gone),
+            moved=MovedSubmissions(self.database, self.store, attempts, vendor_merges),
         )
 
     @cached_property

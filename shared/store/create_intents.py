@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, LiteralString
@@ -22,6 +22,15 @@ class CreateIntent:
     """Seconds since *sent_at*, by the database's clock; 0 before."""
     sent_sealed: bytes | None
     """What was sent, under the person's key."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentApplication:
+    """An application of ours that a call may have made at the vendor, and nobody knows yet."""
+
+    id: UUID
+    candidate_id: UUID
+    job_id: UUID
 
 
 _OPEN: LiteralString = """
@@ -58,6 +67,13 @@ WHERE integration_id = %(integration)s AND entity_type = %(entity)s AND state = 
 _HOLDS: LiteralString = """
 SELECT identity_key FROM create_intents
 WHERE integration_id = %(integration)s AND identity_key = ANY(%(keys)s) AND state = 'open' AND sent_at IS NOT NULL
+"""
+_SENT_APPLICATIONS: LiteralString = """
+SELECT r.id, r.candidate_id, r.job_id FROM create_intents i
+JOIN records r ON r.company_id = i.company_id AND r.entity_type = i.entity_type AND r.id = i.record_id
+WHERE i.integration_id = %(integration)s AND i.entity_type = 'application' AND i.state = 'open'
+    AND i.sent_at IS NOT NULL AND r.job_id = ANY(%(jobs)s) AND r.candidate_id IS NOT NULL
+ORDER BY r.id
 """
 
 
@@ -116,6 +132,13 @@ class CreateIntents:
         if not keys:
             return set()
         return {row["identity_key"] for row in await tx.rows(_HOLDS, integration=integration_id, keys=keys)}
+
+    async def sent_applications(
+        self, tx: Transaction, integration_id: UUID, job_ids: Sequence[UUID]
+    ) -> list[SentApplication]:
+        """Return applications for the jobs of which a call may have made some at the vendor, by id."""
+        rows = await tx.rows(_SENT_APPLICATIONS, integration=integration_id, jobs=list(job_ids)) if job_ids else []
+        return [SentApplication(row["id"], row["candidate_id"], row["job_id"]) for row in rows]
 
 
 def _intent(row: Mapping[str, Any]) -> CreateIntent:

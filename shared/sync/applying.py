@@ -8,7 +8,7 @@ set by set. Pushes become jobs of their own: a page never writes at a vendor.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
 from types import MappingProxyType
 from uuid import UUID
@@ -76,16 +76,18 @@ class Applier:
         with_pushes: bool = False,
         foreseen: Mapping[str, Merged] = MappingProxyType({}),
         distrust: Distrust | None = None,
+        others: Collection[UUID] | None = None,
     ) -> Applied:
         """
         Bring *observations* into the records of the transaction's company.
 
         *is_forced* merges even what looks known: our own side may have changed. *with_pushes*: the caller writes at
         the vendor right after the commit. *foreseen*: what `foresee` made of these observations. *distrust*: what was
-        altered of the one record that is observed. Raises Conflict when another worker changed one of the rows
-        meanwhile: roll back and apply again.
+        altered of the one record that is observed. *others*: creates under way that did not make it; where nobody has
+        looked yet (None), what one may have made is looked at by a job of its own. Raises Conflict when another worker
+        changed one of the rows meanwhile: roll back and apply again.
         """
-        found = await self._sort(tx, work, observations, is_forced=is_forced)
+        found = await self._sort(tx, work, observations, is_forced=is_forced, others=others)
         merged = await self._merge(found, book, work, foreseen, with_pushes=with_pushes, distrust=distrust)
         doubtful = await self._write(tx, work, found, merged, with_pushes=with_pushes)
         knocks = await self._ask(tx, work, found, merged, doubtful)
@@ -123,7 +125,13 @@ class Applier:
         return found
 
     async def _sort(
-        self, tx: Transaction, work: Work, observations: Sequence[Observation], *, is_forced: bool
+        self,
+        tx: Transaction,
+        work: Work,
+        observations: Sequence[Observation],
+        *,
+        is_forced: bool,
+        others: Collection[UUID] | None,
     ) -> Sorted:
         store, integration_id, found = self._store, work.integration.id, Sorted()
         by_external = {each.external_id: each for each in observations}
@@ -166,7 +174,7 @@ class Applier:
         found.left_out |= orphans.keys()
         found.parked = {name: missing[0] for name, missing in lacking.items() if name not in found.left_out}
         identified = await identify(tx, store, self._keys, integration_id, work.entity, arrivals)
-        await self._load(tx, work, found, linked, _settled(found, arrivals, identified))
+        await self._load(tx, work, found, linked, _settled(found, arrivals, identified, others))
         return found
 
     async def _load(
@@ -355,6 +363,7 @@ def _settled(
     found: Sorted,
     arrivals: Sequence[tuple[Observation, Mapping[str, JsonValue]]],
     identified: Identified,
+    others: Collection[UUID] | None,
 ) -> list[tuple[Observation, Mapping[str, JsonValue], UUID | None]]:
     """Return the arrivals that may come in, each with the record of ours that it is, if any; sort the others."""
     settled: list[tuple[Observation, Mapping[str, JsonValue], UUID | None]] = []
@@ -363,6 +372,8 @@ def _settled(
         match = identified.matches[external_id]
         if external_id in identified.being_created:
             found.being_created.append(external_id)
+        elif identified.unsettled.get(external_id, frozenset()).difference(others or ()):
+            (found.again if others is None else found.being_created).append(external_id)
         elif isinstance(match, Ambiguous):
             found.unclear[external_id] = match
         else:

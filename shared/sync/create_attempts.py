@@ -8,7 +8,7 @@ attempt ends.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -126,6 +126,19 @@ class CreateAttempts:
         """Whether a call may have made *record* at the vendor, and nobody knows yet."""
         intent = await self.store.create_intents.find(tx, integration_id, record.entity, record.id)
         return intent is not None and intent.sent_at is not None
+
+    async def sought(self, tx: Transaction, integration_id: UUID, job_ids: Sequence[UUID]) -> dict[UUID, str | None]:
+        """
+        Return of each application of ours for the jobs that may have been made under which candidate it is looked for.
+
+        By our ids, the vendor's ids; None of an erased person's, of which nobody can tell any more.
+        """
+        found: dict[UUID, str | None] = {}
+        for each in await self.store.create_intents.sent_applications(tx, integration_id, job_ids):
+            intent = await self.store.create_intents.find(tx, integration_id, EntityType.APPLICATION, each.id)
+            sent = None if intent is None else await self._sent(tx, each.id, intent)
+            found[each.id] = None if sent is None else str(sent.search["candidate_id"])
+        return found
 
     async def follow(
         self, tx: Transaction, integration_id: UUID, merged_id: UUID, into: str, survivor_id: UUID

@@ -30,15 +30,19 @@ from shared.store.store import Store
 from shared.sync import waiting
 from shared.sync.applying import Applier
 from shared.sync.birth import born_link, found_link
-from shared.sync.create_attempts import Attempt, CreateAttempts
+from shared.sync.create_attempts import Attempt, CreateAttempts, Sent
 from shared.sync.create_plans import URGENT, Create, CreatePlans, hindered
 from shared.sync.endings import Continue, Done, Ending, Hold
 from shared.sync.identity import NEW
 from shared.sync.owed_submissions import closed, tell
 from shared.sync.priorities import RECONCILE
+from shared.sync.vendor_merges import MOST_WAITS, WAIT_S, is_there
 from shared.sync.work import Work
 
 log = telemetry.get_logger(__name__)
+
+MERGE_AWAITED = "merge_awaited"
+"""Key of a job's payload: how often it has waited for the event of a merge that may have moved what it has made."""
 
 
 class Creator:
@@ -87,6 +91,8 @@ class Creator:
         found = await self._unlinked(plan, await self._search(plan, attempt))
         if found:
             return await self._take_over(plan, attempt, found)
+        if attempt.sent is not None and (wait := await self._wait_for_merge(plan, attempt.sent)) is not None:
+            return wait
         if plan.hindrance is not None:
             raise hindered(plan.hindrance)
         if plan.withdrawn is not None:
@@ -128,6 +134,21 @@ class Creator:
         for search in wanted if wanted[:1] != wanted[1:] else wanted[:1]:
             found |= {each.external_id: each for each in await plan.adapter.find(plan.work.entity, search)}
         return list(found.values())
+
+    async def _wait_for_merge(self, plan: Create, sent: Sent) -> Continue | None:
+        """
+        Return a wait, at most `MOST_WAITS` in a row, where a search for an application that was sent tells nothing.
+
+        Its candidate is not there any more: they may have been merged, and it with them, and the event of that be on
+        its way. A search that finds nothing is believed as long as its candidate is there after it.
+        """
+        waits = plan.job.payload.get(MERGE_AWAITED, 0)
+        if plan.work.entity is not EntityType.APPLICATION or not isinstance(waits, int) or waits >= MOST_WAITS:
+            return None
+        search = plan.search or sent.search
+        if await is_there(plan.adapter, str(search["candidate_id"])):
+            return None
+        return Continue(WAIT_S, payload={MERGE_AWAITED: waits + 1})
 
     async def _unlinked(self, plan: Create, found: Sequence[Record]) -> list[Record]:
         """Return who of *found* may be the record: nobody of ours by now, nor by a person's word another one."""

@@ -47,6 +47,11 @@ class Identified:
     matches: Mapping[str, Match] = field(default_factory=dict)
     being_created: frozenset[str] = frozenset()
     """A create of ours may be what made them; they wait until that is known."""
+    unsettled: Mapping[str, frozenset[UUID]] = field(default_factory=dict)
+    """
+    Applications that creates of ours, for the same job and for somebody else, may have made: only if the vendor has
+    merged the two candidates since, which nobody here knows yet. By external id, the applications of ours.
+    """
 
 
 def identity_hash(keys: Keys, entity: EntityType, identity: str) -> str:
@@ -99,7 +104,7 @@ async def identify(
         matches = await _match_applications(tx, store, integration_id, identities)
         for observation, _ in arrivals:
             matches.setdefault(observation.external_id, New())
-        return Identified(matches, being_created)
+        return Identified(matches, being_created, await _unsettled(tx, store, integration_id, identities))
     matches = await _match_candidates(tx, store, integration_id, arrivals, identities, phones)
     return Identified(matches, being_created)
 
@@ -113,6 +118,25 @@ async def _being_created(
     hashes = {external: identity_hash(keys, entity, identity) for external, identity in identities.items()}
     open_hashes = await store.create_intents.open_identities(tx, integration_id, list(hashes.values()))
     return frozenset(external for external, value in hashes.items() if value in open_hashes)
+
+
+async def _unsettled(
+    tx: Transaction, store: Store, integration_id: UUID, identities: Mapping[str, str]
+) -> dict[str, frozenset[UUID]]:
+    """Return which creates of ours under way may have made applications of *identities*, if their vendor moved them."""
+    if not await store.create_intents.any_open(tx, integration_id, EntityType.APPLICATION):
+        return {}
+    jobs = {external: UUID(identity.split(" ")[1]) for external, identity in identities.items()}
+    sent = await store.create_intents.sent_applications(tx, integration_id, sorted(set(jobs.values())))
+    found = {
+        external: frozenset(
+            each.id
+            for each in sent
+            if each.job_id == job_id and f"{each.candidate_id} {each.job_id}" != identities[external]
+        )
+        for external, job_id in jobs.items()
+    }
+    return {external: ids for external, ids in found.items() if ids}
 
 
 async def _match_candidates(

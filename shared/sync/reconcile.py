@@ -8,7 +8,8 @@ key, so that no two workers ever write one link side by side.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 import psycopg
@@ -30,6 +31,7 @@ from shared.sync.distrust import Distrust
 from shared.sync.endings import Continue, Done, Ending, Hold, together
 from shared.sync.gone import Gone
 from shared.sync.merging import Merged
+from shared.sync.moved_submissions import MovedSubmissions
 from shared.sync.observations import observe
 from shared.sync.outcome_log import log_row
 from shared.sync.priorities import RECONCILE
@@ -58,6 +60,7 @@ class Reconciler:
         vendor_merges: VendorMerges,
         *,
         remover: Remover,
+        moved: MovedSubmissions,
     ) -> None:
         self._database = database
         self._store = store
@@ -68,6 +71,7 @@ class Reconciler:
         self._gone = gone
         self._remover = remover
         self._vendor_merges = vendor_merges
+        self._moved = moved
 
     async def __call__(self, job: Job) -> Ending:
         """Bring the job's record and its integration together."""
@@ -124,10 +128,11 @@ class Reconciler:
             return await self._never_seen(work, external_id)
         except InvalidPayload as error:
             return await self._set_aside(work, Quarantined(external_id, error.code, str(error)))
-        merged, knocks, ending = await self._apply(work, record, ticket)
-        if ending is not None:
-            return ending
-        return Done("created" if any(each.is_new for each in merged) else "brought_in", knocks)
+        others, told = await self._moved.others(work, adapter, record)
+        merged, knocks, ending = await self._apply(work, record, ticket, others=others)
+        if ending is None:
+            ending = Done("created" if any(each.is_new for each in merged) else "brought_in", knocks)
+        return replace(ending, knocks=[*told, *ending.knocks])
 
     async def _bring_together(self, work: Work, adapter: Adapter, link: Link) -> Ending:
         try:
@@ -156,7 +161,13 @@ class Reconciler:
         return await adapter.fetch(entity, external_id), ticket
 
     async def _apply(
-        self, work: Work, record: Record, ticket: Ticket, *, with_pushes: bool = False
+        self,
+        work: Work,
+        record: Record,
+        ticket: Ticket,
+        *,
+        with_pushes: bool = False,
+        others: Collection[UUID] = (),
     ) -> tuple[Sequence[Merged], list[Knock], Ending | None]:
         """Transaction 1: ours, base, intents, conflicts, log. An ending says that the record has to wait."""
         job = work.job
@@ -175,6 +186,7 @@ class Reconciler:
                     is_forced=True,
                     with_pushes=with_pushes,
                     distrust=Distrust.read(job.payload),
+                    others=others,
                 )
         except psycopg.DataError as error:
             return (), [], await self._set_aside(work, refused_by_database(record.external_id, error))

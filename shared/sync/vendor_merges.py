@@ -90,7 +90,7 @@ class VendorMerges:
         if not isinstance(into, str) or link.entity is not CANDIDATE or into == link.external_id:
             return None
         last, survivor = await self._last(work, adapter, link, into)
-        if survivor is None or not await self._is_shown(work, adapter, link, survivor):
+        if survivor is None or not await self.is_shown(work, adapter, link, survivor):
             waits = payload.get(ASKED, 0)
             if survivor is None and isinstance(waits, int) and waits < MOST_WAITS:
                 return Continue(WAIT_S, payload={ASKED: waits + 1})
@@ -155,7 +155,8 @@ class VendorMerges:
         if work.job is not None:
             await self._store.ledger.guard(tx, work.job)
 
-    async def _is_shown(self, work: Work, adapter: Adapter, link: Link, survivor: Record) -> bool:
+    async def is_shown(self, work: Work, adapter: Adapter, link: Link, survivor: Record) -> bool:
+        """Whether *survivor* shows what came to it from the record of *link*: an address, or an application."""
         async with self._database.company(work.integration.company_id) as tx:
             record = await self._store.records.fetch(tx, CANDIDATE, link.internal_id)
             children = await self._store.records.applications_of(tx, link.internal_id)
@@ -269,6 +270,17 @@ class VendorMerges:
             return "records_merged", knocks
         await self._store.conflicts.put_matches(tx, [_item(work, link, loser_id, [survivor_id], MERGED)])
         return "asked", []
+
+
+async def is_there(adapter: Adapter, external_id: str) -> bool:
+    """Whether the vendor has the candidate still; one that can't be read is there. Raises what its answers raise."""
+    try:
+        await adapter.fetch(CANDIDATE, external_id)
+    except NotFound:
+        return False
+    except InvalidPayload:
+        return True
+    return True
 
 
 def _item(work: Work, link: Link, record_id: UUID, matches: Sequence[UUID], reason: str) -> MatchConflict:

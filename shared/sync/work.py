@@ -73,7 +73,10 @@ class Sorted:
     stale: list[Link] = field(default_factory=list)
     """Links of which only a new fetch tells what holds."""
     again: list[str] = field(default_factory=list)
-    """New here, of a record that another one on the page belongs to as well: looked at by a job of their own."""
+    """
+    Looked at by a job of their own: new here, and of a record that another one on the page belongs to as well, or
+    perhaps made by a create of ours whose end nobody knows.
+    """
     being_created: list[str] = field(default_factory=list)
     duplicates: dict[str, NewButPossibleDuplicate] = field(default_factory=dict)
     pins: Mapping[UUID, Mapping[str, Pin]] = field(default_factory=dict)

@@ -12,6 +12,7 @@ import pytest
 
 from shared.model import Direction, EntityType, LogAction, LogStatus, Reference
 from shared.store.attention import Told
+from shared.store.create_intents import SentApplication
 from shared.store.history import HistoryRow, HistorySide
 from shared.store.knock_traffic import KnockTraffic, Look
 from shared.store.left_out import Child
@@ -22,6 +23,7 @@ from shared.store.run_changes import RunChanges
 from shared.store.webhook_events import EventRow, WebhookEvents
 from tests.contract.store.ground import APPLICATION, CANDIDATE, JOB, Place
 from tests.contract.store.test_people import end, held, match, put, put_matches
+from tests.contract.store.test_records import insert
 
 HOUR = timedelta(hours=1)
 
@@ -196,6 +198,34 @@ async def test_an_intent_is_taken_over_and_ends(place: Place) -> None:
     assert (after["state"], after["sent_at"], after["sent_sealed"]) == ("linked", row["sent_at"], None)
     assert await known() == (None, False, set())
     assert (await open_it("key", 3)).id != first.id
+
+
+async def test_applications_that_a_call_may_have_made(place: Place) -> None:
+    ground, intents = place.ground, place.ground.store.create_intents
+    candidate_id, job_id, other_job_id = uuid4(), uuid4(), uuid4()
+
+    async def sent(*, to_job: UUID = job_id, entity: EntityType = APPLICATION, is_sent: bool = True) -> UUID:
+        record_id = await insert(place, APPLICATION, {"candidate_id": str(candidate_id), "job_id": str(to_job)})
+        async with ground.database.company(place.company_id) as tx:
+            intent = await intents.open(tx, place.integration_id, entity, record_id, identity_key="key", lease_token=1)
+            if is_sent:
+                await intents.mark_sent(tx, intent.id, identity_key="key", sealed=b"what was sent")
+        return record_id
+
+    one, two = await sent(), await sent(to_job=other_job_id)
+    await sent(is_sent=False)
+    await sent(entity=CANDIDATE)
+    over = await sent()
+    async with ground.database.company(place.company_id) as tx:
+        found = await intents.find(tx, place.integration_id, APPLICATION, over)
+        assert found is not None
+        await intents.end(tx, found.id, "linked")
+        expected = SentApplication(one, candidate_id, job_id)
+        assert await intents.sent_applications(tx, place.integration_id, [job_id]) == [expected]
+        both = await intents.sent_applications(tx, place.integration_id, [job_id, other_job_id])
+        assert [each.id for each in both] == sorted([one, two])
+        assert await intents.sent_applications(tx, place.integration_id, []) == []
+        assert await intents.sent_applications(tx, uuid4(), [job_id]) == []
 
 
 # -- webhook events ---------------------------------------------------------------------------------------------------

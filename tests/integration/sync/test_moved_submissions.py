@@ -1,4 +1,4 @@
-"""A submission whose create has lost its answer, and whose candidate the vendor merges into another one meanwhile."""
+"""Submissions whose candidate the vendor merges into another one: while their create has no answer, and afterwards."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from uuid import UUID
 import pytest
 
 from shared.model import EntityType
+from shared.sync.vendor_merges import MOST_WAITS
 from tests.integration.sync.test_archived_submissions import run_job_of
-from tests.integration.sync.test_create import after_the_lag, open_job, submission_of, submit
+from tests.integration.sync.test_create import after_the_lag, due_now, open_job, submission_of, submit
+from tests.integration.sync.test_deletes import configure
 from tests.integration.sync.test_reconcile import signal
-from tests.integration.sync.test_vendor_merges import merge_there, person
+from tests.integration.sync.test_vendor_merges import merge_silently, merge_there, person, tell
 from tests.integration.sync.world import World
 
 CANDIDATE, APPLICATION = EntityType.CANDIDATE, EntityType.APPLICATION
@@ -78,3 +80,138 @@ async def test_what_the_vendor_moves_between_its_answer_and_our_look_follows_the
     here = await world.record_of(APPLICATION, there["id"])
     assert here["id"] == application.id
     assert here["data"]["candidate_id"] == str((await world.record_of(CANDIDATE, winner))["id"])
+
+
+LOST = {"kind": "lost_answer", "method": "POST", "path": "/v3/applications", "times": 1}
+
+
+async def arrive(world: World, how: str, application: int) -> None:
+    """Let the vendor's application be seen here: by its event, or in a pull."""
+    await (signal(world, APPLICATION, application) if how == "event" else world.pull(APPLICATION, mode=how))
+
+
+async def require_one(world: World, ours: UUID, winner: int, *people: UUID) -> None:
+    """Require that *people* have one application, *ours*: submitted, and of whom the vendor has left."""
+    (there,) = await applications_there(world, winner)
+    owner = (await world.record_of(CANDIDATE, winner))["id"]
+    rows = await world.rows(
+        "SELECT id, candidate_id, submission ->> 'state' AS state FROM records"
+        " WHERE entity_type = 'application' AND candidate_id = ANY(%(ids)s)",
+        ids=[owner, *people],
+    )
+    assert rows == [{"id": ours, "candidate_id": owner, "state": "submitted"}]
+    assert (await world.record_of(APPLICATION, there["id"]))["id"] == ours
+    assert await world.rows("SELECT 1 FROM create_intents WHERE state = 'open'") == []
+    assert await world.rows("SELECT 1 FROM sync_queue WHERE hold_reason IS NOT NULL") == []
+    assert await world.rows("SELECT 1 FROM dead_letters") == []
+
+
+@pytest.mark.parametrize("policy", ["review", "merge"])
+@pytest.mark.parametrize(
+    ("how", "retries", "event"),
+    [
+        ("event", "after the merge is followed", True),
+        ("incremental", "before the merge is followed", True),
+        ("full", "before the merge is followed", True),
+        ("event", "before the merge is followed", False),
+        ("full", "after the merge is followed", False),
+    ],
+)
+async def test_what_the_vendor_has_moved_and_shows_before_we_know_of_the_merge_is_ours(
+    world: World, policy: str, how: str, retries: str, event: bool
+) -> None:
+    """It came in as an application of who is left, and ours was told to have failed: two of one."""
+    await configure(world, "on_vendor_merge", f'"{policy}"')
+    loser, winner = await person(world, "Ada"), await person(world, "Augusta")
+    await world.pull()
+    _, job_id = await open_job(world)
+    other = (await world.record_of(CANDIDATE, loser))["id"]
+    ours = await submit(world, other, job_id)
+    await world.control.post("/faults", json=LOST)
+    await world.drain()
+    (made,) = await applications_there(world, loser)
+    await merge_silently(world, winner, loser)
+    if retries == "before the merge is followed":
+        await after_the_lag(world)
+        assert (await submission_of(world, ours.id))["state"] == "queued"
+    await arrive(world, how, made["id"])
+    if event:
+        await tell(world, winner, loser)
+    await after_the_lag(world)
+    await require_one(world, ours.id, winner, other)
+    await world.pull(mode="full")
+    await require_one(world, ours.id, winner, other)
+
+
+async def test_what_the_vendor_has_moved_to_somebody_unknown_is_ours(world: World) -> None:
+    loser = await person(world, "Ada")
+    await world.pull()
+    _, job_id = await open_job(world)
+    other = (await world.record_of(CANDIDATE, loser))["id"]
+    ours = await submit(world, other, job_id)
+    await world.control.post("/faults", json=LOST)
+    await world.drain()
+    (made,) = await applications_there(world, loser)
+    winner = await person(world, "Augusta")
+    await merge_silently(world, winner, loser)
+    await arrive(world, "full", made["id"])
+    await after_the_lag(world)
+    await require_one(world, ours.id, winner, other)
+
+
+@pytest.mark.parametrize("how", ["event", "incremental", "full"])
+async def test_what_is_linked_stays_the_same_record_whomever_the_vendor_has_moved_it_to(world: World, how: str) -> None:
+    loser, winner = await person(world, "Ada"), await person(world, "Augusta")
+    await world.pull()
+    _, job_id = await open_job(world)
+    other = (await world.record_of(CANDIDATE, loser))["id"]
+    ours = await submit(world, other, job_id)
+    await world.drain()
+    (made,) = await applications_there(world, loser)
+    await merge_silently(world, winner, loser)
+    await arrive(world, how, made["id"])
+    await require_one(world, ours.id, winner, other)
+    await tell(world, winner, loser)
+    await world.pull(mode="full")
+    await require_one(world, ours.id, winner, other)
+
+
+@pytest.mark.parametrize("how", ["event", "full"])
+async def test_somebody_elses_application_does_not_wait_for_a_create_whose_candidate_is_there(
+    world: World, how: str
+) -> None:
+    ada, bea = await person(world, "Ada"), await person(world, "Bea")
+    await world.pull()
+    job, job_id = await open_job(world)
+    await submit(world, (await world.record_of(CANDIDATE, ada))["id"], job_id)
+    await world.control.post("/faults", json=LOST)
+    await world.drain()
+    made = await world.control.post("/applications", json={"candidate_id": bea, "job_id": job["id"]})
+    await arrive(world, how, made.json()["id"])
+    assert await world.rows("SELECT 1 FROM create_intents WHERE state = 'open'") != []
+    here = await world.record_of(APPLICATION, made.json()["id"])
+    assert here["data"]["candidate_id"] == str((await world.record_of(CANDIDATE, bea))["id"])
+
+
+async def test_somebody_elses_application_is_not_taken_for_that_of_who_was_deleted(world: World) -> None:
+    """Nothing shows a merge: it waits until the create has ended, and is its own."""
+    ada, bea = await person(world, "Ada"), await person(world, "Bea")
+    await world.pull()
+    job, job_id = await open_job(world)
+    ours = await submit(world, (await world.record_of(CANDIDATE, ada))["id"], job_id)
+    await world.control.post("/faults", json=LOST)
+    await world.drain()
+    (await world.control.delete(f"/candidates/{ada}?webhooks=false")).raise_for_status()
+    made = await world.control.post("/applications", json={"candidate_id": bea, "job_id": job["id"]})
+    await arrive(world, "event", made.json()["id"])
+    await world.rows("UPDATE create_intents SET sent_at = sent_at - interval '5 min' RETURNING 1")
+    for _ in range(MOST_WAITS + 1):
+        assert (await submission_of(world, ours.id))["state"] == "queued", "the event of a merge may be on its way"
+        await due_now(world)
+        await world.drain()
+    assert (await submission_of(world, ours.id))["state"] == "failed"
+    here = await world.record_of(APPLICATION, made.json()["id"])
+    assert here["id"] != ours.id
+    assert here["data"]["candidate_id"] == str((await world.record_of(CANDIDATE, bea))["id"])
+    assert await world.rows("SELECT 1 FROM sync_queue WHERE hold_reason IS NOT NULL") == []
+    assert await world.rows("SELECT 1 FROM conflicts WHERE reason = 'merge_unproven'") == []

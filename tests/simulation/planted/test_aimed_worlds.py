@@ -14,6 +14,8 @@ from tests.simulation.planted.mutant import Mutant
 PAGE = "shared.store.record_merges:RecordMerges.hold_still"
 OWN = "shared.sync.applying:_require_own"
 HIDDEN = "shared.sync.birth:_with_intent"
+UNSETTLED = "shared.sync.identity:_unsettled"
+AWAITED = "shared.sync.creating:Creator._wait_for_merge"
 
 
 def test_who_is_merged_while_a_page_is_sorted_stays_one() -> None:
@@ -50,6 +52,22 @@ def _only_what_is_shown(_original: Callable[..., Any]) -> Callable[..., Any]:
     return with_intent
 
 
+def test_what_a_create_has_made_and_its_vendor_moved_is_ours_before_the_merge_is_known() -> None:
+    """Else it comes in as another application of who is left, and ours is said to have failed."""
+    worlds = [_moved(fate, s) for fate, s in ((Fate.LOST, 1.0), (Fate.LOST, 20.0), (Fate.DELAYED, 1.0))]
+    assert _failures(worlds) == []
+    with Mutant("what a vendor has moved is new", "19", UNSETTLED, _finds_nothing, 0).planted():
+        assert len(_failures(worlds)) == len(worlds)
+
+
+def test_a_search_for_somebody_who_has_left_is_not_believed() -> None:
+    """It finds nothing, and what it looks for is somebody else's by then."""
+    worlds = [_moved(Fate.LOST, seen_after_s) for seen_after_s in (70.0, 100.0)]
+    assert _failures(worlds) == []
+    with Mutant("nobody waits for a merge", "19", AWAITED, _does_nothing_later, 0).planted():
+        assert len(_failures(worlds)) == len(worlds)
+
+
 def _does_nothing(_original: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *_args: None
 
@@ -57,6 +75,13 @@ def _does_nothing(_original: Callable[..., Any]) -> Callable[..., Any]:
 def _does_nothing_later(_original: Callable[..., Any]) -> Callable[..., Any]:
     async def answer(*_args: object) -> None:
         return None
+
+    return answer
+
+
+def _finds_nothing(_original: Callable[..., Any]) -> Callable[..., Any]:
+    async def answer(*_args: object) -> dict[str, object]:
+        return {}
 
     return answer
 
@@ -95,6 +120,21 @@ def _edited_and_created(moves: int) -> Plan:
     )
     silent = replace(plain("A"), answers="nothing")
     return Plan(1, (silent, plain("B")), (("B",),), story, 200, jobs=1, workers=3)
+
+
+def _moved(fate: Fate, seen_after_s: float) -> Plan:
+    """Return a world in which an application whose create has no answer is moved by a merge, and then pulled."""
+    steps = (
+        Step(Kind.WAIT, 1, amount=60.0),
+        Step(Kind.LOSE_ANSWER, 2, 0, "A", name="create"),
+        Step(Kind.SUBMIT, 3, 0, "A", 2, number=201),
+        Step(Kind.WAIT, 4, amount=1.0),
+        Step(Kind.VENDOR_MERGE, 5, 0, "A", 1, other=2, fate=fate),
+        Step(Kind.WAIT, 6, amount=seen_after_s),
+        Step(Kind.PULL, 7, 0, "A"),
+        Step(Kind.WAIT, 8, amount=60.0),
+    )
+    return Plan(1, (replace(plain("A"), search_lag_s=5.0),), (("A",), ("A",)), steps, 210, jobs=1)
 
 
 def _world(*steps: Step) -> Plan:

@@ -100,6 +100,30 @@ async def holds(session: Session, *, integration: UUID, keys: Sequence[str]) -> 
     return [{"identity_key": row["identity_key"]} for row in rows]
 
 
+@imitates(production, "_SENT_APPLICATIONS")
+async def sent_applications(session: Session, *, integration: UUID, jobs: Sequence[UUID]) -> Result:
+    intents = session.rows(
+        session.memory.tables["create_intents"],
+        lambda row: (
+            _is_open(row)
+            and (row["integration_id"], row["entity_type"]) == (integration, "application")
+            and row["sent_at"] is not None
+        ),
+    )
+    ids = {intent["record_id"] for intent in intents}
+    records = session.rows(
+        session.memory.tables["records"],
+        lambda row: (
+            row["id"] in ids
+            and row["entity_type"] == "application"
+            and row["job_id"] in jobs
+            and row["candidate_id"] is not None
+        ),
+    )
+    found = [{name: row[name] for name in ("id", "candidate_id", "job_id")} for row in records]
+    return sorted(found, key=lambda row: row["id"])
+
+
 def _shown(session: Session, row: Row) -> dict[str, Any]:
     sent_at = row["sent_at"]
     age_s = 0.0 if sent_at is None else (session.clock() - sent_at).total_seconds()
