@@ -196,6 +196,19 @@ def alike(one: Print, other: Print | None, unit: Unit) -> bool:
     return bool(both) and all(left == right != NEVER for left, right in both)
 
 
+def is_made_of(shown: Print, sent: Print, expects: Print | None, unit: Unit) -> bool:
+    """
+    Tell whether *shown* is what was *sent*, or what the vendor is known to make of it (*expects*).
+
+    Each member by itself: a vendor may respell some of a group at once and the rest later.
+    """
+    if expects is None or shown == sent or len(unit.members) == 1:
+        return alike(shown, sent, unit) or alike(shown, expects, unit)
+    triples = zip(*(parts_of(each, unit) for each in (shown, sent, expects)), strict=True)
+    both = [(seen, known) for seen, *known in triples if seen != HIDDEN and known != [HIDDEN, HIDDEN]]
+    return bool(both) and all(seen in known for seen, known in both)
+
+
 def _scalar(field: Field, value: JsonValue, hasher: Hasher, version: int | None) -> Fingerprint:
     form = normal(field, value, version=version)
     return EMPTY if form is None else hasher(field.name, form)

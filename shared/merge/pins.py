@@ -12,7 +12,7 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
-from shared.merge.fingerprints import alike, mark_of, norm_of, print_of
+from shared.merge.fingerprints import alike, mark_of, norm_of, overlaid, print_of
 from shared.merge.state import Fingerprint, Hasher, Pin, Rules
 from shared.model.fields import Unit
 
@@ -53,9 +53,13 @@ def is_decision(pin: Pin, rules: Rules, unit: Unit, values: Values, shown: Seque
 
 
 def is_rejected(pin: Pin, rules: Rules, unit: Unit, values: Values, shown: Sequence[str]) -> bool:
-    """Tell whether the person saw what *values* hold and did not choose it."""
+    """
+    Tell whether the person saw what *values* hold and did not choose it.
+
+    A member that was hidden from the person then must be as it was decided: any other value is a new input.
+    """
     mark = _known(pin, rules, unit, values, shown)
-    return mark is not None and any(alike(each, mark, unit) for each in pin.rejected)
+    return mark is not None and any(alike(overlaid(each, pin.decision), mark, unit) for each in pin.rejected)
 
 
 def _known(pin: Pin, rules: Rules, unit: Unit, values: Values, shown: Sequence[str]) -> Fingerprint | None:

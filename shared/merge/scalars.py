@@ -17,6 +17,7 @@ from shared.merge.fingerprints import (
     alike,
     covers,
     is_empty,
+    is_made_of,
     mark_of,
     narrowed,
     norm_of,
@@ -50,7 +51,7 @@ def merge_value(draft: Draft, unit: Unit, shown: Shown, base: UnitBase | None) -
     if base is not None:
         base = _forgiven(draft, unit, base)
     expects = None if is_empty(o) else draft.expected(unit, draft.ours, shown)
-    if t in (o, expects):
+    if is_made_of(t, o, expects, unit):
         _agree(draft, unit, base, o, t, expects)
     elif base is None or not _has_met(unit, base, t):
         _first_meeting(draft, unit, shown, base, o, t)
@@ -83,7 +84,7 @@ def _answered(draft: Draft, unit: Unit, base: UnitBase, t: Print) -> UnitBase | 
     intent = base.intent
     if intent is None:
         return base
-    landed = alike(t, intent, unit) or alike(t, base.intent_expects, unit)
+    landed = is_made_of(t, intent, base.intent_expects, unit)
     if not landed and base.theirs == unmet_print(unit):
         del draft.base[unit.name]
         return None

@@ -20,6 +20,7 @@ from shared.merge.elements import Listed, crowds, is_pending, listed, spread, sp
 from shared.merge.fingerprints import (
     alike,
     is_empty,
+    is_made_of,
     is_set,
     mark_of,
     narrowed,
@@ -141,7 +142,7 @@ def _settled(
         return _settled_set(base, unit, sent, values, answer, rules)
     answered = narrowed(print_of(rules, unit, answer.values, shown), sent, unit)
     expects = expected_print(rules, unit, {name: values.get(name) for name in unit.members if name in values})
-    is_kept = alike(answered, sent, unit) or alike(answered, expects, unit)
+    is_kept = is_made_of(answered, sent, expects, unit)
     # An answer that still shows the value of before has ignored the write: that is no agreement.
     is_ignored = not is_kept and narrowed(base.theirs, answered, unit) == answered
     if not is_kept and not is_ignored and (is_look or is_empty(sent)):

@@ -20,7 +20,7 @@ from shared.merge.base_codec import encode_base
 from shared.merge.details import whole_made
 from shared.merge.draft import expected_print
 from shared.merge.elements import crowds, is_pending, listed, parts_of_whole, whole_of_parts
-from shared.merge.fingerprints import alike, is_set, norm_of, print_of, unmet_print
+from shared.merge.fingerprints import alike, is_made_of, is_set, norm_of, print_of, unmet_print
 from shared.merge.marks import signed
 from shared.merge.references import REFERENCES, named
 from shared.merge.sets import aliases_of, translated
@@ -178,7 +178,7 @@ def _unit_base(
     ours, answered = (print_of(rules, unit, side, visible) for side in (record.data, shown))
     values = {name: record.data.get(name) for name in unit.members}
     expects = expected_print(rules, unit, values)
-    is_kept = alike(answered, ours, unit) or alike(answered, expects, unit)
+    is_kept = is_made_of(answered, ours, expects, unit)
     if not is_kept or expects is None or alike(expects, answered, unit):
         expects = None
     ours = ours if is_kept else NEVER

@@ -16,7 +16,7 @@ from pydantic import JsonValue
 
 from shared.merge.base_codec import decode_base
 from shared.merge.draft import Draft
-from shared.merge.fingerprints import alike, is_empty, is_set, print_of
+from shared.merge.fingerprints import alike, is_empty, is_made_of, is_set, print_of
 from shared.merge.merge import merge
 from shared.merge.references import REFERENCES
 from shared.merge.restamp import restamped
@@ -249,7 +249,7 @@ class _Comparison:
         """Return what the matter is with one unit; None if it is in step."""
         if base is None:
             return None if is_empty(o) and is_empty(t) else self._never_met(unit)
-        theirs_changed = not (alike(base_t, t, unit) or alike(t, base.expects, unit))
+        theirs_changed = not is_made_of(t, base_t, base.expects, unit)
         if not theirs_changed and alike(base_o, o, unit):
             if self._rule_of.get(unit.name) == Row.PINNED:
                 return Kind.OURS_CHANGED

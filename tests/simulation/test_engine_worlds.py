@@ -43,11 +43,14 @@ BEYOND = (
     2222,
     2844,
     3090,
-    3090,
     3190,
     3314,
     3544,
     3844,
+    4110,
+    4584,
+    4783,
+    4973,
 )
 """Seeds after those that told of a fault which is mended."""
 

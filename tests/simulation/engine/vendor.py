@@ -115,7 +115,7 @@ class MemoryVendor:
         self.expired_cursors = 0
         self.limited_until = 0.0
         self.requests = 0
-        self._clock = clock
+        self._clock, self._began = clock, clock()
         self._written = written
         self._whose = whose
         self._next_id = 100
@@ -127,8 +127,8 @@ class MemoryVendor:
         return START + ticks * self.traits.resolution
 
     def age(self, lag_s: float) -> float:
-        """Return the moment that an index which lags by *lag_s* shows."""
-        return self._clock() - lag_s
+        """Return the moment that an index which lags by *lag_s* shows; it has what stood before the world began."""
+        return max(self._began, self._clock() - lag_s)
 
     def add(
         self,

@@ -167,6 +167,38 @@ def test_prints_of_a_group_are_compared_member_by_member() -> None:
     ]
 
 
+def test_what_a_vendor_makes_of_a_group_is_known_member_by_member() -> None:
+    sent, made = text("a.b"), text("x.y")
+    for shown in (sent, made, text("x.b"), text("a.y"), text("x.?"), text("?.b")):
+        assert fingerprints.is_made_of(shown, sent, made, NAME), shown
+    for shown in (text("x.c"), text("b.a"), text("?.?"), text("!.y"), NEVER, EMPTY):
+        assert not fingerprints.is_made_of(shown, sent, made, NAME), shown
+    assert fingerprints.is_made_of(text("a.c"), text("a.?"), text("x.?"), NAME)
+    assert not fingerprints.is_made_of(text("?.c"), text("a.?"), text("x.?"), NAME)
+    assert not fingerprints.is_made_of(text("x.b"), sent, None, NAME)
+    assert fingerprints.is_made_of(text("a.?"), sent, None, NAME)
+    phone = UNITS[CANDIDATE]["phone"]
+    assert [fingerprints.is_made_of(text(each), text("a"), text("b"), phone) for each in "abc"] == [True, True, False]
+
+
+def test_a_vendor_may_respell_the_members_of_a_group_one_after_the_other() -> None:
+    """Found by a world: the name was written again, for it was neither what was sent nor what was expected."""
+
+    def in_capitals(_: str, value: JsonValue) -> JsonValue:
+        return value.upper() if isinstance(value, str) else value
+
+    how, mine = rules(expected=in_capitals), name("Ann", "Lee")
+    half, made = name("ANN", "Lee"), name("ANN", "LEE")
+    assert merge({}, ours(mine), theirs(half), how).is_quiet
+    sent = merge(agreed(name("Anne", "Lee")), ours(mine, 30), theirs(name("Anne", "Lee")), rules(expected=in_capitals))
+    known = with_intents(sent.base, sent.intents, sent.expects)
+    lost = merge(known, ours(mine, 30), theirs(half, 60), how)
+    answered = settle(known, sent.intents, sent.push, theirs(half, 60), how)
+    for base in (lost.base, answered):
+        assert not merge(base, ours(mine, 30), theirs(half, 70), how).push
+        assert merge(base, ours(mine, 30), theirs(made, 80), how).is_quiet
+
+
 def test_what_is_expected_of_one_member_hides_no_change_of_another() -> None:
     """Found by a world of the rule model: the vendor's edit passed for what it makes of our write."""
 

@@ -130,6 +130,18 @@ def test_a_group_is_pinned_in_the_members_that_are_shown(shown: dict[str, JsonVa
     assert rows(outcome) == {"name": "put_back"}
 
 
+@pytest.mark.parametrize(("last_name", "rule"), [("Lee", "put_back"), ("Li", "their_change")])
+def test_a_member_that_was_hidden_from_the_person_is_rejected_with_the_rest_only_as_it_was_decided(
+    last_name: str, rule: str
+) -> None:
+    """Found by a world: an edit of the hidden half was passed over as what the person had rejected."""
+    mine = {"first_name": "Anna", "last_name": "Lee"}
+    known = pin(mine, {"first_name": "Ann"}, unit="name")
+    shown: dict[str, JsonValue] = {"first_name": "Ann", "last_name": last_name}
+    outcome = merge(agreed(mine), replace(ours(mine, 30), pins={"name": known}), theirs(shown), rules())
+    assert rows(outcome) == {"name": rule}
+
+
 def test_a_list_that_is_one_value_can_be_pinned() -> None:
     how = rules(policies={TAGS: Policy.CRITICAL})
     known = pin({TAGS: ["a", "b"]}, {TAGS: ["a"]}, unit=TAGS)
