@@ -51,6 +51,8 @@ BEYOND = (
     4584,
     4783,
     4973,
+    5172,
+    5362,
 )
 """Seeds after those that told of a fault which is mended."""
 

@@ -244,7 +244,7 @@ class MemoryVendor:
         record = self.records[survivor_id]
         for name in changes:
             record.edits[UNIT_OF[name].name] = record.edits.get(UNIT_OF[name].name, 0) + 1
-        self._change(record, changes)
+        self._change(record, self._made(record, changes))
         for each in self.applications_of(loser_id):
             now = each.now
             moved = {**now.references, "candidate_id": survivor_id}

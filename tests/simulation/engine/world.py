@@ -270,13 +270,14 @@ class World:
             return known[0]
         candidate = vendor.records[references["candidate_id"]].person
         job = of_job(self, vendor.traits.name, references["job_id"])
-        subjects = [
-            of[str(row["id"])]
+        submitted = [
+            (of.get(row["data"]["candidate_id"], 0), of[str(row["id"])])
             for row in self.committed("records")
-            if row["entity_type"] == APPLICATION.value
-            and row["data"].get("job_id") == str(job)
-            and self.oracle.families.are_kin(of.get(row["data"]["candidate_id"], 0), candidate)
+            if row["entity_type"] == APPLICATION.value and row["data"].get("job_id") == str(job)
         ]
+        # Kin may have several: theirs in the first place.
+        submitted.sort(key=lambda each: each[0] != candidate)
+        subjects = [each for whose, each in submitted if self.oracle.families.are_kin(whose, candidate)]
         if not subjects:
             self._fail(f"an application of person {candidate} was made at {vendor.traits.name} that nobody submitted")
             return FIRST_APPLICATION
