@@ -36,6 +36,7 @@ LEFT = "the candidate was deleted at the vendor"
 ARCHIVED = "the candidate is archived"
 JOB_GONE = "the job is not at the vendor any more"
 NAMELESS = "a candidate without a valid e-mail can't be found again after a lost answer"
+MERGED_THERE = "the vendor has the address with somebody else: it may have made the candidate and merged the two"
 """Why an application can't go there; told on the application."""
 
 URGENT = 2
@@ -238,4 +239,7 @@ def hindered(hindrance: str) -> Rejected:
         return Rejected(hindrance, field="job_id", remedy="submit the candidate to another job, or archive it")
     if hindrance == NAMELESS:
         return Rejected(hindrance, field="email", remedy="give the candidate an e-mail address, then redrive the job")
+    if hindrance == MERGED_THERE:
+        remedy = "look for the application there; if it is missing, redrive the job, else archive this one"
+        return Rejected(hindrance, field="email", remedy=remedy)
     return Rejected(hindrance, field="candidate_id", remedy="restore the candidate, then redrive the job")

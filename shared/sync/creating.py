@@ -31,12 +31,12 @@ from shared.sync import waiting
 from shared.sync.applying import Applier
 from shared.sync.birth import born_link, found_link
 from shared.sync.create_attempts import Attempt, CreateAttempts, Sent
-from shared.sync.create_plans import URGENT, Create, CreatePlans, hindered
+from shared.sync.create_plans import MERGED_THERE, URGENT, Create, CreatePlans, hindered
 from shared.sync.endings import Continue, Done, Ending, Hold
 from shared.sync.identity import NEW
 from shared.sync.owed_submissions import closed, tell
 from shared.sync.priorities import RECONCILE
-from shared.sync.vendor_merges import MOST_WAITS, WAIT_S, is_there
+from shared.sync.vendor_merges import MOST_WAITS, WAIT_S, addresses, is_there
 from shared.sync.work import Work
 
 log = telemetry.get_logger(__name__)
@@ -88,8 +88,8 @@ class Creator:
         lag_s = capability.search_lag.total_seconds()
         if intent.sent_at is not None and intent.age_s < lag_s:
             return Continue(wait_s=lag_s - intent.age_s)
-        found = await self._unlinked(plan, await self._search(plan, attempt))
-        if found:
+        shown = await self._search(plan, attempt)
+        if found := await self._unlinked(plan, shown):
             return await self._take_over(plan, attempt, found)
         if attempt.sent is not None and (wait := await self._wait_for_merge(plan, attempt.sent)) is not None:
             return wait
@@ -97,6 +97,8 @@ class Creator:
             raise hindered(plan.hindrance)
         if plan.withdrawn is not None:
             return await self._withdraw(plan, plan.withdrawn)
+        if attempt.sent is not None:
+            await self._require_unmerged(plan, attempt.sent, shown)
         if (linked := await self._mark_sent(plan, intent)) is not None:
             return linked
         written = await plan.adapter.create(plan.work.entity, plan.fields)
@@ -149,6 +151,22 @@ class Creator:
         if await is_there(plan.adapter, str(search["candidate_id"])):
             return None
         return Continue(WAIT_S, payload={MERGE_AWAITED: waits + 1})
+
+    async def _require_unmerged(self, plan: Create, sent: Sent, shown: Sequence[Record]) -> None:
+        """
+        Raise Rejected where the address that was sent is somebody else's there, who is ours as well.
+
+        The vendor may have made the candidate and merged them with that one since: nothing tells, and a second create
+        would double both the person and their application. Unless a person has said that the two are not the same.
+        """
+        if plan.work.entity is not EntityType.CANDIDATE:
+            return
+        holders = [each.external_id for each in shown if addresses(sent.data) & addresses(each.visible())]
+        async with self._database.company(plan.job.company_id) as tx:
+            linked = await self._store.links.internal_ids(tx, plan.work.integration.id, plan.work.entity, holders)
+            for other_id in sorted({*linked.values()} - {plan.record.id}):
+                if not await self._store.identity_pairs.are_apart(tx, plan.record.id, other_id):
+                    raise hindered(MERGED_THERE)
 
     async def _unlinked(self, plan: Create, found: Sequence[Record]) -> list[Record]:
         """Return who of *found* may be the record: nobody of ours by now, nor by a person's word another one."""

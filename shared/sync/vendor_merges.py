@@ -9,7 +9,7 @@ it says otherwise) asks a person, `merge` does it. What nothing shows is asked o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID, uuid4
 
@@ -161,7 +161,7 @@ class VendorMerges:
             record = await self._store.records.fetch(tx, CANDIDATE, link.internal_id)
             children = await self._store.records.applications_of(tx, link.internal_id)
             linked = await self._store.links.of_records(tx, children)
-        if _addresses(record.data) & _addresses(survivor.visible()):
+        if addresses(record.data) & addresses(survivor.visible()):
             return True
         there = [each for links in linked.values() for each in links if each.integration_id == work.integration.id]
         for each in there[:MOST_ASKED]:
@@ -289,7 +289,7 @@ def _item(work: Work, link: Link, record_id: UUID, matches: Sequence[UUID], reas
     )
 
 
-def _addresses(values: dict[str, JsonValue]) -> set[str]:
+def addresses(values: Mapping[str, JsonValue]) -> set[str]:
     """Return every e-mail address of a candidate, as compared."""
     further = values.get("further_emails")
     listed = [each.get("value") for each in further if isinstance(each, dict)] if isinstance(further, list) else []

@@ -10,7 +10,15 @@ import pytest
 from shared.model import EntityType
 from shared.sync.vendor_merges import MOST_WAITS
 from tests.integration.sync.test_archived_submissions import run_job_of
-from tests.integration.sync.test_create import after_the_lag, due_now, open_job, submission_of, submit
+from tests.integration.sync.test_create import (
+    after_the_lag,
+    due_now,
+    holders,
+    lose_the_answer,
+    open_job,
+    submission_of,
+    submit,
+)
 from tests.integration.sync.test_deletes import configure
 from tests.integration.sync.test_reconcile import signal
 from tests.integration.sync.test_vendor_merges import merge_silently, merge_there, person, tell
@@ -215,3 +223,32 @@ async def test_somebody_elses_application_is_not_taken_for_that_of_who_was_delet
     assert here["data"]["candidate_id"] == str((await world.record_of(CANDIDATE, bea))["id"])
     assert await world.rows("SELECT 1 FROM sync_queue WHERE hold_reason IS NOT NULL") == []
     assert await world.rows("SELECT 1 FROM conflicts WHERE reason = 'merge_unproven'") == []
+
+
+async def test_whom_a_create_may_have_made_and_the_vendor_merged_is_not_made_again(world: World) -> None:
+    """They were created once more, with a second application: their address was somebody else's whom we know."""
+    winner = await person(world, "Augusta")
+    candidate, ours = await lose_the_answer(world)
+    email = str(candidate.data["email"])
+    (made,) = await holders(world, email)
+    await merge_silently(world, winner, made["id"])
+    await after_the_lag(world)
+    assert [each["id"] for each in await holders(world, email)] == [winner]
+    assert len(await applications_there(world, winner)) == 1
+    said = await submission_of(world, ours.id)
+    assert (said["state"], "merged the two" in said["error"]) == ("failed", True)
+    assert await world.rows("SELECT 1 FROM create_intents WHERE state = 'open'") == []
+
+
+async def test_whom_a_person_has_told_from_the_holder_of_their_address_is_made(world: World) -> None:
+    winner = await person(world, "Augusta")
+    candidate, ours = await lose_the_answer(world)
+    email = str(candidate.data["email"])
+    (made,) = await holders(world, email)
+    await merge_silently(world, winner, made["id"])
+    one = (await world.record_of(CANDIDATE, winner))["id"]
+    async with world.services.database.company(world.company_id) as tx:
+        await world.services.store.identity_pairs.put(tx, one, [candidate.id], by="dm")
+    await after_the_lag(world)
+    assert len(await holders(world, email)) == 2
+    assert (await submission_of(world, ours.id))["state"] == "submitted"
