@@ -185,21 +185,25 @@ class CandidatePartings:
         """
         Give back what came with the other; return jobs for that and what came since from its systems, and what stays.
 
-        What a system holds that no longer has the other one is not given back but only asked about: whom the vendor
-        has merged by itself has left their applications to the one who is there.
+        What a system holds that has of the two only the one whose it was not is left where it is, and asked about at
+        most: the vendor has merged them by itself, or got it as the other one's while they were one here.
         """
         entity = EntityType.APPLICATION
         ids = await self.store.records.applications_of(tx, found.survivor.id)
         records = await self.store.records.lock(tx, entity, ids)
         at = found.merge.merged_at
         links = await self.store.links.of_records(tx, ids)
-        left = _systems_left(found)
+        without = _systems_without(found)
+        owners = {each: Keep.OTHER if each in found.theirs.applications else Keep.SURVIVOR for each in ids}
         later = [
             each.id
             for each in records.values()
             if each.created_at > at
             or _is_submitted_since(each, at)
-            or any(link.state == "live" and link.integration_id in left for link in links.get(each.id, ()))
+            or any(
+                link.state == "live" and link.integration_id in without[owners[each.id]]
+                for link in links.get(each.id, ())
+            )
         ]
         returning = set(found.theirs.applications) - set(later)
         back = [of_candidate(each, found.other.id) for each in records.values() if each.id in returning]
@@ -285,10 +289,12 @@ def _is_submitted_since(application: StoredRecord, moment: datetime) -> bool:
     return isinstance(at, str) and datetime.fromisoformat(at) > moment
 
 
-def _systems_left(found: _Merged) -> set[UUID]:
-    """Return the integrations at which the other one had links, and none of them lives."""
-    theirs = [each for each in found.places if each.id in found.theirs.links]
-    return {each.integration_id for each in theirs} - {each.integration_id for each in theirs if each.state == "live"}
+def _systems_without(found: _Merged) -> dict[Keep, set[UUID]]:
+    """Return by side the integrations that have the other side, by a link that lives, and not this one."""
+    live = [(each.id in found.theirs.links, each.integration_id) for each in found.places if each.state == "live"]
+    theirs = {integration_id for is_theirs, integration_id in live if is_theirs}
+    mine = {integration_id for is_theirs, integration_id in live if not is_theirs}
+    return {Keep.SURVIVOR: theirs - mine, Keep.OTHER: mine - theirs}
 
 
 def _owners(found: _Merged) -> dict[str, Keep]:

@@ -63,18 +63,17 @@ class CreateAttempts:
         Open an attempt, or take over the one that lost its worker or its answer.
 
         *along* is the application that the same call makes. From now on nobody archives or merges the two. Raises
-        Conflict when *record* is another one's by now (merged, or moved to another candidate), or one is archived.
+        Conflict when *record* is part of another one by now, an application is another candidate's, or one is archived.
         """
         await self.store.ledger.guard(tx, job)
         await self.store.record_merges.hold_still(tx)
         await self.store.records.lock_identities(tx, [identity])
         if await self.store.record_merges.survivors(tx, [record.id]):
             raise Conflict("the record has been merged into another one meanwhile")
-        current = await self._living(tx, record)
-        if current.data.get("candidate_id") != record.data.get("candidate_id"):
-            raise Conflict("the application has moved to another candidate meanwhile")
-        if along is not None:
-            await self._living(tx, along)
+        for planned in (record,) if along is None else (record, along):
+            current = await self._living(tx, planned)
+            if current.data.get("candidate_id") != planned.data.get("candidate_id"):
+                raise Conflict("the application has moved to another candidate meanwhile")
         key = identity_hash(self.keys, record.entity, identity)
         intent = await self.store.create_intents.open(
             tx, job.integration_id, record.entity, record.id, identity_key=key, lease_token=job.token

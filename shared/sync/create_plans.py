@@ -199,12 +199,16 @@ class CreatePlans:
         """
         Return the application that takes the candidate to the vendor, and the vendor's id of its job.
 
-        That is *named*, or another one that waits for the candidate to exist there, if *named* was archived since.
+        That is *named*, or another one that waits for the candidate to exist there. Not one that was archived since,
+        nor what a merge or its end has made another one's, or what the vendor has already: it would be made once more.
         """
         others = sorted(await self._store.records.applications_of(tx, candidate_id))
         known = await self._store.records.get(tx, EntityType.APPLICATION, [named, *others])
+        links = await self._store.links.of_records(tx, list(known))
         for application in (known[each] for each in (named, *others) if each in known):
-            if application.archived_at is not None:
+            if application.archived_at is not None or application.data.get("candidate_id") != str(candidate_id):
+                continue
+            if any(each.integration_id == work.integration.id for each in links.get(application.id, ())):
                 continue
             if application.id != named and queued_for(application) != work.integration.id:
                 continue

@@ -52,6 +52,7 @@ BEYOND = (
     4783,
     4973,
     5172,
+    5272,
     5362,
 )
 """Seeds after those that told of a fault which is mended."""

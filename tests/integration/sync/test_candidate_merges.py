@@ -196,19 +196,20 @@ async def test_an_application_that_a_vendor_got_as_the_survivors_stays_theirs_af
 
 
 @pytest.mark.parametrize("is_followed", [True, False])
-async def test_an_application_that_the_vendor_has_given_to_the_survivor_stays_theirs_after_a_parting(
-    world: World, *, is_followed: bool
+@pytest.mark.parametrize("is_survivors", [True, False])
+async def test_an_application_is_theirs_to_whom_the_vendor_has_given_it_after_a_parting(
+    world: World, *, is_survivors: bool, is_followed: bool
 ) -> None:
     """
-    The vendor has merged the two as well: who is parted here is gone there, and their application is not.
+    The vendor has merged the two as well: one of who is parted here is gone there, and their application is not.
 
     Also where it was seen already whose the application is, and the merge was not heard of yet.
     """
     await world.pull(EntityType.JOB)
     job, _ = await open_job(world)
     ada, augusta = await two_people(world, application={"job_id": job["id"]})
-    links = [await links_of(world, each["id"]) for each in (ada, augusta)]
-    (there,), (gone,) = (map(int, each) for each in links)
+    left, lost = (ada, augusta) if is_survivors else (augusta, ada)
+    (there,), (gone,) = [[int(link) for link in await links_of(world, each["id"])] for each in (left, lost)]
     await merge(world, ada["id"], augusta["id"])
     await world.drain()
     if is_followed:
@@ -225,7 +226,7 @@ async def test_an_application_that_the_vendor_has_given_to_the_survivor_stays_th
     here = await world.rows(
         "SELECT l.external_id FROM records r JOIN external_entity_map l ON l.internal_id = r.id"
         " WHERE r.candidate_id = %(id)s",
-        id=ada["id"],
+        id=left["id"],
     )
     assert {each["external_id"] for each in here} == held
     assert len(held) == 2
