@@ -54,6 +54,7 @@ BEYOND = (
     5172,
     5272,
     5362,
+    8048,
 )
 """Seeds after those that told of a fault which is mended."""
 

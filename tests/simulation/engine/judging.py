@@ -45,6 +45,7 @@ def judge(world: World) -> None:
         if count > 1:
             raise Violation(f"record {world.oracle.person_of[str(record_id)]} has {count} primary links at {name}")
     asked = _asked(world)
+    _judge_doubles(world, records)
     _judge_people(world, linked, records, asked)
     _judge_merges(world, records, asked)
     _judge_tags(world)
@@ -103,10 +104,6 @@ def _judge_people(
         if world.vendors[name].records[each].entity is APPLICATION
     }
     for name, vendor in world.vendors.items():
-        alive = Counter(each.person for each in vendor.records.values() if not each.now.is_gone)
-        for person, count in alive.items():
-            if count > 1:
-                raise Violation(f"{who(person)} exists {count} times at {name}")
         for each in vendor.records.values():
             links = linked.get((name, each.external_id), 0)
             is_parked = (name, each.now.references.get("candidate_id", each.external_id)) in parked
@@ -129,6 +126,29 @@ def _judge_people(
             is_asked or is_each_there or _came_since(world, person, [records[each] for each in ids])
         ):
             raise Violation(f"with two records in the portal: {who(person)}")
+
+
+def _judge_doubles(world: World, records: Mapping[UUID, Mapping[str, Any]]) -> None:
+    """
+    Nobody exists at a vendor twice.
+
+    But who was merged away elsewhere and came in anew since is two here, and so there: one went over with the link to
+    whom they were merged into, the other was made of the record that came in.
+    """
+    homes = {
+        (world.names[link["integration_id"]], link["external_id"]): records[link["internal_id"]]
+        for link in world.committed("external_entity_map")
+        if link["state"] == "live"
+    }
+    for name, vendor in world.vendors.items():
+        alive = Counter(each.person for each in vendor.records.values() if not each.now.is_gone)
+        for person in (each for each, count in alive.items() if count > 1):
+            held = [
+                each.external_id for each in vendor.records.values() if each.person == person and not each.now.is_gone
+            ]
+            rows = {homes[name, each]["id"]: homes[name, each] for each in held if (name, each) in homes}
+            if len(rows) < len(held) or not _came_since(world, person, list(rows.values())):
+                raise Violation(f"{who(person)} exists {len(held)} times at {name}")
 
 
 def _came_since(world: World, person: int, rows: Sequence[Mapping[str, Any]]) -> bool:
