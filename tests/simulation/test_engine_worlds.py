@@ -55,6 +55,7 @@ BEYOND = (
     5272,
     5362,
     8048,
+    8620,
 )
 """Seeds after those that told of a fault which is mended."""
 

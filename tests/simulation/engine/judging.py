@@ -224,6 +224,8 @@ def _judge_merges(world: World, records: Mapping[UUID, Mapping[str, Any]], asked
         living = [pair for pair in pairs if all(_counts(row) for row in pair)]
         if loser_id not in followed or not living:
             continue  # not told, or one already
+        if world.vendors[vendor].records[survivor_id].now.is_gone and not world.is_known(vendor, survivor_id):
+            continue  # merged away in its turn before it came in: nothing has told whom of ours it was
         if any(came.get(row["id"], row["created_at"]) > followed[loser_id] for row in living[0]):
             continue  # come in since from a system that has not merged them
         if any({one["id"], other["id"]} in merged for one, other in pairs):
