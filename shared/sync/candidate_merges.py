@@ -119,7 +119,7 @@ class CandidateMerges:
         await self._write(tx, plan, actor)
         knocks = await self._end_items(tx, plan, actor)
         await self.store.identity_pairs.drop(tx, survivor_id, other_id)
-        knocks += await self._wake(tx, other_id)
+        knocks += await wake(tx, self.store, [survivor_id, other_id])
         knocks += await self.store.ledger.enqueue(tx, await reconciles(tx, self.store, plan.places, survivor_id))
         return plan, knocks
 
@@ -235,13 +235,6 @@ class CandidateMerges:
                 knocks += await self.store.ledger.release_held(tx, item.integration_id, [reason])
         return knocks
 
-    async def _wake(self, tx: Transaction, other_id: UUID) -> list[Knock]:
-        """Who waited until the other exists at a vendor looks again: it may be the survivor that is there."""
-        knocks: list[Knock] = []
-        for integration_id, reason in await self.store.record_merges.waiting_for(tx, CANDIDATE, other_id):
-            knocks += await self.store.ledger.release_held(tx, integration_id, [reason])
-        return knocks
-
 
 def of_candidate(application: StoredRecord, candidate_id: UUID) -> RecordChange:
     """Return *application* as another candidate's; its stamps stay, since no system has said anything new."""
@@ -251,6 +244,22 @@ def of_candidate(application: StoredRecord, candidate_id: UUID) -> RecordChange:
         application.stamps,
         is_archived=application.archived_at is not None,
     )
+
+
+async def wake(tx: Transaction, store: Store, candidates: Sequence[UUID]) -> list[Knock]:
+    """
+    Let look again who waits for one of two *candidates* to exist at a vendor, now that they became one, or two.
+
+    It may be the other one who is there, or who can be made.
+    """
+    reasons = [
+        each for record_id in candidates for each in await store.record_merges.waiting_for(tx, CANDIDATE, record_id)
+    ]
+    return [
+        knock
+        for integration_id, reason in reasons
+        for knock in await store.ledger.release_held(tx, integration_id, [reason])
+    ]
 
 
 async def reconciles(tx: Transaction, store: Store, places: Sequence[LinkPlace], record_id: UUID) -> list[JobRequest]:

@@ -24,7 +24,7 @@ from shared.store.queues import Knocker
 from shared.store.record_merges import LinkPlace, RecordMerge
 from shared.store.records import StoredRecord
 from shared.store.store import Store
-from shared.sync.candidate_merges import CANDIDATE, of_candidate, reconciles
+from shared.sync.candidate_merges import CANDIDATE, of_candidate, reconciles, wake
 from shared.sync.edits import units_touched
 from shared.sync.held_values import Vault
 from shared.sync.identity import candidate_identity
@@ -280,7 +280,8 @@ class CandidatePartings:
             *await reconciles(tx, self.store, theirs, found.other.id),
             *applications,
         ]
-        return await self.store.ledger.enqueue(tx, requests)
+        woken = await wake(tx, self.store, [found.survivor.id, found.other.id])
+        return [*woken, *await self.store.ledger.enqueue(tx, requests)]
 
 
 def _is_submitted_since(application: StoredRecord, moment: datetime) -> bool:

@@ -70,11 +70,6 @@ async def test_a_redriven_create_does_not_send_along_what_the_vendor_has_as_the_
     await world.drain()
     (letter,) = await world.rows("SELECT id FROM dead_letters WHERE state = 'open'")
     await merge(world, ada.id, augusta["id"])
-    # As the sweep does it each hour.
-    await world.execute(
-        "UPDATE sync_queue SET hold_reason = NULL, scheduled_at = clock_timestamp() WHERE record_key = %(key)s",
-        key=str(application.id),
-    )
     await world.drain()
     assert (await submission_of(world, application.id))["state"] == "submitted"
     await part(world, ada.id)
@@ -115,3 +110,19 @@ async def test_what_is_given_back_before_it_is_sent_goes_with_its_own_candidate(
     assert (await submission_of(world, application.id))["state"] == "submitted"
     (here,) = await world.rows("SELECT candidate_id FROM records WHERE id = %(id)s", id=application.id)
     assert here["candidate_id"] == augusta.id
+
+
+async def test_what_waited_for_the_survivor_to_be_made_looks_again_once_they_are_two(world: World) -> None:
+    """The survivor can't be made; the one whose it is can, and it waited for the next look of the sweep."""
+    await world.pull()
+    _, job_id = await open_job(world)
+    ada, augusta = await new_candidate(world, email=None), await new_candidate(world, first_name="Augusta")
+    application = await submit(world, augusta.id, job_id)
+    await merge(world, ada.id, augusta.id)
+    await world.edit_here(CANDIDATE, ada.id, email=None)
+    await world.drain()
+    assert (await submission_of(world, application.id))["state"] == "failed"
+    await part(world, ada.id)
+    await world.drain()
+    assert (await submission_of(world, application.id))["state"] == "submitted"
+    assert len(await holders(world, str(augusta.data["email"]))) == 1
