@@ -99,7 +99,8 @@ async def identify(
     phones = _phones(arrivals) if entity is EntityType.CANDIDATE else {}
     locks = {*identities.values(), *(phone_lock(phone) for phone in phones.values())}
     await store.records.lock_identities(tx, sorted(locks))
-    being_created = await _being_created(tx, store, keys, integration_id, entity, identities)
+    hidden = [each.external_id for each, values in arrivals if entity is EntityType.CANDIDATE and "email" not in values]
+    being_created = await _being_created(tx, store, keys, integration_id, entity, identities, hidden)
     if entity is EntityType.APPLICATION:
         matches = await _match_applications(tx, store, integration_id, identities)
         for observation, _ in arrivals:
@@ -110,14 +111,24 @@ async def identify(
 
 
 async def _being_created(
-    tx: Transaction, store: Store, keys: Keys, integration_id: UUID, entity: EntityType, identities: Mapping[str, str]
+    tx: Transaction,
+    store: Store,
+    keys: Keys,
+    integration_id: UUID,
+    entity: EntityType,
+    identities: Mapping[str, str],
+    hidden: Sequence[str],
 ) -> frozenset[str]:
-    """Return the external ids of those of *identities* that may be what a create of ours, still open, has made."""
+    """
+    Return the external ids of those who may be what a create of ours, still open, has made.
+
+    That is each of *identities* that one is made of, and of *hidden*, whose address the vendor does not show, each.
+    """
     if not await store.create_intents.any_open(tx, integration_id, entity):
         return frozenset()  # nearly always, and a page's hashes are a fifth of what telling its records apart costs
     hashes = {external: identity_hash(keys, entity, identity) for external, identity in identities.items()}
     open_hashes = await store.create_intents.open_identities(tx, integration_id, list(hashes.values()))
-    return frozenset(external for external, value in hashes.items() if value in open_hashes)
+    return frozenset([*(external for external, value in hashes.items() if value in open_hashes), *hidden])
 
 
 async def _unsettled(

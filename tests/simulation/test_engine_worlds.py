@@ -56,6 +56,7 @@ BEYOND = (
     5362,
     8048,
     8620,
+    9757,
 )
 """Seeds after those that told of a fault which is mended."""
 

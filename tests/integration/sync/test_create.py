@@ -163,6 +163,19 @@ async def test_pain_19_somebody_whose_address_changes_while_the_answer_is_lost_i
     assert intents == [{"state": "linked", "sent_sealed": None}]
 
 
+async def test_whoever_is_shown_without_an_address_may_be_whom_a_lost_create_has_made(world: World) -> None:
+    """The key shows addresses no more: they came in as somebody else, and were made once more."""
+    candidate, application = await lose_the_answer(world)
+    hidden = ["email_addresses", "phone_numbers"]
+    await world.control.patch("/settings", json={"hidden_fields": {"candidates": hidden}})
+    await world.pull()
+    await after_the_lag(world)
+    assert len(await holders(world, str(candidate.data["email"]))) == 1
+    assert (await submission_of(world, application.id))["state"] == "submitted"
+    grown = await world.rows("SELECT id FROM records WHERE data ->> 'last_name' = %(name)s", name="Hoppér")
+    assert [each["id"] for each in grown] == [candidate.id]
+
+
 async def test_whoever_is_archived_while_the_answer_is_lost_comes_in_from_the_vendor(world: World) -> None:
     """Else their intent would stay open, and whoever comes from there would wait for its end for ever."""
     candidate, _ = await lose_the_answer(world)
