@@ -81,12 +81,18 @@ class VendorMerges:
 
     async def follow(self, work: Work, adapter: Adapter, link: Link) -> Done | Continue | None:
         """
-        Let *link*, whose id the vendor no longer knows, go on to the record that the job says it was merged into.
+        Let *link*, whose id the vendor no longer knows, go on to the record that it was merged into.
+
+        That says the job, or of a link that lives an earlier one.
 
         None: no merge is spoken of, or nothing shows it; then the record is gone, and a person is asked about the rest.
         """
         payload = work.job.payload if work.job is not None else {}
         into = payload.get(merge_key(link.external_id))
+        if into is None and link.state == "live" and link.entity is CANDIDATE:
+            # The event may have come before the record did, by a list that still showed it.
+            async with self._database.company(work.integration.company_id) as tx:
+                into = await self._told(tx, work.integration.id, link.external_id)
         if not isinstance(into, str) or link.entity is not CANDIDATE or into == link.external_id:
             return None
         last, survivor = await self._last(work, adapter, link, into)
@@ -121,9 +127,7 @@ class VendorMerges:
         """Return the id that *external_id* was merged into: as its own event said, or as we have followed it."""
         integration_id = work.integration.id
         async with self._database.company(work.integration.company_id) as tx:
-            key = (await self._store.links.record_keys(tx, integration_id, CANDIDATE, [external_id]))[external_id]
-            keys = sorted({key, EXTERNAL_KEY + external_id})
-            told = await self._store.record_merges.told_into(tx, integration_id, external_id, keys)
+            told = await self._told(tx, integration_id, external_id)
             record_id = await self._record_behind(tx, integration_id, external_id)
             if told is not None or record_id is None:
                 return told
@@ -131,6 +135,12 @@ class VendorMerges:
         living = [each for each in links if each.integration_id == integration_id and each.state == "live"]
         living.sort(key=lambda each: not each.is_primary)
         return next((each.external_id for each in living if each.external_id != external_id), None)
+
+    async def _told(self, tx: Transaction, integration_id: UUID, external_id: str) -> str | None:
+        """Return the id that an event has lately said *external_id* was merged into."""
+        key = (await self._store.links.record_keys(tx, integration_id, CANDIDATE, [external_id]))[external_id]
+        keys = sorted({key, EXTERNAL_KEY + external_id})
+        return await self._store.record_merges.told_into(tx, integration_id, external_id, keys)
 
     async def _record_behind(self, tx: Transaction, integration_id: UUID, external_id: str) -> UUID | None:
         """Return the record of ours that *external_id* stands for, or the one that it has become part of."""

@@ -57,6 +57,7 @@ BEYOND = (
     8048,
     8620,
     9757,
+    10312,
 )
 """Seeds after those that told of a fault which is mended."""
 

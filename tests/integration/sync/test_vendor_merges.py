@@ -249,6 +249,19 @@ async def test_two_of_whom_a_person_said_no_are_left_apart(world: World) -> None
     assert await links_of(world, two["id"]) == {str(loser): ("gone", True)}
 
 
+async def test_a_merge_whose_event_came_before_the_record_did_is_followed(world: World) -> None:
+    """What brought it in still showed it; the look that finds it gone was told of nothing, and nobody was asked."""
+    winner = await person(world, "Ada")
+    await world.pull(CANDIDATE)
+    loser = await person(world, "Augusta")
+    await tell(world, winner, loser)
+    one, two = await world.record_of(CANDIDATE, winner), await world.record_of(CANDIDATE, loser)
+    await merge_silently(world, winner, loser)
+    await signal(world, CANDIDATE, loser)
+    (item,) = await world.rows("SELECT * FROM conflicts WHERE status = 'open' AND reason = 'merged_at_vendor'")
+    assert (item["kind"], item["record_id"], item["matches"]) == ("possible_duplicate", two["id"], [one["id"]])
+
+
 async def test_what_nothing_shows_is_not_believed(world: World) -> None:
     winner, loser = await person(world, "Ada"), await person(world, "Augusta")
     await world.pull(CANDIDATE)
