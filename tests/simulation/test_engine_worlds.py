@@ -56,8 +56,11 @@ BEYOND = (
     5362,
     8048,
     8620,
+    9559,
     9757,
     10312,
+    11883,
+    12462,
 )
 """Seeds after those that told of a fault which is mended."""
 

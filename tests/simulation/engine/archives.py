@@ -39,6 +39,10 @@ class Archives:
         """By link: when its record was last restored, merged or parted."""
         self._back: set[UUID] = set()
         """Records that somebody restored, and nobody archived since."""
+        self._away: set[UUID] = set()
+        """Records that a person has archived."""
+        self._away_at_birth: dict[UUID, frozenset[UUID]] = {}
+        """By record: which others a person had archived when it came to be."""
         self._times: dict[tuple[UUID, str], list[float]] = {}
         """By integration and entity: when we deleted something that nobody had approved."""
 
@@ -46,17 +50,21 @@ class Archives:
 
     def changed(self, before: Mapping[str, Any] | None, row: Mapping[str, Any], whose: int) -> None:
         """Judge what a commit has made of a record's place in the archive."""
+        if before is None:
+            self._away_at_birth[row["id"]] = frozenset(self._away)
         was = None if before is None else before["archived_by"]
         if was == row["archived_by"]:
             return
         if row["archived_by"] is not None:
             self._back.discard(row["id"])
+            self._away.add(row["id"])
             for link in self._to_go(row):
                 self._wished[link["id"]] = link["external_id"]
             return
         if row["id"] not in self.coming_back and was not in {str(each) for each in self.coming_back}:
             raise Violation(f"{who(whose)} was archived by a person, and nobody restored the record that came back")
         self.leaves(row["id"])
+        self._away.discard(row["id"])
         self._back.add(row["id"])
 
     def leaves(self, record_id: UUID) -> None:
@@ -99,6 +107,10 @@ class Archives:
             raise Violation(f"{whom} was deleted though the brake allows fewer than {len(times)} a day")
 
     # -- at rest ------------------------------------------------------------------------------------------------------
+
+    def was_away(self, one: UUID, other: UUID) -> bool:
+        """Whether a person had archived one of two records when the other came to be: nobody looked for that one."""
+        return one in self._away_at_birth.get(other, ()) or other in self._away_at_birth.get(one, ())
 
     def is_held(self, link_id: UUID) -> bool:
         """Whether what has become of the link's record waits for a person, or a person wants it kept."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import combinations
 from typing import Any
 from uuid import UUID
 
@@ -132,8 +133,8 @@ def _judge_doubles(world: World, records: Mapping[UUID, Mapping[str, Any]]) -> N
     """
     Nobody exists at a vendor twice.
 
-    But who was merged away elsewhere and came in anew since is two here, and so there: one went over with the link to
-    whom they were merged into, the other was made of the record that came in.
+    But who was merged away elsewhere, or archived here, and came in anew since is two here, and so there: one is linked
+    to whom they were merged into, or who is archived, and the other was made of the record that came in.
     """
     homes = {
         (world.names[link["integration_id"]], link["external_id"]): records[link["internal_id"]]
@@ -156,10 +157,15 @@ def _came_since(world: World, person: int, rows: Sequence[Mapping[str, Any]]) ->
     Whether all of *rows* but one came in after a vendor's merge had made *person* somebody else, whose address differs.
 
     They come from a system that has not merged them, and nothing that records are known by says that they are one. Who
-    is left at the vendor is somebody else by that, too, once somebody has chosen the address of the one who went.
+    is left at the vendor is somebody else by that, too, once somebody has chosen the address of the one who went. Nor
+    is anybody looked for whom a person has archived: who comes in from elsewhere meanwhile is another one.
     """
     followed, edits = _followed(world), world.oracle.edits
     addresses = {number_of("email", row["data"].get("email")) for row in rows}
+    if len(addresses) < len(rows):
+        return False
+    if all(world.archives.was_away(one["id"], other["id"]) for one, other in combinations(rows, 2)):
+        return True
     has_anothers = any(each in edits and edits[each].person != person for each in addresses)
     times = [
         followed[loser_id]
@@ -169,7 +175,7 @@ def _came_since(world: World, person: int, rows: Sequence[Mapping[str, Any]]) ->
     ]
     came = _came_in(world)
     moments = [came.get(row["id"], row["created_at"]) for row in rows]
-    return len(addresses) == len(rows) and any(sum(each <= at for each in moments) <= 1 for at in times)
+    return any(sum(each <= at for each in moments) <= 1 for at in times)
 
 
 def _followed(world: World) -> dict[str, datetime]:
