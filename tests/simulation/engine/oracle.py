@@ -29,6 +29,7 @@ from tests.simulation.engine.values import (
     SETS,
     TAGS,
     UNIT_OF,
+    combined_of,
     list_of,
     made_of,
     number_of,
@@ -71,6 +72,8 @@ class Oracle:
     """Tags by number: where they were added."""
     removed: set[int] = field(default_factory=set)
     lost_in_gap: set[int] = field(default_factory=set)
+    refilled: set[int] = field(default_factory=set)
+    """What a vendor's merge has put where nothing was: as new there as an edit, whatever had replaced it elsewhere."""
     gaps: int = 0
     vendor_writes: int = 0
     changes: int = 0
@@ -106,7 +109,7 @@ class Oracle:
         """Some side shows *values* after an edit of its own people: such combinations are no invention."""
         for unit in UNITS[CANDIDATE].values():
             if len(unit.members) > 1 and unit.members[0] in values:
-                self.combinations.add((person, unit.name, _combined(unit.members, values)))
+                self.combinations.add((person, unit.name, combined_of(unit.members, values)))
 
     def merged_there(
         self, place: str, loser: tuple[int, Mapping[str, JsonValue]], before: Mapping[str, JsonValue], survivor: int
@@ -121,6 +124,7 @@ class Oracle:
                 self.ancestry.descend(mine, theirs, surely_of=NOBODY)
             elif number_of(name, values[name]):
                 self.ancestry.descend(theirs, mine)
+                self.refilled.add(theirs)
                 self.emptied.pop((place, survivor, name), None)
 
     def merged_here(self, survivor: Row, other: Row) -> None:
@@ -295,8 +299,8 @@ class Oracle:
         if in_gap or (meets and number_of(name, was) == 0):
             self.ancestry.descend(new, old)
         elif self.ancestry.is_ancestor(new, old, surely_of=person):
-            if self.edits[old].is_over_unsettled:
-                self.gaps += 1
+            if new in self.refilled or self.edits[old].is_over_unsettled:
+                self.gaps += new not in self.refilled
                 self.ancestry.descend(new, old)
                 return
             raise Violation(f"{where}: {_word(old)} had replaced {_word(new)}, and was undone")
@@ -332,7 +336,7 @@ class Oracle:
         members = _UNITS[unit_name].members
         if self.has_partial_groups or len(members) == 1 or any(name not in values for name in members):
             return
-        combined = _combined(members, values)
+        combined = combined_of(members, values)
         if not any((each, unit_name, combined) in self.combinations for each in self.families.members(person)):
             raise Violation(f"{where}: no side ever had {combined}")
 
@@ -386,10 +390,6 @@ def _holds(write: Write, name: str, value: JsonValue) -> bool:
     trait = write.traits.of(name)
     made = made_of(trait.makes, value) if trait.is_declared else value
     return write.before[name] in (value, made)
-
-
-def _combined(members: Sequence[str], values: Mapping[str, JsonValue]) -> tuple[int, ...]:
-    return tuple(number_of(name, values.get(name)) for name in members)
 
 
 def _rules(stamps: Mapping[str, Any]) -> dict[str, str]:

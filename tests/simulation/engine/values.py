@@ -8,6 +8,7 @@ edit a place shows without asking the rules that it judges.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 
 from pydantic import JsonValue
 
@@ -75,6 +76,11 @@ def number_of(name: str, value: JsonValue) -> int:
         return -1
     digits = found.group()
     return int(digits[-_PHONE_DIGITS:]) if name == "phone" else int(digits)
+
+
+def combined_of(members: Sequence[str], values: Mapping[str, JsonValue]) -> tuple[int, ...]:
+    """Return the numbers of the *members* of a group, in order."""
+    return tuple(number_of(name, values.get(name)) for name in members)
 
 
 def who(subject: int) -> str:
