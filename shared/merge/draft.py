@@ -102,13 +102,21 @@ class Draft:
 
 
 def laid_over(base: UnitBase, older: UnitBase, unit: Unit) -> UnitBase:
-    """Return *base* with *older* for members of a group that it does not cover; sides apart in one of these stay so."""
+    """
+    Return *base* with *older* for members of a group that it does not cover; sides apart in one of these stay so.
+
+    A vendor refuses a group as a whole: once one of its members is another, the others are no longer refused. Those
+    that are apart count as changed then, so that the group goes out again when it is shown.
+    """
     if len(unit.members) == 1:
         return base
     ours, theirs = (
         fingerprints.overlaid(new, old) for new, old in ((base.ours, older.ours), (base.theirs, older.theirs))
     )
     is_apart = older.state is State.DIVERGED and fingerprints.part_unseen(base.theirs, ours, theirs, unit)
+    was_refused, is_refused = (fingerprints.alike(each, older.blocked, unit) for each in (older.ours, ours))
+    if is_apart and was_refused and not is_refused:
+        ours = fingerprints.reopened(ours, theirs, base.theirs, unit)
     return replace(base, ours=ours, theirs=theirs, state=State.DIVERGED if is_apart else base.state)
 
 

@@ -169,15 +169,15 @@ def unmet_print(unit: Unit) -> Print:
     return joined([HIDDEN] * len(unit.members)) if len(unit.members) > 1 else NEVER
 
 
-def unanswered(known: Print, sent: Print, shown: Print, unit: Unit) -> Print:
+def reopened(known: Print, other: Print, shown: Print, unit: Unit) -> Print:
     """
-    Return the group print *known* with `NEVER` for every member that was *sent* as something new and is not *shown*.
+    Return the group print *known* with `NEVER` for every member that is something else in *other* and not *shown*.
 
-    Nobody has seen whether it has landed: it is not agreed on, and going back to what was agreed on is a change.
+    It is not agreed on, whatever either side holds: going back to what was agreed on is a change, too.
     """
     if HIDDEN not in shown:
         return known
-    parts = zip(parts_of(known, unit), parts_of(sent, unit), parts_of(shown, unit), strict=True)
+    parts = zip(parts_of(known, unit), parts_of(other, unit), parts_of(shown, unit), strict=True)
     return joined([NEVER if seen == HIDDEN and new not in (HIDDEN, old) else old for old, new, seen in parts])
 
 

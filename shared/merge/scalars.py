@@ -24,7 +24,7 @@ from shared.merge.fingerprints import (
     parts_of,
     pending,
     print_of,
-    unanswered,
+    reopened,
     unmet_print,
 )
 from shared.merge.pins import is_decision, is_rejected
@@ -88,7 +88,8 @@ def _answered(draft: Draft, unit: Unit, base: UnitBase, t: Print) -> UnitBase | 
     if not landed and base.theirs == unmet_print(unit):
         del draft.base[unit.name]
         return None
-    base = replace(base, ours=unanswered(base.ours, intent, t, unit), intent=None, intent_expects=None)
+    # Of a member that was sent and is not shown nobody has seen whether it has landed.
+    base = replace(base, ours=reopened(base.ours, intent, t, unit), intent=None, intent_expects=None)
     draft.base[unit.name] = base
     if landed:
         # A member that was not sent may have changed there since, and one that is not shown tells nothing.

@@ -63,6 +63,7 @@ BEYOND = (
     10312,
     11883,
     12462,
+    12866,
 )
 """Seeds after those that told of a fault which is mended."""
 

@@ -145,12 +145,12 @@ def test_prints_of_a_group_are_compared_member_by_member() -> None:
     assert fingerprints.overlaid(whole, text("x.y")) == whole
     assert fingerprints.overlaid(text(".?"), EMPTY) == EMPTY
     assert (fingerprints.pending(whole), fingerprints.pending(part)) == (NEVER, "!.?")
-    assert fingerprints.unanswered(whole, text("x.y"), text("x.?"), NAME) == "a.!"
-    assert fingerprints.unanswered(whole, text("x.y"), text("x.z"), NAME) == whole
-    assert fingerprints.unanswered(whole, EMPTY, text(".?"), NAME) == "a.!"
-    assert fingerprints.unanswered(EMPTY, text("x.y"), part, NAME) == ".!"
-    assert fingerprints.unanswered(EMPTY, text("x."), part, NAME) == EMPTY
-    assert fingerprints.unanswered(whole, part, text("a.?"), NAME) == whole
+    assert fingerprints.reopened(whole, text("x.y"), text("x.?"), NAME) == "a.!"
+    assert fingerprints.reopened(whole, text("x.y"), text("x.z"), NAME) == whole
+    assert fingerprints.reopened(whole, EMPTY, text(".?"), NAME) == "a.!"
+    assert fingerprints.reopened(EMPTY, text("x.y"), part, NAME) == ".!"
+    assert fingerprints.reopened(EMPTY, text("x."), part, NAME) == EMPTY
+    assert fingerprints.reopened(whole, part, text("a.?"), NAME) == whole
     assert fingerprints.alike(whole, part, NAME)
     assert not fingerprints.alike(text("a.c"), whole, NAME)
     assert not fingerprints.alike(part, other, NAME)
