@@ -30,6 +30,7 @@ from shared.store.store import Store
 from shared.sync import waiting
 from shared.sync.applying import Applier
 from shared.sync.birth import born_link, found_link
+from shared.sync.candidate_partings import SAME_ADDRESS
 from shared.sync.create_attempts import Attempt, CreateAttempts, Sent
 from shared.sync.create_plans import MERGED_THERE, URGENT, Create, CreatePlans, hindered
 from shared.sync.endings import Continue, Done, Ending, Hold
@@ -97,10 +98,8 @@ class Creator:
             raise hindered(plan.hindrance)
         if plan.withdrawn is not None:
             return await self._withdraw(plan, plan.withdrawn)
-        if attempt.sent is not None:
-            await self._require_unmerged(plan, attempt.sent, shown)
-        if (linked := await self._mark_sent(plan, intent)) is not None:
-            return linked
+        if ended := await self._ask_whose(plan, attempt, shown) or await self._mark_sent(plan, intent):
+            return ended
         written = await plan.adapter.create(plan.work.entity, plan.fields)
         return await self._commit(plan, intent, written, await self._made_along(plan, written))
 
@@ -152,21 +151,60 @@ class Creator:
             return None
         return Continue(WAIT_S, payload={MERGE_AWAITED: waits + 1})
 
-    async def _require_unmerged(self, plan: Create, sent: Sent, shown: Sequence[Record]) -> None:
+    async def _ask_whose(self, plan: Create, attempt: Attempt, shown: Sequence[Record]) -> Hold | None:
         """
-        Raise Rejected where the address that was sent is somebody else's there, who is ours as well.
+        Return a hold where the address is somebody else's there, who is ours as well: a person says if they are one.
 
-        The vendor may have made the candidate and merged them with that one since: nothing tells, and a second create
-        would double both the person and their application. Unless a person has said that the two are not the same.
+        They came in while the vendor hid addresses, say, and nothing told whom of ours they are. Once a person has
+        said that the two are not the same, nobody asks. Raises Rejected where a call was sent: the vendor may have made
+        the candidate and merged them with that one since. A second create would double the person either way.
         """
         if plan.work.entity is not EntityType.CANDIDATE:
-            return
-        holders = [each.external_id for each in shown if addresses(sent.data) & addresses(each.visible())]
+            return None
+        holders = [
+            each.external_id
+            for each in shown
+            if attempt.sent is None or addresses(attempt.sent.data) & addresses(each.visible())
+        ]
         async with self._database.company(plan.job.company_id) as tx:
+            await self._store.ledger.guard(tx, plan.job)
             linked = await self._store.links.internal_ids(tx, plan.work.integration.id, plan.work.entity, holders)
-            for other_id in sorted({*linked.values()} - {plan.record.id}):
-                if not await self._store.identity_pairs.are_apart(tx, plan.record.id, other_id):
+            for external_id, other_id in sorted(linked.items()):
+                if other_id == plan.record.id or await self._are_apart(tx, plan, other_id):
+                    continue
+                if attempt.sent is not None:
                     raise hindered(MERGED_THERE)
+                return await self._ask_of(tx, plan, attempt.intent, external_id, other_id)
+        return None
+
+    async def _are_apart(self, tx: Transaction, plan: Create, other_id: UUID) -> bool:
+        return await self._store.identity_pairs.are_apart(tx, plan.record.id, other_id)
+
+    async def _ask_of(
+        self, tx: Transaction, plan: Create, intent: CreateIntent, external_id: str, other_id: UUID
+    ) -> Hold:
+        """Let a person say if *other_id*, who is *external_id* there, is the one to be created; wait for that."""
+        integration_id, entity = plan.work.integration.id, plan.work.entity
+        asked = [
+            each
+            for item in await self._store.record_merges.open_items(tx, [other_id])
+            if (item.integration_id, item.external_id) == (integration_id, external_id)
+            for each in item.matches
+        ]
+        item = MatchConflict(
+            kind="possible_duplicate",
+            entity=entity,
+            integration_id=integration_id,
+            external_id=external_id,
+            matches=list(dict.fromkeys([*asked, plan.record.id])),
+            record_id=other_id,
+            reason=SAME_ADDRESS,
+        )
+        await self._store.conflicts.put_matches(tx, [item])
+        # Nothing was sent, and with an open intent nobody could make the two one.
+        knocks = await self._attempts.end(tx, integration_id, entity, intent, "review")
+        reason = waiting.review(integration_id, entity, external_id)
+        return Hold(reason, "the vendor has the address with somebody else, who is another one here", knocks)
 
     async def _unlinked(self, plan: Create, found: Sequence[Record]) -> list[Record]:
         """Return who of *found* may be the record: nobody of ours by now, nor by a person's word another one."""

@@ -118,16 +118,22 @@ class Resolutions:
             _require_open(current, item.version)
             await self._store.conflicts.end(tx, item.id, "resolved", by=actor, decision=decision)
             if item.kind == "possible_duplicate" and item.record_id is not None:
-                return await self._decide_duplicate(tx, item, item.record_id, decision, actor)
+                knocks = await self._decide_duplicate(tx, item, item.record_id, decision, actor)
+                return knocks + await self._release(tx, item)
             if item.integration_id is None or item.external_id is None:
                 raise NotFound("the item names no vendor record")
-            knocks = await self._store.ledger.release_held(
-                tx, item.integration_id, [waiting.review(item.integration_id, item.entity, item.external_id)]
-            )
+            knocks = await self._release(tx, item)
             key = EXTERNAL_KEY + item.external_id
             request = JobRequest(item.integration_id, RECONCILE, item.entity, key, Direction.INBOUND, MANUAL_RECORD)
             knocks.extend(await self._store.ledger.enqueue(tx, [request]))
         return knocks
+
+    async def _release(self, tx: Transaction, item: ConflictItem) -> list[Knock]:
+        """Let go on what has waited for the decision: a record that was to come in, or to be created there."""
+        if item.integration_id is None or item.external_id is None:
+            return []
+        reason = waiting.review(item.integration_id, item.entity, item.external_id)
+        return await self._store.ledger.release_held(tx, item.integration_id, [reason])
 
     async def _decide_duplicate(
         self, tx: Transaction, item: ConflictItem, record_id: UUID, decision: str, actor: str

@@ -64,6 +64,7 @@ BEYOND = (
     11883,
     12462,
     12866,
+    13569,
 )
 """Seeds after those that told of a fault which is mended."""
 

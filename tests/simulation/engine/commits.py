@@ -10,7 +10,7 @@ import orjson
 
 from tests.simulation.engine.oracle import PORTAL, Violation
 from tests.simulation.engine.values import who
-from tests.simulation.engine.world import World
+from tests.simulation.engine.world import CANDIDATE, World
 from tests.simulation.store.tables import Row, Slot, Table
 
 NOTED = ("records", "conflicts", "sync_logs", "record_merges", "external_entity_map")
@@ -41,6 +41,8 @@ class Commits:
             for name, before, row in settled:
                 if name == "records":
                     self._records[row["id"]] = row
+                    if before is None and row["entity_type"] == CANDIDATE.value and not row["data"].get("email"):
+                        self._world.unaddressed.add(row["id"])
                     if row["id"] not in joined:
                         self._require_whole(before, row)
                         self._world.oracle.portal_changed(

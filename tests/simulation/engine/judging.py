@@ -117,10 +117,10 @@ def _judge_people(
         if _counts(row):
             people.setdefault(world.oracle.person_of[str(row["id"])], []).append(row["id"])
     for person, ids in people.items():
-        # Of somebody who was merged, a vendor may show a second record that was not known here by then.
-        is_asked = len(world.oracle.families.members(person)) > 1 and all(
-            asked.are_kin(ids[0].int, each.int) for each in ids
-        )
+        # Of somebody who was merged, a vendor may show a second record that was not known here by then; and whom one
+        # showed without their address nobody could know for who they are.
+        may_be_two = len(world.oracle.families.members(person)) > 1 or not world.unaddressed.isdisjoint(ids)
+        is_asked = may_be_two and all(asked.are_kin(ids[0].int, each.int) for each in ids)
         # Of two applications for one job at the vendor, each is its own; that we made both is told by its number there.
         is_each_there = person >= FIRST_APPLICATION and linked_ids.issuperset(ids)
         if len(ids) > 1 and not (
@@ -285,6 +285,8 @@ def _judge_applications(world: World, records: Mapping[UUID, Mapping[str, Any]])
     letters = {letter["job_id"] for letter in world.committed("dead_letters") if letter["state"] == "open"}
     stuck = {job["record_key"] for job in world.committed("sync_queue") if job["id"] in letters}
     stuck |= {str(row["record_id"]) for row in world.open_items() if row["kind"] == "ambiguous_match"}
+    # Nor is anybody created whose address the vendor has with another one of ours, until a person says if they are one.
+    stuck |= {str(each) for row in world.open_items() if row["reason"] == "same_address" for each in row["matches"]}
     for row in records.values():
         said = row["submission"]
         if row["archived_at"] is not None or said is None or row["id"] in submitted or said["state"] == "failed":

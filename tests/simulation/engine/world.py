@@ -67,6 +67,8 @@ class World:
         """Vendor, the id that went, and the one that it was merged into."""
         self.bids: dict[int, tuple[int, str]] = {}
         """By number of an application: whose it is, and the vendor's id of the job."""
+        self.unaddressed: set[UUID] = set()
+        """Records that were made without an address: their vendor hid it, and nothing told whom of ours they are."""
         self.logs: list[Mapping[str, Any]] = []
         """Rows of `sync_logs`, in the order of their commits."""
 
