@@ -65,6 +65,7 @@ BEYOND = (
     12462,
     12866,
     13569,
+    14695,
 )
 """Seeds after those that told of a fault which is mended."""
 
