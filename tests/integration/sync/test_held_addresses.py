@@ -7,14 +7,7 @@ from typing import Any
 import pytest
 
 from shared.model import EntityType
-from tests.integration.sync.test_create import (
-    due_now,
-    holders,
-    new_candidate,
-    open_job,
-    submission_of,
-    submit,
-)
+from tests.integration.sync.test_create import due_now, holders, new_candidate, open_job, submission_of, submit
 from tests.integration.sync.test_identity import vendor_person
 from tests.integration.sync.world import World, fresh_token
 
@@ -53,3 +46,30 @@ async def test_nobody_is_made_beside_whoever_came_in_without_their_address(world
     assert (await submission_of(world, application.id))["state"] == "submitted"
     assert len(await holders(world, email)) == (1 if is_one else 2)
     assert await world.rows("SELECT 1 FROM sync_queue WHERE hold_reason IS NOT NULL") == []
+
+
+async def test_nobody_is_made_beside_whoever_is_archived_here(world: World) -> None:
+    """Nobody looks for an archived one: who has their address is another one here, and was made there once more."""
+    await world.pull()
+    _, job_id = await open_job(world)
+    email = f"grace.{fresh_token()}@example.org"
+    addresses = [{"value": email, "type": "personal"}]
+    there = await vendor_person(world, first_name="Grace", last_name="Hoppér", email_addresses=addresses)
+    await world.pull(CANDIDATE)
+    known = await world.record_of(CANDIDATE, there)
+    await world.services.archives.archive(world.company_id, CANDIDATE, known["id"], actor="recruiter")
+    candidate = await new_candidate(world, email=email)
+    application = await submit(world, candidate.id, job_id)
+    await world.drain()
+    assert len(await holders(world, email)) == 1
+    item = await world.row("SELECT * FROM conflicts WHERE status = 'open'")
+    assert (item["reason"], item["record_id"], item["matches"]) == ("same_address", known["id"], [candidate.id])
+    decision = str(candidate.id)
+    await world.services.resolutions.resolve(
+        world.company_id, item["id"], choice="record", value=decision, actor="data manager"
+    )
+    await due_now(world)
+    await world.drain()
+    assert len(await holders(world, email)) == 1
+    assert (await submission_of(world, application.id))["state"] == "submitted"
+    assert (await world.record_of(CANDIDATE, there))["id"] == candidate.id
