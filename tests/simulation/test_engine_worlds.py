@@ -66,6 +66,8 @@ BEYOND = (
     12866,
     13569,
     14695,
+    15626,
+    17171,
 )
 """Seeds after those that told of a fault which is mended."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.simulation.engine.ancestry import NOBODY, Ancestry, Edit
-from tests.simulation.engine.oracle import Oracle, Violation
+from tests.simulation.engine.oracle import PORTAL, Oracle, Violation
 from tests.simulation.engine.traits import plain
 from tests.simulation.engine.values import SCALARS, value_of
 from tests.simulation.engine.vendor import VendorRecord, Write
@@ -80,6 +80,22 @@ def test_a_parting_undoes_also_what_the_merge_had_chosen_first() -> None:
     oracle.merged_here((one, one), (two, two))
     oracle.parted_here((later, one), (two, two))
     oracle.vendor_wrote(_write(1, 2, person=2))
+
+
+@pytest.mark.parametrize("is_over_unseen", [True, False])
+def test_who_fills_what_both_sides_cleared_knows_of_both_once_we_have_seen_it(is_over_unseen: bool) -> None:
+    """Before that the two sides moved beside each other, and the clearing here may be the later one."""
+    oracle = _oracle()
+    oracle.edited(Edit(3, 1, TITLE, "A"), value_of(TITLE, 1), clears=True)
+    oracle.edited(Edit(4, 1, TITLE, PORTAL), value_of(TITLE, 1), clears=True)
+    oracle.edited(Edit(5, 1, TITLE, "A", is_over_unseen=is_over_unseen), None, clears=False)
+    shown, wanted = {TITLE: value_of(TITLE, 5)}, {TITLE: None}
+    clearing = Write(plain("A"), VendorRecord("A-1", 1), TITLE, shown, wanted, in_gap=False)
+    if is_over_unseen:
+        oracle.vendor_wrote(clearing)
+    else:
+        with pytest.raises(Violation, match="#5 had replaced #4, and was undone"):
+            oracle.vendor_wrote(clearing)
 
 
 _RECORDS = (("one", 2), ("one", 1), ("two", 2))

@@ -20,6 +20,8 @@ class Edit:
     """Its place was linked by then. Where two meet for the first time, a value beats an empty field."""
     is_over_unsettled: bool = False
     """It replaced a write of ours that was not settled: if its worker died, nobody can tell that it knew of it."""
+    is_over_unseen: bool = False
+    """We have not seen its place empty: who fills what was cleared there meanwhile knows of no clearing here."""
 
 
 @dataclass

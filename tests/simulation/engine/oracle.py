@@ -89,11 +89,11 @@ class Oracle:
         self.edits[edit.number] = edit
         self.ancestry.descend(edit.number, self._number(edit.place, edit.person, edit.name, before))
         if number_of(edit.name, before) == 0:
-            # Fields that are empty here and there agree: whoever fills one knows of the other's clearing, if we do.
+            # Where we saw both sides empty they agree: whoever fills one knows of the other's clearing, if we do.
             for (_, person, name), number in self.emptied.items():
                 if name == edit.name and self.families.are_kin(person, edit.person):
-                    is_known = self.emptied.get((PORTAL, person, name)) == number
-                    self.ancestry.descend(edit.number, number, surely_of=None if is_known else NOBODY)
+                    is_agreed = self.emptied.get((PORTAL, person, name)) == number and not edit.is_over_unseen
+                    self.ancestry.descend(edit.number, number, surely_of=None if is_agreed else NOBODY)
         place = (edit.place, edit.person, edit.name)
         self.emptied.pop(place, None)
         if clears:

@@ -94,6 +94,7 @@ class Steps:
         edit = self._edit(step, step.vendor)
         edit.is_linked = world.is_known(step.vendor, record.external_id)
         edit.is_over_unsettled = world.is_unsettled(step.vendor, record.external_id, UNIT_OF[step.name].name)
+        edit.is_over_unseen = not world.is_seen_empty(step.vendor, record.external_id, step.name)
         world.oracle.edited(edit, before, clears=step.clears)
         vendor.edit(record.external_id, {step.name: None if step.clears else value_of(step.name, step.number)})
         world.oracle.shows(step.person, record.now.values)

@@ -11,6 +11,9 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from shared.adapters.protocol import Adapter
+from shared.merge.base_codec import decode_base
+from shared.merge.fingerprints import parts_of
+from shared.merge.state import EMPTY
 from shared.model import EntityType
 from tests.simulation.engine.adapter import adapter_of
 from tests.simulation.engine.ancestry import Edit
@@ -24,6 +27,7 @@ from tests.simulation.engine.values import (
     IDENTITY,
     MOVES,
     SCALARS,
+    UNIT_OF,
     number_of,
     value_of,
 )
@@ -218,6 +222,15 @@ class World:
                 known = row["base"].get("u", {}).get(unit)
                 return row["written_at"] is not None if known is None else isinstance(known, dict) and "i" in known
         return self.vendors[vendor].records[external_id].is_made_by_us
+
+    def is_seen_empty(self, vendor: str, external_id: str, name: str) -> bool:
+        """Whether we have seen that *name* is empty there, or have nothing yet to see it by."""
+        place, unit = (self.ids[vendor], external_id), UNIT_OF[name]
+        for row in self.committed("external_entity_map"):
+            if (row["integration_id"], row["external_id"]) == place:
+                known = decode_base(row["base"]).get(unit.name)
+                return known is None or parts_of(known.theirs, unit)[unit.members.index(name)] == EMPTY
+        return True
 
     def is_being_created(self, record_id: UUID | None) -> bool:
         """Whether this record was sent to a vendor that shall create it, and is not linked there yet."""
