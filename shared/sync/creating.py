@@ -37,7 +37,7 @@ from shared.sync.endings import Continue, Done, Ending, Hold
 from shared.sync.identity import NEW
 from shared.sync.owed_submissions import closed, tell
 from shared.sync.priorities import RECONCILE
-from shared.sync.vendor_merges import MOST_WAITS, WAIT_S, addresses, is_there
+from shared.sync.vendor_merges import MOST_WAITS, WAIT_S, is_there
 from shared.sync.work import Work
 
 log = telemetry.get_logger(__name__)
@@ -161,11 +161,7 @@ class Creator:
         """
         if plan.work.entity is not EntityType.CANDIDATE:
             return None
-        holders = [
-            each.external_id
-            for each in shown
-            if attempt.sent is None or addresses(attempt.sent.data) & addresses(each.visible())
-        ]
+        holders = [each.external_id for each in shown]
         async with self._database.company(plan.job.company_id) as tx:
             await self._store.ledger.guard(tx, plan.job)
             linked = await self._store.links.internal_ids(tx, plan.work.integration.id, plan.work.entity, holders)

@@ -225,13 +225,21 @@ async def test_somebody_elses_application_is_not_taken_for_that_of_who_was_delet
     assert await world.rows("SELECT 1 FROM conflicts WHERE reason = 'merge_unproven'") == []
 
 
-async def test_whom_a_create_may_have_made_and_the_vendor_merged_is_not_made_again(world: World) -> None:
-    """They were created once more, with a second application: their address was somebody else's whom we know."""
+@pytest.mark.parametrize("hidden", [[], ["email_addresses"]])
+async def test_whom_a_create_may_have_made_and_the_vendor_merged_is_not_made_again(
+    world: World, hidden: list[str]
+) -> None:
+    """
+    They were created once more, with a second application: their address was somebody else's whom we know.
+
+    Nor where the vendor shows no addresses any more: it finds by them all the same.
+    """
     winner = await person(world, "Augusta")
     candidate, ours = await lose_the_answer(world)
     email = str(candidate.data["email"])
     (made,) = await holders(world, email)
     await merge_silently(world, winner, made["id"])
+    await world.control.patch("/settings", json={"hidden_fields": {"candidates": hidden}})
     await after_the_lag(world)
     assert [each["id"] for each in await holders(world, email)] == [winner]
     assert len(await applications_there(world, winner)) == 1
