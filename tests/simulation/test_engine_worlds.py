@@ -68,6 +68,7 @@ BEYOND = (
     14695,
     15626,
     17171,
+    30685,
 )
 """Seeds after those that told of a fault which is mended."""
 

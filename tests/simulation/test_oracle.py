@@ -56,6 +56,19 @@ def test_what_a_vendor_cannot_take_may_be_the_merged_one_s() -> None:
         oracle.known_divergence(TITLE, (1, shown[1][TITLE]), (1, value_of(TITLE, 3)), "A")
 
 
+def test_what_fills_one_of_two_records_of_a_person_fills_no_other_one() -> None:
+    """The vendor can't take that the one was emptied. What was entered there afterwards is newer all the same."""
+    oracle = _oracle()
+    oracle.edited(Edit(3, 1, TITLE, PORTAL), value_of(TITLE, 1), clears=True)
+    oracle.person_of |= {"emptied": 1, "other": 1}
+    oracle.emptied.pop((PORTAL, 1, TITLE))  # what a value does that comes in with the other one
+    oracle.known_divergence(TITLE, (1, None), (1, value_of(TITLE, 1)), "A")
+    oracle.edited(Edit(4, 1, TITLE, "A"), value_of(TITLE, 1), clears=False)
+    oracle.ancestry.descend(4, 3)
+    with pytest.raises(Violation, match="A has the newer #4"):
+        oracle.known_divergence(TITLE, (1, None), (1, value_of(TITLE, 4)), "A")
+
+
 def test_what_a_parting_gave_back_is_nothing_to_the_other_one() -> None:
     """Person 1 got their own title back; person 2, who shows it since they were one, has another by now."""
     oracle = _oracle()

@@ -97,6 +97,12 @@ class Write:
         """Return the vendor's name."""
         return self.traits.name
 
+    def held(self, name: str, value: JsonValue) -> bool:
+        """Whether the vendor held *value* already, or what its adapter knows that it makes of it."""
+        trait = self.traits.of(name)
+        made = made_of(trait.makes, value) if trait.is_declared else value
+        return self.before[name] in (value, made)
+
 
 class MemoryVendor:
     """One account."""
