@@ -45,6 +45,8 @@ class Ancestry:
         if number == parent:
             return
         parents = self._parents.setdefault(number, {})
+        if surely_of is None and number in (opposite := self._parents.get(parent, {})):
+            opposite[number] = frozenset()  # chosen the other way round since: that is no longer sure of anybody
         known = parents.get(parent, frozenset())
         parents[parent] = None if surely_of is None or known is None else known.union(surely_of)
 

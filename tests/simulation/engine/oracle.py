@@ -169,9 +169,10 @@ class Oracle:
             empties = [known for shown, known in numbers if shown == 0]
             number = empties[0] if empties else self._emptied_by_choice(person, name)
             self.emptied[PORTAL, person, name] = number
-        for _, known in numbers:
-            if known != number:
-                self.ancestry.descend(number, known, surely_of=surely_of)
+        for shown, known in numbers:
+            self.ancestry.descend(number, known, surely_of=surely_of)
+            for empty in () if shown else self._standing_clears(person, name):
+                self.ancestry.descend(number, empty, surely_of=NOBODY)  # one emptiness looks like the other
 
     def _emptied_by_choice(self, person: int, name: str) -> int:
         """Return a number for an emptiness that was chosen: who takes a merge back clears what only it had filled."""
@@ -318,18 +319,13 @@ class Oracle:
             knowing = next((each for each in reversed(clears) if not self.ancestry.is_ancestor(each, old)), None)
         if knowing is None:
             # Two sides were emptied by two people, and one has been filled since: it is the other one's that arrives.
-            standing = {
-                each for (_, kin, field_name), each in self.emptied.items() if (kin, field_name) == (person, name)
-            }
-            knowing = next(
-                (
-                    each
-                    for each in clears
-                    if each in standing and not self.ancestry.is_ancestor(each, old, surely_of=person)
-                ),
-                None,
-            )
+            standing = self._standing_clears(person, name)
+            concurrent = [each for each in clears if not self.ancestry.is_ancestor(each, old, surely_of=person)]
+            knowing = next((each for each in concurrent if each in standing), None)
         return (clears[-1] if clears else 0) if knowing is None else knowing
+
+    def _standing_clears(self, person: int, name: str) -> set[int]:
+        return {number for (_, kin, field_name), number in self.emptied.items() if (kin, field_name) == (person, name)}
 
     def _known_combination(self, person: int, unit_name: str, values: Mapping[str, JsonValue], where: str) -> None:
         members = _UNITS[unit_name].members
