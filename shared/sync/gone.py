@@ -64,7 +64,7 @@ class Gone:
             record = records.get(locked.internal_id)
             if record is not None and record.archived_by is not None:
                 return Done("gone", await self._follow_our_own(tx, work, locked))
-            if await self._was_revoked(tx, work, locked):
+            if await self._was_revoked(tx, locked):
                 return Done("gone", await self._part_of_restored(tx, work, locked))
             verdict = await self._brake.ask(tx, work.integration, locked)
             if verdict is Verdict.HELD:
@@ -103,10 +103,12 @@ class Gone:
         await self._store.logs.write(tx, [removal_row(work, link, LogAction.DELETED, LogStatus.SUCCESS, rule)])
         return knocks
 
-    async def _was_revoked(self, tx: Transaction, work: Work, link: Link) -> bool:
-        """Whether the record was restored after a delete of ours was sent; the job that was asked for then knows."""
-        if work.job is None or not work.job.payload.get(REVOKED):
-            return False
+    async def _was_revoked(self, tx: Transaction, link: Link) -> bool:
+        """
+        Whether the record was restored after a delete of ours was sent, and nobody has seen it alive since.
+
+        The job that was asked for then forgets it once it does; one that was at work by then may be here before it.
+        """
         removal = (await self._store.removals.lock(tx, [link.id])).get(link.id)
         return removal is not None and removal.state == REVOKED
 
