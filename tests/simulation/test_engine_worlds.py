@@ -70,7 +70,9 @@ BEYOND = (
     14695,
     15453,
     15626,
+    15832,
     17171,
+    18005,
     30685,
 )
 """Seeds after those that told of a fault which is mended."""

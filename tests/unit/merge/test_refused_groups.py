@@ -39,6 +39,15 @@ def test_what_was_refused_with_another_first_name_is_sent_again_when_it_is_shown
     assert (beside.take, beside.push, [held.unit for held in beside.held]) == ({}, {}, ["name"])
 
 
+def test_what_was_refused_where_nobody_stands_is_sent_again_without_its_first_name() -> None:
+    nobody = name(None, None)
+    asked = merge(agreed(nobody), ours(name("Ann", "L7"), 30), theirs(nobody), rules())
+    apart = refuse(with_intents(asked.base, asked.intents), ["name"], asked.intents, "no")
+    mine = ours(name(None, "L7"), 65)
+    half = merge(apart, mine, theirs({"first_name": None}, 70), rules())
+    assert merge(half.base, mine, theirs(nobody, 80), rules()).push == name(None, "L7")
+
+
 def test_what_was_refused_with_this_first_name_is_not_sent_again() -> None:
     known, mine = refused_beside(("Ann", "L7"), "Ann")
     outcome = merge(known, mine, theirs(name("Ann", "Lee"), 80), rules())
