@@ -73,6 +73,7 @@ BEYOND = (
     15832,
     17171,
     18005,
+    18236,
     30685,
 )
 """Seeds after those that told of a fault which is mended."""

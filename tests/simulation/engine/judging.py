@@ -219,6 +219,10 @@ def _merged(world: World) -> list[set[UUID]]:
 def _judge_merges(world: World, records: Mapping[UUID, Mapping[str, Any]], asked: Families) -> None:
     """Records of ours that a vendor has made one, as far as we followed it, are one, or a person is asked or was."""
     followed, came, merged = _followed(world), _came_in(world), _merged(world)
+    holders = {
+        (world.names[link["integration_id"]], link["external_id"]): link["internal_id"]
+        for link in world.committed("external_entity_map")
+    }
     active: dict[int, list[Mapping[str, Any]]] = {}
     for row in records.values():
         # Of whom a person archived, and another system brought in anew, the link may be the archived record's.
@@ -236,7 +240,10 @@ def _judge_merges(world: World, records: Mapping[UUID, Mapping[str, Any]], asked
             continue  # come in since from a system that has not merged them
         if any({one["id"], other["id"]} in merged for one, other in pairs):
             continue  # of several records of one of them, it was this one that the vendor has made the other one's
-        if not any(asked.are_kin(one["id"].int, other["id"].int) for one, other in pairs):
+        # The record that stayed may stand for somebody else here, since another vendor has merged as well.
+        holder = holders.get((vendor, survivor_id))
+        ids = {(one["id"], each) for one, other in pairs for each in (other["id"], holder or other["id"])}
+        if not any(asked.are_kin(one.int, other.int) for one, other in ids):
             raise Violation(f"{vendor} has made one of {who(loser)} and {who(survivor)}: two here, and nobody asks")
 
 
