@@ -71,7 +71,7 @@ STAGES = (
     Stage("integration", 5, folders=("integration",), workers=4),
     Stage("acceptance", 6.5, folders=("acceptance",)),
     Stage("conformance", 1.5, folders=("contract", "conformance"), workers=2, share="loadfile"),
-    Stage("simulation", 2, folders=("simulation",)),
+    Stage("simulation", 2, folders=("simulation",), workers=2),
     Stage("browser", 0.5, folders=("browser",), awaited=True),
     Stage("bench", 0.5, folders=("bench",), awaited=True),
 )
