@@ -31,6 +31,7 @@ class SentApplication:
     id: UUID
     candidate_id: UUID
     job_id: UUID
+    intent: CreateIntent
 
 
 _OPEN: LiteralString = """
@@ -69,7 +70,9 @@ SELECT identity_key FROM create_intents
 WHERE integration_id = %(integration)s AND identity_key = ANY(%(keys)s) AND state = 'open' AND sent_at IS NOT NULL
 """
 _SENT_APPLICATIONS: LiteralString = """
-SELECT r.id, r.candidate_id, r.job_id FROM create_intents i
+SELECT r.id AS application_id, r.candidate_id, r.job_id, i.id, i.sent_at, i.sent_sealed,
+    extract(epoch FROM clock_timestamp() - i.sent_at)::double precision AS age_s
+FROM create_intents i
 JOIN records r ON r.company_id = i.company_id AND r.entity_type = i.entity_type AND r.id = i.record_id
 WHERE i.integration_id = %(integration)s AND i.entity_type = 'application' AND i.state = 'open'
     AND i.sent_at IS NOT NULL AND r.job_id = ANY(%(jobs)s) AND r.candidate_id IS NOT NULL
@@ -138,7 +141,9 @@ class CreateIntents:
     ) -> list[SentApplication]:
         """Return applications for the jobs of which a call may have made some at the vendor, by id."""
         rows = await tx.rows(_SENT_APPLICATIONS, integration=integration_id, jobs=list(job_ids)) if job_ids else []
-        return [SentApplication(row["id"], row["candidate_id"], row["job_id"]) for row in rows]
+        return [
+            SentApplication(row["application_id"], row["candidate_id"], row["job_id"], _intent(row)) for row in rows
+        ]
 
 
 def _intent(row: Mapping[str, Any]) -> CreateIntent:

@@ -20,6 +20,7 @@ from shared.security.aead import DataUnreadable
 from shared.security.keys import Keys
 from shared.store.create_intents import CreateIntent
 from shared.store.database import Transaction
+from shared.store.history import PersonKey
 from shared.store.ledger import Job, Knock
 from shared.store.records import StoredRecord
 from shared.store.store import Store
@@ -78,7 +79,7 @@ class CreateAttempts:
         intent = await self.store.create_intents.open(
             tx, job.integration_id, record.entity, record.id, identity_key=key, lease_token=job.token
         )
-        return Attempt(intent, await self._sent(tx, record.id, intent))
+        return Attempt(intent, (await self._sent(tx, {record.id: intent}))[record.id])
 
     async def _living(self, tx: Transaction, planned: StoredRecord) -> StoredRecord:
         """Lock the record that a plan was made of and return it as it is; Conflict if it has been archived since."""
@@ -132,12 +133,9 @@ class CreateAttempts:
 
         By our ids, the vendor's ids; None of an erased person's, of which nobody can tell any more.
         """
-        found: dict[UUID, str | None] = {}
-        for each in await self.store.create_intents.sent_applications(tx, integration_id, job_ids):
-            intent = await self.store.create_intents.find(tx, integration_id, EntityType.APPLICATION, each.id)
-            sent = None if intent is None else await self._sent(tx, each.id, intent)
-            found[each.id] = None if sent is None else str(sent.search["candidate_id"])
-        return found
+        applications = await self.store.create_intents.sent_applications(tx, integration_id, job_ids)
+        sent = await self._sent(tx, {each.id: each.intent for each in applications})
+        return {each: None if known is None else str(known.search["candidate_id"]) for each, known in sent.items()}
 
     async def follow(
         self, tx: Transaction, integration_id: UUID, merged_id: UUID, into: str, survivor_id: UUID
@@ -151,7 +149,7 @@ class CreateAttempts:
         ids = await self.store.records.applications_of(tx, merged_id)
         for record in (await self.store.records.get(tx, entity, ids)).values():
             intent = await self.store.create_intents.find(tx, integration_id, entity, record.id)
-            sent = None if intent is None else await self._sent(tx, record.id, intent)
+            sent = None if intent is None else (await self._sent(tx, {record.id: intent}))[record.id]
             identity = application_identity({**record.data, "candidate_id": str(survivor_id)})
             if intent is None or sent is None or identity is None:
                 continue
@@ -159,12 +157,16 @@ class CreateAttempts:
             sent_record = replace(record, data=sent.data)
             await self.mark_sent(tx, intent, sent_record, identity=identity, search=search)
 
-    async def _sent(self, tx: Transaction, record_id: UUID, intent: CreateIntent) -> Sent | None:
-        if intent.sent_sealed is None:
+    async def _sent(self, tx: Transaction, intents: Mapping[UUID, CreateIntent]) -> dict[UUID, Sent | None]:
+        """Return what was sent of each record; None where nothing was, or the person was erased since."""
+        keys = await self.vault.keys(tx, [each for each, intent in intents.items() if intent.sent_sealed is not None])
+        return {each: self._opened(tx.company, keys.get(each), intent) for each, intent in intents.items()}
+
+    def _opened(self, company_id: UUID, key: PersonKey | None, intent: CreateIntent) -> Sent | None:
+        if key is None or intent.sent_sealed is None:
             return None
-        key = (await self.vault.keys(tx, [record_id]))[record_id]
         try:
-            content = self.vault.open(tx.company, key, TABLE, str(intent.id), intent.sent_sealed)
+            content = self.vault.open(company_id, key, TABLE, str(intent.id), intent.sent_sealed)
         except DataUnreadable:  # the person was erased meanwhile
             return None
         search, data = content["search"], content["data"]

@@ -161,20 +161,17 @@ class Creator:
         """
         if plan.work.entity is not EntityType.CANDIDATE:
             return None
-        holders = [each.external_id for each in shown]
+        holders, pairs = [each.external_id for each in shown], self._store.identity_pairs
         async with self._database.company(plan.job.company_id) as tx:
             await self._store.ledger.guard(tx, plan.job)
             linked = await self._store.links.internal_ids(tx, plan.work.integration.id, plan.work.entity, holders)
             for external_id, other_id in sorted(linked.items()):
-                if other_id == plan.record.id or await self._are_apart(tx, plan, other_id):
+                if other_id == plan.record.id or await pairs.are_apart(tx, plan.record.id, other_id):
                     continue
                 if attempt.sent is not None:
                     raise hindered(MERGED_THERE)
                 return await self._ask_of(tx, plan, attempt.intent, external_id, other_id)
         return None
-
-    async def _are_apart(self, tx: Transaction, plan: Create, other_id: UUID) -> bool:
-        return await self._store.identity_pairs.are_apart(tx, plan.record.id, other_id)
 
     async def _ask_of(
         self, tx: Transaction, plan: Create, intent: CreateIntent, external_id: str, other_id: UUID

@@ -105,7 +105,7 @@ async def identify(
         matches = await _match_applications(tx, store, integration_id, identities)
         for observation, _ in arrivals:
             matches.setdefault(observation.external_id, New())
-        return Identified(matches, being_created, await _unsettled(tx, store, integration_id, identities))
+        return Identified(matches, being_created, await _unsettled(tx, store, integration_id, arrivals))
     matches = await _match_candidates(tx, store, integration_id, arrivals, identities, phones)
     return Identified(matches, being_created)
 
@@ -132,20 +132,24 @@ async def _being_created(
 
 
 async def _unsettled(
-    tx: Transaction, store: Store, integration_id: UUID, identities: Mapping[str, str]
+    tx: Transaction,
+    store: Store,
+    integration_id: UUID,
+    arrivals: Sequence[tuple[Observation, Mapping[str, JsonValue]]],
 ) -> dict[str, frozenset[UUID]]:
-    """Return which creates of ours under way may have made applications of *identities*, if their vendor moved them."""
+    """Return which creates of ours under way may have made the applications *arrivals*, if their vendor moved them."""
     if not await store.create_intents.any_open(tx, integration_id, EntityType.APPLICATION):
         return {}
-    jobs = {external: UUID(identity.split(" ")[1]) for external, identity in identities.items()}
-    sent = await store.create_intents.sent_applications(tx, integration_id, sorted(set(jobs.values())))
+    pairs = {
+        observation.external_id: (UUID(str(values["candidate_id"])), UUID(str(values["job_id"])))
+        for observation, values in arrivals
+        if application_identity(values) is not None
+    }
+    jobs = sorted({job_id for _, job_id in pairs.values()})
+    sent = await store.create_intents.sent_applications(tx, integration_id, jobs)
     found = {
-        external: frozenset(
-            each.id
-            for each in sent
-            if each.job_id == job_id and f"{each.candidate_id} {each.job_id}" != identities[external]
-        )
-        for external, job_id in jobs.items()
+        external: frozenset(each.id for each in sent if each.job_id == job_id and each.candidate_id != candidate_id)
+        for external, (candidate_id, job_id) in pairs.items()
     }
     return {external: ids for external, ids in found.items() if ids}
 

@@ -17,7 +17,7 @@ from tests.integration.sync.test_create import (
     submission_of,
     submit,
 )
-from tests.integration.sync.test_moved_submissions import applications_there
+from tests.integration.sync.test_moved_submissions import applications_there, lose_the_application_of
 from tests.integration.sync.test_owed_submissions import directions
 from tests.integration.sync.test_pause import patch
 from tests.integration.sync.test_vendor_merges import person
@@ -31,15 +31,8 @@ async def lose_the_application(world: World) -> tuple[int, StoredRecord]:
     """Submit somebody whom the vendor knows; it makes the application that no list shows yet, and never answers."""
     external_id = await person(world, "Ada")
     await world.pull()
-    _, job_id = await open_job(world)
-    candidate = await world.record_of(CANDIDATE, external_id)
-    application = await submit(world, candidate["id"], job_id)
-    fault = {"kind": "lost_answer", "method": "POST", "path": "/v3/applications", "times": 1}
-    await world.control.post("/faults", json=fault)
     world.simulator.settings.replica_lag_s = HOUR_S
-    await world.drain()
-    assert len(await applications_there(world, external_id)) == 1
-    assert (await submission_of(world, application.id))["state"] == "queued"
+    _, application, _ = await lose_the_application_of(world, external_id)
     return external_id, application
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from shared.model import EntityType
+from shared.store.records import StoredRecord
 from shared.sync.vendor_merges import MOST_WAITS
 from tests.integration.sync.test_archived_submissions import run_job_of
 from tests.integration.sync.test_create import (
@@ -93,6 +94,22 @@ async def test_what_the_vendor_moves_between_its_answer_and_our_look_follows_the
 LOST = {"kind": "lost_answer", "method": "POST", "path": "/v3/applications", "times": 1}
 
 
+async def lose_the_application_of(world: World, external_id: int) -> tuple[UUID, StoredRecord, dict[str, Any]]:
+    """
+    Submit somebody whom the vendor knows; it makes the application, and never answers.
+
+    Return the candidate, our application, and the vendor's.
+    """
+    _, job_id = await open_job(world)
+    candidate_id = (await world.record_of(CANDIDATE, external_id))["id"]
+    application = await submit(world, candidate_id, job_id)
+    await world.control.post("/faults", json=LOST)
+    await world.drain()
+    assert (await submission_of(world, application.id))["state"] == "queued"
+    (made,) = await applications_there(world, external_id)
+    return candidate_id, application, made
+
+
 async def arrive(world: World, how: str, application: int) -> None:
     """Let the vendor's application be seen here: by its event, or in a pull."""
     await (signal(world, APPLICATION, application) if how == "event" else world.pull(APPLICATION, mode=how))
@@ -132,12 +149,7 @@ async def test_what_the_vendor_has_moved_and_shows_before_we_know_of_the_merge_i
     await configure(world, "on_vendor_merge", f'"{policy}"')
     loser, winner = await person(world, "Ada"), await person(world, "Augusta")
     await world.pull()
-    _, job_id = await open_job(world)
-    other = (await world.record_of(CANDIDATE, loser))["id"]
-    ours = await submit(world, other, job_id)
-    await world.control.post("/faults", json=LOST)
-    await world.drain()
-    (made,) = await applications_there(world, loser)
+    other, ours, made = await lose_the_application_of(world, loser)
     await merge_silently(world, winner, loser)
     if retries == "before the merge is followed":
         await after_the_lag(world)
@@ -154,12 +166,7 @@ async def test_what_the_vendor_has_moved_and_shows_before_we_know_of_the_merge_i
 async def test_what_the_vendor_has_moved_to_somebody_unknown_is_ours(world: World) -> None:
     loser = await person(world, "Ada")
     await world.pull()
-    _, job_id = await open_job(world)
-    other = (await world.record_of(CANDIDATE, loser))["id"]
-    ours = await submit(world, other, job_id)
-    await world.control.post("/faults", json=LOST)
-    await world.drain()
-    (made,) = await applications_there(world, loser)
+    other, ours, made = await lose_the_application_of(world, loser)
     winner = await person(world, "Augusta")
     await merge_silently(world, winner, loser)
     await arrive(world, "full", made["id"])

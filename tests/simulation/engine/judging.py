@@ -136,11 +136,7 @@ def _judge_doubles(world: World, records: Mapping[UUID, Mapping[str, Any]]) -> N
     But who was merged away elsewhere, or archived here, and came in anew since is two here, and so there: one is linked
     to whom they were merged into, or who is archived, and the other was made of the record that came in.
     """
-    homes = {
-        (world.names[link["integration_id"]], link["external_id"]): records[link["internal_id"]]
-        for link in world.committed("external_entity_map")
-        if link["state"] == "live"
-    }
+    homes = {place: records[link["internal_id"]] for place, link in world.links().items() if link["state"] == "live"}
     for name, vendor in world.vendors.items():
         alive = Counter(each.person for each in vendor.records.values() if not each.now.is_gone)
         for person in (each for each, count in alive.items() if count > 1):
@@ -219,10 +215,7 @@ def _merged(world: World) -> list[set[UUID]]:
 def _judge_merges(world: World, records: Mapping[UUID, Mapping[str, Any]], asked: Families) -> None:
     """Records of ours that a vendor has made one, as far as we followed it, are one, or a person is asked or was."""
     followed, came, merged = _followed(world), _came_in(world), _merged(world)
-    holders = {
-        (world.names[link["integration_id"]], link["external_id"]): link["internal_id"]
-        for link in world.committed("external_entity_map")
-    }
+    holders = {place: link["internal_id"] for place, link in world.links().items()}
     active: dict[int, list[Mapping[str, Any]]] = {}
     for row in records.values():
         # Of whom a person archived, and another system brought in anew, the link may be the archived record's.
@@ -234,7 +227,7 @@ def _judge_merges(world: World, records: Mapping[UUID, Mapping[str, Any]], asked
         living = [pair for pair in pairs if all(_counts(row) for row in pair)]
         if loser_id not in followed or not living:
             continue  # not told, or one already
-        if world.vendors[vendor].records[survivor_id].now.is_gone and not world.is_known(vendor, survivor_id):
+        if world.vendors[vendor].records[survivor_id].now.is_gone and (vendor, survivor_id) not in holders:
             continue  # merged away in its turn before it came in: nothing has told whom of ours it was
         if any(came.get(row["id"], row["created_at"]) > followed[loser_id] for row in living[0]):
             continue  # come in since from a system that has not merged them

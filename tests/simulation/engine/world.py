@@ -205,10 +205,14 @@ class World:
 
     def is_known(self, vendor: str, external_id: str) -> bool:
         """Whether this record of *vendor* is linked."""
-        place = (self.ids[vendor], external_id)
-        return any(
-            (row["integration_id"], row["external_id"]) == place for row in self.committed("external_entity_map")
-        )
+        return (vendor, external_id) in self.links()
+
+    def links(self) -> dict[tuple[str, str], Mapping[str, Any]]:
+        """Return the link of each record of a vendor's that has one."""
+        return {
+            (self.names[row["integration_id"]], row["external_id"]): row
+            for row in self.committed("external_entity_map")
+        }
 
     def is_unsettled(self, vendor: str, external_id: str, unit: str) -> bool:
         """
@@ -225,12 +229,9 @@ class World:
 
     def is_seen_empty(self, vendor: str, external_id: str, name: str) -> bool:
         """Whether we have seen that *name* is empty there, or have nothing yet to see it by."""
-        place, unit = (self.ids[vendor], external_id), UNIT_OF[name]
-        for row in self.committed("external_entity_map"):
-            if (row["integration_id"], row["external_id"]) == place:
-                known = decode_base(row["base"]).get(unit.name)
-                return known is None or parts_of(known.theirs, unit)[unit.members.index(name)] == EMPTY
-        return True
+        link, unit = self.links().get((vendor, external_id)), UNIT_OF[name]
+        known = None if link is None else decode_base(link["base"]).get(unit.name)
+        return known is None or parts_of(known.theirs, unit)[unit.members.index(name)] == EMPTY
 
     def is_being_created(self, record_id: UUID | None) -> bool:
         """Whether this record was sent to a vendor that shall create it, and is not linked there yet."""

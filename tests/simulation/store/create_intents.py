@@ -68,11 +68,7 @@ async def find(session: Session, *, integration: UUID, entity: str, record: UUID
 async def unsettled(session: Session, *, integration: UUID, entity: str) -> Result:
     rows = session.rows(
         session.memory.tables["create_intents"],
-        lambda row: (
-            _is_open(row)
-            and (row["integration_id"], row["entity_type"]) == (integration, entity)
-            and row["sent_at"] is not None
-        ),
+        lambda row: _is_sent(row) and (row["integration_id"], row["entity_type"]) == (integration, entity),
     )
     return [{"record_id": each} for each in sorted(row["record_id"] for row in rows)]
 
@@ -90,12 +86,7 @@ async def any_open(session: Session, *, integration: UUID, entity: str) -> Resul
 async def holds(session: Session, *, integration: UUID, keys: Sequence[str]) -> Result:
     rows = session.rows(
         session.memory.tables["create_intents"],
-        lambda row: (
-            _is_open(row)
-            and row["integration_id"] == integration
-            and row["identity_key"] in keys
-            and row["sent_at"] is not None
-        ),
+        lambda row: _is_sent(row) and row["integration_id"] == integration and row["identity_key"] in keys,
     )
     return [{"identity_key": row["identity_key"]} for row in rows]
 
@@ -104,24 +95,22 @@ async def holds(session: Session, *, integration: UUID, keys: Sequence[str]) -> 
 async def sent_applications(session: Session, *, integration: UUID, jobs: Sequence[UUID]) -> Result:
     intents = session.rows(
         session.memory.tables["create_intents"],
-        lambda row: (
-            _is_open(row)
-            and (row["integration_id"], row["entity_type"]) == (integration, "application")
-            and row["sent_at"] is not None
-        ),
+        lambda row: _is_sent(row) and (row["integration_id"], row["entity_type"]) == (integration, "application"),
     )
-    ids = {intent["record_id"] for intent in intents}
+    shown = {intent["record_id"]: _shown(session, intent) for intent in intents}
     records = session.rows(
         session.memory.tables["records"],
         lambda row: (
-            row["id"] in ids
+            row["id"] in shown
             and row["entity_type"] == "application"
             and row["job_id"] in jobs
             and row["candidate_id"] is not None
         ),
     )
-    found = [{name: row[name] for name in ("id", "candidate_id", "job_id")} for row in records]
-    return sorted(found, key=lambda row: row["id"])
+    return [
+        {**shown[row["id"]], "application_id": row["id"], "candidate_id": row["candidate_id"], "job_id": row["job_id"]}
+        for row in sorted(records, key=lambda row: row["id"])
+    ]
 
 
 def _shown(session: Session, row: Row) -> dict[str, Any]:
@@ -132,6 +121,10 @@ def _shown(session: Session, row: Row) -> dict[str, Any]:
 
 def _is_open(row: Row) -> bool:
     return bool(row["state"] == "open")
+
+
+def _is_sent(row: Row) -> bool:
+    return _is_open(row) and row["sent_at"] is not None
 
 
 async def _set(session: Session, intent_id: UUID, values: Any) -> int:
