@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import IO
 import pytest
 
 from sandbox.services import folders
+from sandbox.services.azurite import install
 from sandbox.services.identity import ProcessIdentity
 from tests.fixtures.waiting import GENEROUS_S, wait_until
 
@@ -28,13 +30,20 @@ with running_postgres() as postgres, running_azurite() as azurite:
 """
 
 
-class Sandbox:
-    """A process like `python -m sandbox up`, with the folders and processes it started."""
+NEXT_START = """
+from sandbox.services import folders
+folders.remove_service_folder(folders.make_service_folder("next", folders.reachable_base()))
+"""
 
-    def __init__(self) -> None:
+
+class Sandbox:
+    """A process like `python -m sandbox up` of *clone*, with the folders and processes it started."""
+
+    def __init__(self, clone: Path) -> None:
+        self.clone = clone
         self.process = subprocess.Popen(  # noqa: S603 - our own program
             [sys.executable, "-c", SANDBOX],
-            cwd=folders.CLONE,
+            cwd=clone,
             stdout=subprocess.PIPE,
             start_new_session=True,
             text=True,
@@ -58,16 +67,35 @@ class Sandbox:
         """Return its service processes and guardians that still run."""
         return [identity for identity in self.processes if identity.alive()]
 
+    def start_next(self) -> None:
+        """Do what every start of a service in this clone does: sweep, then make a folder."""
+        command = [sys.executable, "-c", NEXT_START]
+        subprocess.run(command, cwd=self.clone, check=True, timeout=GENEROUS_S)  # noqa: S603 - our own program
+
 
 @pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
+def clone(tmp_path: Path) -> Path:
+    """A clone of its own: whatever starts in ours at the same time sweeps too, and would be first."""
+    made = tmp_path / "clone"
+    shutil.copytree(folders.CLONE / "sandbox" / "services", made / "sandbox" / "services")
+    (made / "sandbox" / "__init__.py").touch()
+    (made / ".local").mkdir()
+    installed = install()
+    (made / ".local" / installed.name).symlink_to(installed)
+    return made
+
+
+@pytest.fixture
+def sandbox(clone: Path) -> Iterator[Sandbox]:
     """A running sandbox with PostgreSQL and Azurite."""
-    started = Sandbox()
+    started = Sandbox(clone)
     assert len(started.living()) == 4
     yield started
     if started.process.poll() is None:
         os.killpg(started.process.pid, signal.SIGKILL)
     started.process.wait(timeout=GENEROUS_S)
+    wait_until(started.is_gone)
+    folders.sweep(clone)  # the folders' bases, which nobody else of this clone will come for
 
 
 def test_ctrl_c_leaves_nothing(sandbox: Sandbox) -> None:
@@ -93,8 +121,7 @@ def test_services_die_with_a_killed_guardian_and_the_next_start_removes_their_fo
     sandbox.process.wait(timeout=GENEROUS_S)
     wait_until(lambda: not sandbox.living())
     assert all(folder.exists() for folder in sandbox.folders)
-    next_one = folders.make_service_folder("next", folders.reachable_base())
-    folders.remove_service_folder(next_one)
+    sandbox.start_next()
     assert sandbox.is_gone()
     assert segment not in shared_memory_segments()
 
@@ -106,7 +133,7 @@ def shared_memory_segments() -> list[list[str]]:
 
 
 def test_a_sweep_leaves_the_living_alone(sandbox: Sandbox) -> None:
-    folders.sweep()
+    assert folders.sweep(sandbox.clone) == []
     assert len(sandbox.living()) == 4
     assert all(folder.exists() for folder in sandbox.folders)
 
