@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.simulation.engine.ancestry import NOBODY, Ancestry, Edit
@@ -95,6 +97,48 @@ def test_a_parting_undoes_also_what_the_merge_had_chosen_first() -> None:
     oracle.vendor_wrote(_write(1, 2, person=2))
 
 
+@pytest.mark.parametrize("was_here", [True, False])
+def test_a_parting_undoes_what_the_merged_one_has_shown_and_nothing_that_has_not_come_in(*, was_here: bool) -> None:
+    """Of two edits that knew nothing of each other the later one won here; a vendor shows the other one still."""
+    oracle = _oracle()
+    oracle.person_of = {"one": 1, "two": 2}
+    one, two, joined, late, later = (_row(each, n) for each, n in (*_PAIR, ("one", 2), ("one", 3), ("one", 4)))
+    oracle.merged_here((one, joined), (two, two))
+    for number in (3, 4):
+        oracle.edited(Edit(number, 2, TITLE, "A"), value_of(TITLE, 2), clears=False)
+    if was_here:
+        oracle.portal_changed(joined, late, {TITLE})
+    oracle.portal_changed(late if was_here else joined, later, {TITLE})
+    oracle.parted_here((later, one), (two, two))
+    if was_here:
+        oracle.vendor_wrote(_write(3, 1))
+    else:
+        with pytest.raises(Violation, match="#3 had replaced #1, and was undone"):
+            oracle.vendor_wrote(_write(3, 1))
+
+
+@pytest.mark.parametrize(
+    ("shown", "remade", "is_excused"),
+    [("UPPER", [TITLE], True), ("as sent", [TITLE], False), ("UPPER", [], False)],
+)
+def test_what_a_vendor_made_of_a_create_may_look_newer_than_an_edit(
+    shown: str, remade: list[str], *, is_excused: bool
+) -> None:
+    """Nobody knows it for what was sent. As it was sent it is an echo, and what is declared is known, too."""
+    oracle = _oracle()
+    oracle.person_of = {"one": 1}
+    oracle.edited(Edit(3, 1, TITLE, "A"), value_of(TITLE, 1), clears=False)
+    edited, met = _row("one", 3), _row("one", 1)
+    if shown == "UPPER":
+        met["data"][TITLE] = met["data"][TITLE].upper()
+    if is_excused:
+        oracle.portal_changed(edited, met, {TITLE}, remade=remade)
+        oracle.vendor_wrote(_write(3, 1))
+    else:
+        with pytest.raises(Violation, match="#3 had replaced #1, and was undone"):
+            oracle.portal_changed(edited, met, {TITLE}, remade=remade)
+
+
 @pytest.mark.parametrize("is_over_unseen", [True, False])
 def test_who_fills_what_both_sides_cleared_knows_of_both_once_we_have_seen_it(is_over_unseen: bool) -> None:
     """Before that the two sides moved beside each other, and the clearing here may be the later one."""
@@ -111,6 +155,7 @@ def test_who_fills_what_both_sides_cleared_knows_of_both_once_we_have_seen_it(is
             oracle.vendor_wrote(clearing)
 
 
+_PAIR = (("one", 1), ("two", 2))
 _RECORDS = (("one", 2), ("one", 1), ("two", 2))
 
 
@@ -120,6 +165,11 @@ def _oracle() -> Oracle:
     for person in (1, 2):
         oracle.edited(Edit(person, person, TITLE, "A"), None, clears=False)
     return oracle
+
+
+def _row(record_id: str, number: int) -> dict[str, Any]:
+    """Return a record of ours with the title *number*."""
+    return {"id": record_id, "entity_type": "candidate", "stamps": {}, "data": {TITLE: value_of(TITLE, number)}}
 
 
 def _write(before: int, sent: int, *, person: int = 1) -> Write:

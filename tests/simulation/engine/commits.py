@@ -8,6 +8,9 @@ from uuid import UUID
 
 import orjson
 
+from shared.merge.base_codec import decode_base
+from shared.merge.fingerprints import unmet_print
+from shared.model import UNITS, EntityType, Unit
 from tests.simulation.engine.oracle import PORTAL, Violation
 from tests.simulation.engine.values import who
 from tests.simulation.engine.world import CANDIDATE, World
@@ -50,6 +53,7 @@ class Commits:
                             row,
                             logged.get(row["id"], set()),
                             is_being_created=self._world.is_being_created(row["id"]),
+                            remade=self._remade(settled, row["id"]),
                         )
                         self._world.archives.changed(before, row, self._world.oracle.person_of.get(str(row["id"]), 0))
                     else:
@@ -85,6 +89,23 @@ class Commits:
                 if row["entity_id"] is not None:
                     logged.setdefault(row["entity_id"], set()).update(row["details"].get("fields", ()))
         return logged
+
+    def _remade(self, settled: Sequence[tuple[str, Row | None, Row]], record_id: UUID) -> set[str]:
+        """
+        Return in which units a commit has looked for the first time at what became of a create of *record_id*.
+
+        Of those alone that the vendor makes something else of without saying so, and may date too late.
+        """
+        remade: set[str] = set()
+        for name, before, row in settled:
+            if name != "external_entity_map" or before is None or row["internal_id"] != record_id:
+                continue
+            traits = self._world.vendors[self._world.names[row["integration_id"]]].traits
+            was, now = _sent_unseen(before), _sent_unseen(row)
+            remade |= {
+                each.name for each in was - now if traits.may_overstate and traits.remakes_silently(each.members)
+            }
+        return remade
 
     def _joined(self, settled: Sequence[tuple[str, Row | None, Row]]) -> set[UUID]:
         """Tell the oracle of records that a commit has made one, or two again; return which."""
@@ -134,3 +155,10 @@ class Commits:
             seen = [(place, who, values[name]) for place, who, values in sides if name in values]
             self._world.oracle.decided(person, name, data.get(name), seen)
         self._world.oracle.shows(person, data)
+
+
+def _sent_unseen(link: Row) -> set[Unit]:
+    """Return the units of a link that a create of ours has sent, and that nobody has seen there yet."""
+    base, units = decode_base(link["base"]), UNITS[EntityType(link["entity_type"])]
+    sent = {name: units[name] for name, known in base.items() if known.intent is not None and name in units}
+    return {unit for name, unit in sent.items() if base[name].theirs == unmet_print(unit)}

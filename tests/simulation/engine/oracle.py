@@ -19,7 +19,7 @@ from pydantic import JsonValue
 from shared.model import EntityType
 from shared.model.fields import UNITS
 from tests.simulation.engine.ancestry import NOBODY, Ancestry, Edit
-from tests.simulation.engine.families import Families
+from tests.simulation.engine.families import Families, Joined
 from tests.simulation.engine.values import (
     CRITICAL,
     MOVES,
@@ -33,6 +33,7 @@ from tests.simulation.engine.values import (
     list_of,
     number_of,
     numbers_of,
+    value_of,
     who,
 )
 from tests.simulation.engine.vendor import Write
@@ -65,8 +66,7 @@ class Oracle:
     families: Families = field(default_factory=Families)
     parted: set[int] = field(default_factory=set)
     """People whose merge was taken back."""
-    joined: dict[str, Mapping[str, JsonValue]] = field(default_factory=dict)
-    """By record that became part of another one: what that one showed then."""
+    joined: Joined = field(default_factory=Joined)
     added: dict[int, str] = field(default_factory=dict)
     """Tags by number: where they were added."""
     removed: set[int] = field(default_factory=set)
@@ -131,7 +131,8 @@ class Oracle:
         (before, after), (lost, _) = survivor, other
         one, two = self.person_of[str(before["id"])], self.person_of[str(lost["id"])]
         self.families.unite(one, two)
-        self.joined[str(lost["id"])] = after["data"]
+        self.joined.begin(str(after["id"]), str(lost["id"]))
+        self.joined.show(str(after["id"]), after["data"])
         for name in SCALARS:
             shown = [(one, before["data"].get(name)), (two, lost["data"].get(name))]
             self._chose(one, name, after["data"].get(name), [(PORTAL, person, value) for person, value in shown])
@@ -140,11 +141,15 @@ class Oracle:
     def parted_here(self, survivor: Row, other: Row) -> None:
         """A merge was taken back by somebody who saw what had become of it."""
         merged, one = survivor[0]["data"], self.person_of[str(survivor[0]["id"])]
-        past = [merged, self.joined.get(str(other[1]["id"]), merged)]
+        record_id = str(survivor[1]["id"])
+        joined, *since = self.joined.end(record_id, str(other[1]["id"])) or [merged]
+        self.joined.show(record_id, survivor[1]["data"])
         for _, after in (survivor, other):
             person = self.person_of[str(after["id"])]
             self.parted.add(person)
             for name in SCALARS:
+                # Of two that knew nothing of each other one has made way for the other since: it is over that, too.
+                past = [merged, joined, *(each for each in since if number_of(name, each.get(name)))]
                 seen = [(PORTAL, one, each.get(name)) for each in past]
                 self._chose(person, name, after["data"].get(name), seen, surely_of=[person])
             for name in SETS:
@@ -196,9 +201,8 @@ class Oracle:
             self._set_written(write, where)
             return
         if not write.in_gap and all(write.held(name, value) for name, value in write.sent.items()):
-            raise Violation(
-                f"{where} was written though the vendor holds it: {orjson.dumps(dict(write.sent)).decode()}"
-            )
+            held = orjson.dumps(dict(write.sent)).decode()
+            raise Violation(f"{where} was written though the vendor holds it: {held}")
         for name, value in write.sent.items():
             self._judge(write.vendor, person, name, write.before[name], value, where, in_gap=write.in_gap)
         self._known_combination(person, write.unit, write.sent, where)
@@ -224,19 +228,22 @@ class Oracle:
         logged: set[str],
         *,
         is_being_created: bool = False,
+        remade: Collection[str] = (),
     ) -> None:
         """
         Judge a committed change of a record of ours.
 
         *logged*: units that a log row of this commit names. *is_being_created*: it was sent to a vendor as it was
-        before, and nobody has heard yet what became of that.
+        before, and nobody has heard yet what became of that. *remade*: units of which this commit has seen for the
+        first time what a vendor made of a create, which tells neither what it makes of them nor rightly since when.
         """
         record_id, data, entity = str(after["id"]), after["data"], EntityType(after["entity_type"])
         if entity is EntityType.JOB:
             return
         person = self._person(record_id, data)
+        self.joined.show(record_id, data)
         old: Mapping[str, JsonValue] = before["data"] if before is not None else {}
-        rules = _rules(after["stamps"])
+        rules = {unit: str(row[3]) for row in after["stamps"].get("s", ()) for unit in row[6]}
         for name in OWN_FIELDS[entity]:
             was, now = old.get(name), data.get(name)
             if was == now:
@@ -254,7 +261,8 @@ class Oracle:
                 self._known_elements(person, name, numbers_of(now), where)
             else:
                 is_first = rule.startswith(("first_value", "union"))
-                self._judge(PORTAL, person, name, was, now, where, is_first=is_first)
+                is_remade = unit in remade and now not in (None, "", value_of(name, number_of(name, now)))
+                self._judge(PORTAL, person, name, was, now, where, is_first=is_first, is_remade=is_remade)
             if before is not None and unit not in logged:
                 raise Violation(f"{where} changed and no log row says so (rule {rule!r})")
         if rules.get("name", "").startswith("edit:e"):
@@ -285,6 +293,7 @@ class Oracle:
         *,
         in_gap: bool = False,
         is_first: bool = False,
+        is_remade: bool = False,
     ) -> None:
         old = self._number(place, person, name, was)
         if number_of(name, now):
@@ -299,7 +308,7 @@ class Oracle:
         if in_gap or (meets and number_of(name, was) == 0):
             self.ancestry.descend(new, old)
         elif self.ancestry.is_ancestor(new, old, surely_of=person):
-            if new in self.refilled or self.edits[old].is_over_unsettled:
+            if new in self.refilled or self.edits[old].is_over_unsettled or is_remade:
                 self.gaps += new not in self.refilled
                 self.ancestry.descend(new, old)
                 return
@@ -382,10 +391,6 @@ class Oracle:
             edit = self.edits.get(number)
             if edit is None or edit.name != field_name or not self.families.are_kin(edit.person, person):
                 raise Violation(f"{where} hold {number}, which no side ever wrote there")
-
-
-def _rules(stamps: Mapping[str, Any]) -> dict[str, str]:
-    return {unit: str(row[3]) for row in stamps.get("s", ()) for unit in row[6]}
 
 
 def _word(number: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from random import Random
@@ -75,6 +76,15 @@ class Traits:
     def of(self, name: str) -> FieldTrait:
         """Return how *name* is treated."""
         return self.fields.get(name, _PLAIN)
+
+    @property
+    def may_overstate(self) -> bool:
+        """Whether the time that it tells of a value may be later than the value is."""
+        return (self.dates and not self.dates_fields) or (self.skew_s > 0 and not self.is_skew_known)
+
+    def remakes_silently(self, names: Iterable[str]) -> bool:
+        """Whether it makes something else of one of *names*, and its adapter knows nothing of that."""
+        return any(self.of(name).makes != "keeps" and not self.of(name).is_declared for name in names)
 
     def config(self) -> dict[str, JsonValue]:
         """Return what the customer has set for this vendor (`integrations.config`)."""
