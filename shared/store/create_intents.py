@@ -44,7 +44,8 @@ RETURNING id, sent_at, sent_sealed,
     coalesce(extract(epoch FROM clock_timestamp() - sent_at), 0)::double precision AS age_s
 """
 _SENT: LiteralString = """
-UPDATE create_intents SET sent_at = clock_timestamp(), sent_sealed = %(sealed)s, identity_key = %(key)s
+UPDATE create_intents
+SET sent_at = coalesce(%(since)s::timestamptz, clock_timestamp()), sent_sealed = %(sealed)s, identity_key = %(key)s
 WHERE id = %(id)s AND state = 'open'
 """
 _END: LiteralString = """
@@ -106,9 +107,11 @@ class CreateIntents:
         )
         return _intent(row)
 
-    async def mark_sent(self, tx: Transaction, intent_id: UUID, *, identity_key: str, sealed: bytes) -> None:
-        """Say that the call is about to be made, for whom, and (*sealed*) what of."""
-        await tx.run(_SENT, id=intent_id, key=identity_key, sealed=sealed)
+    async def mark_sent(
+        self, tx: Transaction, intent_id: UUID, *, identity_key: str, sealed: bytes, since: datetime | None = None
+    ) -> None:
+        """Say that the call is about to be made, or was *since*; for whom, and (*sealed*) what of."""
+        await tx.run(_SENT, id=intent_id, key=identity_key, sealed=sealed, since=since)
 
     async def end(self, tx: Transaction, intent_id: UUID, state: str) -> None:
         """End an intent as `linked`, `review` or `withdrawn`; what was sent is forgotten."""

@@ -57,7 +57,7 @@ class LinkWrite:
     state: str = "live"
     is_primary: bool = True
     was_written: bool = False
-    """The vendor has just taken a write of ours."""
+    """The vendor has just taken a write of ours, or was seen not to have the record: a list may still lag behind it."""
     encoded: bytes | None = None
     """The row of a new link as `encoded_link` made it in another process; *base* is empty here then."""
 

@@ -36,7 +36,7 @@ from shared.sync.held_values import Vault
 from shared.sync.identity import Identified, identify
 from shared.sync.left_out import LeftOut
 from shared.sync.merging import Merged, merge_observation
-from shared.sync.observations import Observation, RuleBook, is_admitted, may_lag, references_of, resolved
+from shared.sync.observations import Observation, RuleBook, is_admitted, is_below_gone, may_lag, references_of, resolved
 from shared.sync.outcome_log import log_row, parked_reasons, row_of
 from shared.sync.owed_submissions import closed, tell
 from shared.sync.pinning import Pinner
@@ -153,10 +153,11 @@ class Applier:
         if not changed:
             return found
         await store.record_merges.hold_still(tx)
-        ids = {
-            entity: await store.links.internal_ids(tx, integration_id, entity, sorted(external_ids))
+        parents = {
+            entity: await store.links.digests(tx, integration_id, entity, sorted(external_ids))
             for entity, external_ids in references_of(changed).items()
         }
+        ids = {entity: {name: row[0] for name, row in rows.items()} for entity, rows in parents.items()}
         arrivals = []
         lacking: dict[str, Sequence[Reference]] = {}
         linked: list[tuple[Observation, Mapping[str, JsonValue]]] = []
@@ -166,6 +167,8 @@ class Applier:
                 lacking[each.external_id] = missing
             elif each.external_id in known:
                 linked.append((each, values))
+            elif is_below_gone(each, parents):
+                found.again.append(each.external_id)
             else:
                 arrivals.append((each, values))
         strangers = {name: missing for name, missing in lacking.items() if name not in known}

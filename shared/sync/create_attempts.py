@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
 from pydantic import JsonValue
@@ -32,6 +33,17 @@ TABLE = "create_intents"
 
 
 @dataclass(frozen=True, slots=True)
+class Along:
+    """The application that a call for a candidate makes as well."""
+
+    record_id: UUID
+    job_id: str
+    """The vendor's id of its job."""
+    data: JsonObject
+    """Our record as it was."""
+
+
+@dataclass(frozen=True, slots=True)
 class Sent:
     """What a call was made of that may have taken effect."""
 
@@ -39,6 +51,7 @@ class Sent:
     """What the vendor is searched by to find its record."""
     data: JsonObject
     """Our record as it was."""
+    along: Along | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +109,44 @@ class CreateAttempts:
         *,
         identity: str,
         search: Mapping[str, JsonValue],
+        along: Along | None = None,
+        since: datetime | None = None,
     ) -> None:
-        """Write down that the call is about to be made of *record*, and by what its own will be found."""
+        """Write down that the call is about to be made of *record*, or was *since*, and by what its own is found."""
         key = (await self.vault.keys(tx, [record.id]))[record.id]
         content: JsonObject = {"search": dict(search), "data": record.data}
+        if along is not None:
+            content["along"] = {"id": str(along.record_id), "job_id": along.job_id, "data": along.data}
         sealed = self.vault.seal(tx.company, key, TABLE, str(intent.id), content)
         identity_key = identity_hash(self.keys, record.entity, identity)
-        await self.store.create_intents.mark_sent(tx, intent.id, identity_key=identity_key, sealed=sealed)
+        await self.store.create_intents.mark_sent(tx, intent.id, identity_key=identity_key, sealed=sealed, since=since)
+
+    async def keep_looking(
+        self, tx: Transaction, job: Job, along: Along, candidate: str, since: datetime | None
+    ) -> None:
+        """
+        Look for the application that went *along*, now that its candidate is found at the vendor as *candidate*.
+
+        The lost answer was of both. As for every create that may have happened, nobody archives or merges the
+        application, or brings the vendor's in beside it, until a search has told.
+        """
+        entity = EntityType.APPLICATION
+        record = (await self.store.records.get(tx, entity, [along.record_id])).get(along.record_id)
+        identity = None if record is None else application_identity(record.data)
+        if record is None or identity is None or record.archived_at is not None:
+            return
+        await self.store.records.lock_identities(tx, [identity])
+        links = (await self.store.links.of_records(tx, [record.id])).get(record.id, [])
+        if any(each.integration_id == job.integration_id for each in links):
+            return
+        key = identity_hash(self.keys, entity, identity)
+        intent = await self.store.create_intents.open(
+            tx, job.integration_id, entity, record.id, identity_key=key, lease_token=job.token
+        )
+        if intent.sent_at is None:
+            search: dict[str, JsonValue] = {"candidate_id": candidate, "job_id": along.job_id}
+            sent = replace(record, data=along.data)
+            await self.mark_sent(tx, intent, sent, identity=identity, search=search, since=since)
 
     async def withdraw(self, tx: Transaction, integration_id: UUID, entity: EntityType, record_id: UUID) -> list[Knock]:
         """
@@ -170,4 +214,12 @@ class CreateAttempts:
         except DataUnreadable:  # the person was erased meanwhile
             return None
         search, data = content["search"], content["data"]
-        return Sent(search, data) if isinstance(search, dict) and isinstance(data, dict) else None
+        return Sent(search, data, _along(content)) if isinstance(search, dict) and isinstance(data, dict) else None
+
+
+def _along(content: JsonObject) -> Along | None:
+    match content.get("along"):
+        case {"id": str(record_id), "job_id": str(job_id), "data": dict(data)}:
+            return Along(UUID(record_id), job_id, data)
+        case _:
+            return None

@@ -31,7 +31,7 @@ from shared.sync import waiting
 from shared.sync.applying import Applier
 from shared.sync.birth import born_link, found_link
 from shared.sync.candidate_partings import SAME_ADDRESS
-from shared.sync.create_attempts import Attempt, CreateAttempts, Sent
+from shared.sync.create_attempts import Along, Attempt, CreateAttempts, Sent
 from shared.sync.create_plans import MERGED_THERE, URGENT, Create, CreatePlans, hindered
 from shared.sync.endings import Continue, Done, Ending, Hold
 from shared.sync.identity import NEW
@@ -117,7 +117,9 @@ class Creator:
             if any(each.integration_id == plan.work.integration.id and each.state == "live" for each in links):
                 await self._store.create_intents.end(tx, intent.id, "linked")
                 return Done("linked_meanwhile", await self._ask_again(tx, plan))
-            await self._attempts.mark_sent(tx, intent, plan.record, identity=plan.identity, search=plan.search)
+            await self._attempts.mark_sent(
+                tx, intent, plan.record, identity=plan.identity, search=plan.search, along=_along(plan)
+            )
         return None
 
     async def _withdraw(self, plan: Create, why: str) -> Done:
@@ -230,6 +232,9 @@ class Creator:
                 sent = replace(plan.record, data=attempt.sent.data)
                 link = found_link(sent, found[0], self._applier.book(plan.work), ticket)
             await self._store.links.insert(tx, plan.work.integration.id, plan.work.entity, [link])
+            if attempt.sent is not None and attempt.sent.along is not None:
+                since = attempt.intent.sent_at
+                await self._attempts.keep_looking(tx, plan.job, attempt.sent.along, found[0].external_id, since)
             knocks = await self._linked(tx, plan, found[0].external_id, action=LogAction.UPDATED, request_id=None)
             knocks.extend(await self._ask_again(tx, plan))
         return Done("found_at_vendor", knocks)
@@ -330,6 +335,13 @@ class Creator:
             intent = await self._store.create_intents.find(tx, integration_id, entity, plan.record.id)
             if intent is not None:
                 await self._attempts.end(tx, integration_id, entity, intent, "review")
+
+
+def _along(plan: Create) -> Along | None:
+    job_id = plan.fields.get("job_id")
+    if plan.application is None or not isinstance(job_id, str):
+        return None
+    return Along(plan.application.id, job_id, plan.application.data)
 
 
 def _review(plan: Create, external_id: str) -> MatchConflict:

@@ -18,7 +18,7 @@ from shared.errors import Conflict
 from shared.model import Direction, EntityType, LogAction, LogStatus
 from shared.store.database import Database, Transaction
 from shared.store.ledger import JobRequest, Knock
-from shared.store.links import Link, LinkWrite
+from shared.store.links import Link, LinkWrite, Ticket
 from shared.store.logs import LogRow
 from shared.store.records import RecordWrite, StoredRecord
 from shared.store.removals import DONE, REVOKED, SENT
@@ -46,11 +46,12 @@ class Gone:
         self._applier = applier
         self._brake = DeleteBrake(store)
 
-    async def settle(self, work: Work, link: Link) -> Ending:
+    async def settle(self, work: Work, link: Link, ticket: Ticket) -> Ending:
         """
         End *link*, unless too many have disappeared with it: then its job waits for a person's decision.
 
-        Raises Conflict when the link was moved since it was read: the record that is locked would not be its own.
+        *ticket* is of the request that found nothing. Raises Conflict when the link was moved since it was read: the
+        record that is locked would not be its own.
         """
         async with self._database.company(work.integration.company_id) as tx:
             if work.job is not None:
@@ -63,9 +64,9 @@ class Gone:
                 return Done("gone")
             record = records.get(locked.internal_id)
             if record is not None and record.archived_by is not None:
-                return Done("gone", await self._follow_our_own(tx, work, locked))
+                return Done("gone", await self._follow_our_own(tx, work, locked, ticket))
             if await self._was_revoked(tx, locked):
-                return Done("gone", await self._part_of_restored(tx, work, locked))
+                return Done("gone", await self._part_of_restored(tx, work, locked, ticket))
             verdict = await self._brake.ask(tx, work.integration, locked)
             if verdict is Verdict.HELD:
                 await self._log(tx, work, locked, LogStatus.PENDING, rule="delete_brake")
@@ -73,27 +74,25 @@ class Gone:
             if verdict is Verdict.KEPT:
                 await self._log(tx, work, locked, LogStatus.SUCCESS, rule="kept_by_decision")
                 return Done("kept")
-            knocks = await self._end(tx, work, locked, record)
+            knocks = await self._end(tx, work, locked, record, ticket)
         return Done("gone", knocks)
 
-    async def part(self, tx: Transaction, work: Work, link: Link, *, fence: int = 0) -> list[Knock]:
+    async def part(self, tx: Transaction, work: Work, link: Link, ticket: Ticket) -> list[Knock]:
         """
         End the locked *link*, whatever becomes of its record; a candidate's applications are asked for.
 
-        *fence*: a ticket taken after the vendor has deleted it for us. What was asked for earlier and shows it alive is
-        not believed.
+        *ticket*: of the request that found nothing, or taken after the vendor has deleted it for us.
         """
-        await self._let_go(tx, link, fence)
+        await self._let_go(tx, link, ticket)
         return await self._ask_for_children(tx, work, link)
 
-    async def _let_go(self, tx: Transaction, link: Link, fence: int = 0) -> None:
-        await self._store.links.update(tx, [as_gone(link, fence)])
+    async def _let_go(self, tx: Transaction, link: Link, ticket: Ticket) -> None:
+        await self._store.links.update(tx, [as_gone(link, ticket)])
         await self._applier.part(tx, link)
 
-    async def _follow_our_own(self, tx: Transaction, work: Work, link: Link) -> list[Knock]:
+    async def _follow_our_own(self, tx: Transaction, work: Work, link: Link, ticket: Ticket) -> list[Knock]:
         """The record was archived here: end the link, and what was asked of the vendor for it."""
-        fence = (await self._store.links.ticket(tx)).number
-        knocks = await self.part(tx, work, link, fence=fence)
+        knocks = await self.part(tx, work, link, ticket)
         removal = (await self._store.removals.lock(tx, [link.id])).get(link.id)
         if removal is None or not removal.is_due:
             await self._log(tx, work, link, LogStatus.SUCCESS, rule="gone_at_vendor", kept="archived_here")
@@ -112,21 +111,22 @@ class Gone:
         removal = (await self._store.removals.lock(tx, [link.id])).get(link.id)
         return removal is not None and removal.state == REVOKED
 
-    async def _part_of_restored(self, tx: Transaction, work: Work, link: Link) -> list[Knock]:
+    async def _part_of_restored(self, tx: Transaction, work: Work, link: Link, ticket: Ticket) -> list[Knock]:
         """
         Our own delete has happened before the record was restored: it lives on here.
 
         So do its applications, which the vendor has let go with it.
         """
-        fence = (await self._store.links.ticket(tx)).number
-        knocks = await self.part(tx, work, link, fence=fence)
+        knocks = await self.part(tx, work, link, ticket)
         await self._store.removals.forget(tx, [link.id])
         row = removal_row(work, link, LogAction.DELETED, LogStatus.SUCCESS, "removed_before_restored")
         await self._store.logs.write(tx, [row])
         return knocks
 
-    async def _end(self, tx: Transaction, work: Work, link: Link, record: StoredRecord | None) -> Sequence[Knock]:
-        await self._let_go(tx, link)
+    async def _end(
+        self, tx: Transaction, work: Work, link: Link, record: StoredRecord | None, ticket: Ticket
+    ) -> Sequence[Knock]:
+        await self._let_go(tx, link, ticket)
         reason = await self._kept_because(tx, work, link, record)
         if record is not None and reason is None:
             write = RecordWrite(
@@ -214,11 +214,11 @@ def removal_row(
     return replace(row, direction=Direction.OUTBOUND)
 
 
-def as_gone(link: Link, fence: int = 0) -> LinkWrite:
+def as_gone(link: Link, ticket: Ticket) -> LinkWrite:
     """
     Return what ends *link*: nothing that was seen of its record holds any more, what was agreed stays.
 
-    *fence*: a ticket taken after a delete of our own; what was asked for before it is not believed.
+    What was asked for before *ticket* and shows it alive is not believed, nor is a list that may lag behind now.
     """
     return LinkWrite(
         id=link.id,
@@ -227,8 +227,8 @@ def as_gone(link: Link, fence: int = 0) -> LinkWrite:
         digest=None,
         base=link.base,
         based_on=link.sync_version,
-        fence=max(link.fence, fence),
+        fence=max(link.fence, ticket.number),
         state="gone",
         is_primary=link.is_primary,
-        was_written=fence > 0,
+        was_written=True,
     )

@@ -112,6 +112,16 @@ def may_lag(observation: Observation, link: Link, lag: timedelta) -> bool:
     return bool(known) and observation.ticket.at - max(known) < lag
 
 
+def is_below_gone(observation: Observation, parents: Mapping[EntityType, Mapping[str, tuple[object, ...]]]) -> bool:
+    """
+    Whether a list shows a record with a parent that the vendor does not have any more: it may be older than that.
+
+    *parents*: by the vendor's id what we know of each reference, its link's state last.
+    """
+    references = () if observation.is_fresh_fetch else observation.record.references.values()
+    return any(parents[each.entity][each.external_id][-1] != "live" for each in references)
+
+
 def references_of(observations: Sequence[Observation]) -> dict[EntityType, set[str]]:
     """Return the external ids that *observations* refer to, by entity."""
     found: dict[EntityType, set[str]] = {}

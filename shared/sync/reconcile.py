@@ -122,8 +122,9 @@ class Reconciler:
 
     async def _bring_in(self, work: Work, adapter: Adapter, external_id: str) -> Ending:
         """Fetch a record that only the vendor's id names, and apply it as a page of one."""
+        ticket = await self._ticket()
         try:
-            record, ticket = await self._fetch(adapter, work.entity, external_id)
+            record = await adapter.fetch(work.entity, external_id)
         except NotFound:
             return await self._never_seen(work, external_id)
         except InvalidPayload as error:
@@ -135,10 +136,12 @@ class Reconciler:
         return replace(ending, knocks=[*told, *ending.knocks])
 
     async def _bring_together(self, work: Work, adapter: Adapter, link: Link) -> Ending:
+        ticket = await self._ticket()
         try:
-            record, ticket = await self._fetch(adapter, work.entity, link.external_id)
+            record = await adapter.fetch(work.entity, link.external_id)
         except NotFound:
-            return await self._vendor_merges.follow(work, adapter, link) or await self._gone.settle(work, link)
+            followed = await self._vendor_merges.follow(work, adapter, link, ticket)
+            return followed or await self._gone.settle(work, link, ticket)
         except InvalidPayload as error:
             return await self._set_aside(work, Quarantined(link.external_id, error.code, str(error)))
         merged, knocks, ending = await self._apply(work, record, ticket, with_pushes=True)
@@ -155,10 +158,10 @@ class Reconciler:
                 return together([removed, Done("reconciled", knocks)])
         return Continue(0.0, knocks) if wants_merge else Done("reconciled", knocks)
 
-    async def _fetch(self, adapter: Adapter, entity: EntityType, external_id: str) -> tuple[Record, Ticket]:
+    async def _ticket(self) -> Ticket:
+        """Number the request that follows."""
         async with self._database.dispatch() as tx:
-            ticket = await self._store.links.ticket(tx)
-        return await adapter.fetch(entity, external_id), ticket
+            return await self._store.links.ticket(tx)
 
     async def _apply(
         self,

@@ -105,8 +105,7 @@ class Remover:
             locked = (await self._store.links.lock(tx, [link.id]))[link.id]
             if locked.state != "live":
                 return Done("removed")
-            fence = (await self._store.links.ticket(tx)).number
-            knocks = await self._gone.part(tx, work, locked, fence=fence)
+            knocks = await self._gone.part(tx, work, locked, await self._store.links.ticket(tx))
             await self._store.removals.mark(tx, link.id, DONE)
             await self._store.attention.settle_issue(tx, work.integration.id, kind=ISSUE, subject=_subject(link))
             await self._log(tx, work, locked, LogStatus.SUCCESS, "removed_at_vendor")

@@ -25,7 +25,7 @@ from shared.security.keys import Keys
 from shared.store.conflicts import MatchConflict
 from shared.store.database import Database, Transaction
 from shared.store.ledger import JobRequest, Knock
-from shared.store.links import EXTERNAL_KEY, Link, LinkWrite
+from shared.store.links import EXTERNAL_KEY, Link, LinkWrite, Ticket
 from shared.store.record_merges import LinkPlace, merge_key
 from shared.store.store import Store
 from shared.sync import waiting
@@ -79,9 +79,9 @@ class VendorMerges:
         self._merges = merges
         self._attempts = attempts
 
-    async def follow(self, work: Work, adapter: Adapter, link: Link) -> Done | Continue | None:
+    async def follow(self, work: Work, adapter: Adapter, link: Link, ticket: Ticket) -> Done | Continue | None:
         """
-        Let *link*, whose id the vendor no longer knows, go on to the record that it was merged into.
+        Let *link*, whose id the vendor no longer knows (as of *ticket*), go on to the record that it was merged into.
 
         That says the job, or of a link that lives an earlier one.
 
@@ -105,7 +105,7 @@ class VendorMerges:
         async with self._database.company(work.integration.company_id) as tx:
             await self._guard(tx, work)
             await self._store.record_merges.alone(tx)
-            knocks = await self._settle(tx, work, link, survivor)
+            knocks = await self._settle(tx, work, link, survivor, ticket)
         return None if knocks is None else Done("merged_at_vendor", knocks)
 
     async def _last(self, work: Work, adapter: Adapter, link: Link, into: str) -> tuple[str, Record | None]:
@@ -184,7 +184,9 @@ class VendorMerges:
                 return True
         return False
 
-    async def _settle(self, tx: Transaction, work: Work, link: Link, survivor: Record) -> Sequence[Knock] | None:
+    async def _settle(
+        self, tx: Transaction, work: Work, link: Link, survivor: Record, ticket: Ticket
+    ) -> Sequence[Knock] | None:
         """Write what follows; None where it was settled before."""
         store, integration_id, into = self._store, work.integration.id, survivor.external_id
         knocks = await self._let_in(tx, work, link, survivor)
@@ -204,7 +206,7 @@ class VendorMerges:
         if there is None:
             await self._move(tx, work, link, into)
         else:
-            await self._end(tx, place, is_primary=place.is_primary and there.internal_id != place.internal_id)
+            await self._end(tx, place, ticket, is_primary=place.is_primary and there.internal_id != place.internal_id)
             if there.internal_id == place.internal_id:
                 # Of three links of one record the primary one may be neither of these two.
                 is_primary = place.is_primary or places[there.id].is_primary
@@ -257,13 +259,13 @@ class VendorMerges:
         """The link goes on under the other id; a late list that still shows the old one finds an ended link."""
         ticket = await self._store.links.ticket(tx)
         await self._store.record_merges.rename_link(tx, link.id, into, fence=ticket.number)
-        old = LinkWrite(uuid4(), link.internal_id, link.external_id, None, {}, is_primary=False)
+        old = LinkWrite(uuid4(), link.internal_id, link.external_id, None, {}, fence=ticket.number, is_primary=False)
         await self._store.links.insert(tx, work.integration.id, CANDIDATE, [old])
-        await self._store.links.update(tx, [replace(old, based_on=1, state="gone")])
+        await self._store.links.update(tx, [replace(old, based_on=1, state="gone", was_written=True)])
 
-    async def _end(self, tx: Transaction, place: LinkPlace, *, is_primary: bool) -> None:
+    async def _end(self, tx: Transaction, place: LinkPlace, ticket: Ticket, *, is_primary: bool) -> None:
         ended = (await self._store.links.lock(tx, [place.id]))[place.id]
-        await self._store.links.update(tx, [replace(as_gone(ended), is_primary=is_primary)])
+        await self._store.links.update(tx, [replace(as_gone(ended, ticket), is_primary=is_primary)])
         await self._applier.part(tx, ended)
 
     async def _two_records(

@@ -75,7 +75,8 @@ class Sorted:
     again: list[str] = field(default_factory=list)
     """
     Looked at by a job of their own: new here, and of a record that another one on the page belongs to as well, or
-    perhaps made by a create of ours whose end nobody knows.
+    perhaps made by a create of ours whose end nobody knows, or of a candidate whom the vendor does not have any more,
+    so that the list may be older than that.
     """
     being_created: list[str] = field(default_factory=list)
     duplicates: dict[str, NewButPossibleDuplicate] = field(default_factory=dict)

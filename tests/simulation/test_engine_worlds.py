@@ -74,6 +74,8 @@ BEYOND = (
     17171,
     18005,
     18236,
+    18875,
+    19543,
     30685,
 )
 """Seeds after those that told of a fault which is mended."""

@@ -188,6 +188,11 @@ async def test_an_intent_is_taken_over_and_ends(place: Place) -> None:
     assert found is not None
     assert (found.sent_at, found.sent_sealed) == (second.sent_at, second.sent_sealed)
     assert found.age_s >= second.age_s
+    async with ground.database.company(place.company_id) as tx:
+        await intents.mark_sent(tx, first.id, identity_key="key", sealed=b"again", since=found.sent_at)
+        again = await intents.find(tx, place.integration_id, CANDIDATE, record_id)
+    assert again is not None
+    assert (again.sent_at, again.sent_sealed) == (found.sent_at, b"again")
     row = await ground.row("create_intents")
     assert (row["lease_token"], row["identity_key"]) == (2, "key")
     async with ground.database.company(place.company_id) as tx:

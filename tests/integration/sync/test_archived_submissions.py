@@ -7,10 +7,19 @@ from uuid import UUID
 
 import pytest
 
+from shared.errors import Conflict
 from shared.model import EntityType
 from shared.store.records import StoredRecord
 from tests.fixtures.waiting import until
-from tests.integration.sync.test_create import due_now, holders, new_candidate, open_job, submission_of, submit
+from tests.integration.sync.test_create import (
+    due_now,
+    holders,
+    lose_the_answer,
+    new_candidate,
+    open_job,
+    submission_of,
+    submit,
+)
 from tests.integration.sync.world import World
 
 WAITING = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
@@ -108,3 +117,25 @@ async def test_what_is_archived_between_the_plan_and_the_intent_is_made_nowhere(
     await services.archives.restore(world.company_id, entity, record_id)
     await world.drain()
     assert (await submission_of(world, application.id))["state"] == "submitted"
+
+
+async def test_an_application_is_not_archived_between_its_candidate_that_is_found_and_its_own_search(
+    world: World,
+) -> None:
+    """One answer was lost for both. Archived in between, the vendor's came in as a second one; found by a world."""
+    candidate, application = await lose_the_answer(world)
+    await world.rows("UPDATE create_intents SET sent_at = sent_at - interval '5 min' RETURNING 1")
+    await due_now(world)
+    await run_job_of(world, candidate.id)
+    assert (await submission_of(world, application.id))["state"] == "queued"
+    with pytest.raises(Conflict, match="being created"):
+        await world.services.archives.archive(world.company_id, APPLICATION, application.id, actor="jo")
+    await world.control.delete("/requests")
+    await world.drain()
+    assert (await submission_of(world, application.id))["state"] == "submitted"
+    assert [each for each in await world.requests() if each["method"] == "POST" and "/v3/" in each["path"]] == []
+    await world.services.archives.archive(world.company_id, APPLICATION, application.id, actor="jo")
+    await world.pull(mode="full")
+    rows = await world.rows("SELECT id FROM records WHERE candidate_id = %(id)s", id=candidate.id)
+    assert [row["id"] for row in rows] == [application.id]
+    assert await world.rows("SELECT 1 FROM create_intents WHERE state = 'open'") == []

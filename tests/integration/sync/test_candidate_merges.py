@@ -439,10 +439,11 @@ async def test_a_delete_at_the_vendor_that_a_merge_overtakes_is_judged_anew(worl
     async with services.database.company(world.company_id) as tx:
         integration = await services.store.connections.get(tx, world.integration_id)
         ((link,),) = (await services.store.links.of_records(tx, [two["id"]])).values()
+        ticket = await services.store.links.ticket(tx)
     await merge(world, one["id"], two["id"])
     with pytest.raises(Conflict):
         await Gone(services.database, services.store, services.applier).settle(
-            Work(integration, GreenhouseAdapter, CANDIDATE), link
+            Work(integration, GreenhouseAdapter, CANDIDATE), link, ticket
         )
     rows = await world.rows("SELECT state FROM external_entity_map WHERE id = %(id)s", id=link.id)
     assert rows == [{"state": "live"}]

@@ -220,7 +220,7 @@ MUTANTS = (
     Mutant("the whole answer is agreed", "20", f"{_SYNC}.pushing:settle", _whole_answer, 39),
     Mutant("values count for nothing in a digest", "3", f"{_SYNC}.observations:_observation", _no_value_digest, 17),
     Mutant("a held value is taken all the same", "31", f"{_MERGE}.scalars:_hold", _takes_held, 5),
-    Mutant("a deleted record stays linked", "6", f"{_SYNC}.gone:Gone.settle", _says_later(Done("gone")), 5),
+    Mutant("a deleted record stays linked", "6", f"{_SYNC}.gone:Gone.settle", _says_later(Done("gone")), 31),
     Mutant("a refused value counts as agreed", "31", f"{_SYNC}.pushing:refuse", _refused_is_agreed, 14),
     Mutant(
         "a decision overrides what nobody saw",

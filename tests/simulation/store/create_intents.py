@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -47,8 +48,10 @@ async def open_intent(
 
 
 @imitates(production, "_SENT")
-async def sent(session: Session, *, id: UUID, key: str, sealed: bytes) -> Result:
-    return await _set(session, id, lambda: {"sent_at": session.clock(), "sent_sealed": sealed, "identity_key": key})
+async def sent(session: Session, *, id: UUID, key: str, sealed: bytes, since: datetime | None) -> Result:
+    return await _set(
+        session, id, lambda: {"sent_at": since or session.clock(), "sent_sealed": sealed, "identity_key": key}
+    )
 
 
 @imitates(production, "_END")
