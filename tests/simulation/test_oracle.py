@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from shared.model import UNITS, EntityType
 from tests.simulation.engine.ancestry import NOBODY, Ancestry, Edit
 from tests.simulation.engine.oracle import PORTAL, Oracle, Violation
 from tests.simulation.engine.traits import plain
@@ -13,6 +14,7 @@ from tests.simulation.engine.values import SCALARS, value_of
 from tests.simulation.engine.vendor import VendorRecord, Write
 
 TITLE = "current_title"
+FIRST, LAST = UNITS[EntityType.CANDIDATE]["name"].members
 
 
 def test_what_is_sure_of_one_person_accuses_at_nobody_else() -> None:
@@ -153,6 +155,25 @@ def test_who_fills_what_both_sides_cleared_knows_of_both_once_we_have_seen_it(is
     else:
         with pytest.raises(Violation, match="#5 had replaced #4, and was undone"):
             oracle.vendor_wrote(clearing)
+
+
+@pytest.mark.parametrize("rule", ["edit:e3", "their_change"])
+def test_who_edits_half_a_name_has_made_a_combination_also_where_the_other_half_is_empty(rule: str) -> None:
+    """A record of ours keeps nothing of a first name that is empty. What automation puts together is invented."""
+    oracle = _oracle()
+    oracle.person_of = {"one": 1}
+    oracle.edited(Edit(2, 1, LAST, PORTAL), None, clears=False)
+    oracle.edited(Edit(3, 1, LAST, PORTAL), value_of(LAST, 2), clears=False)
+    before, after = (_row("one", 1) | {"data": {LAST: value_of(LAST, number)}} for number in (2, 3))
+    after["stamps"] = {"s": [("", 0, "", rule, None, None, ["name"])]}
+    oracle.portal_changed(before, after, {"name"})
+    shown, sent = ({FIRST: None, LAST: value_of(LAST, number)} for number in (2, 3))
+    write = Write(plain("A"), VendorRecord("A-1", 1), "name", shown, sent, in_gap=False)
+    if rule == "edit:e3":
+        oracle.vendor_wrote(write)
+    else:
+        with pytest.raises(Violation, match=r"no side ever had \(0, 3\)"):
+            oracle.vendor_wrote(write)
 
 
 _PAIR = (("one", 1), ("two", 2))

@@ -145,7 +145,8 @@ class Commits:
 
     def _resolved(self, row: Mapping[str, Any], content: Mapping[str, Any]) -> None:
         person = self._world.oracle.person_of[str(row["record_id"])]
-        data = self._records[row["record_id"]]["data"]
+        record = self._records[row["record_id"]]
+        data, unit = record["data"], UNITS[EntityType(record["entity_type"])][row["unit"]]
         sides = [(PORTAL, person, content["ours"])]
         linked = {str(link["id"]): link["external_id"] for link in self._world.committed("external_entity_map")}
         for link_id, side in content["sides"].items():
@@ -154,7 +155,7 @@ class Commits:
         for name in sorted({name for _, _, values in sides for name in values}):
             seen = [(place, who, values[name]) for place, who, values in sides if name in values]
             self._world.oracle.decided(person, name, data.get(name), seen)
-        self._world.oracle.shows(person, data)
+        self._world.oracle.shows(person, {name: data.get(name) for name in unit.members})
 
 
 def _sent_unseen(link: Row) -> set[Unit]:

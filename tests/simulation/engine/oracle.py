@@ -107,7 +107,7 @@ class Oracle:
     def shows(self, person: int, values: Mapping[str, JsonValue]) -> None:
         """Some side shows *values* after an edit of its own people: such combinations are no invention."""
         for unit in UNITS[CANDIDATE].values():
-            if len(unit.members) > 1 and unit.members[0] in values:
+            if len(unit.members) > 1 and any(name in values for name in unit.members):  # ours keep no empty one
                 self.combinations.add((person, unit.name, combined_of(unit.members, values)))
 
     def merged_there(
