@@ -17,7 +17,7 @@ from pydantic import JsonValue
 
 from shared.adapters.protocol import Adapter
 from shared.errors import InvalidPayload, NotFound
-from shared.merge.matching import Matched
+from shared.merge.matching import Ambiguous, Matched, NewButPossibleDuplicate
 from shared.merge.normal_forms import form_of
 from shared.model import Direction, EntityType, LogAction, LogStatus, Record
 from shared.model.fields import NormalForm
@@ -34,7 +34,7 @@ from shared.sync.candidate_merges import CANDIDATE, CandidateMerges
 from shared.sync.create_attempts import CreateAttempts
 from shared.sync.endings import Continue, Done
 from shared.sync.gone import as_gone
-from shared.sync.identity import identify
+from shared.sync.identity import Identified, identify
 from shared.sync.observations import observe
 from shared.sync.outcome_log import log_row
 from shared.sync.priorities import RECONCILE, WEBHOOK_SIGNAL
@@ -100,7 +100,7 @@ class VendorMerges:
             waits = payload.get(ASKED, 0)
             if survivor is None and isinstance(waits, int) and waits < MOST_WAITS:
                 return Continue(WAIT_S, payload={ASKED: waits + 1})
-            await self._ask(work, link, last)
+            await self._ask(work, link, last, survivor)
             return None
         async with self._database.company(work.integration.company_id) as tx:
             await self._guard(tx, work)
@@ -149,17 +149,25 @@ class VendorMerges:
             return None
         return (await self._store.record_merges.survivors(tx, [known])).get(known, known)
 
-    async def _ask(self, work: Work, link: Link, into: str) -> None:
-        """Ask a person about a merge that nothing shows, before the link ends as any other whose id is not known."""
-        if link.state != "live":
-            return
+    async def _ask(self, work: Work, link: Link, into: str, survivor: Record | None) -> None:
+        """
+        Ask a person about a merge that nothing shows, before the link ends as any other whose id is not known.
+
+        Of one that has ended, only where it may be somebody of ours: its event comes late, or once more.
+        """
         async with self._database.company(work.integration.company_id) as tx:
             await self._guard(tx, work)
+            await self._store.record_merges.hold_still(tx)
             other_id = await self._record_behind(tx, work.integration.id, into)
-            matches = [] if other_id is None or other_id == link.internal_id else [other_id]
-            if matches and await self._store.identity_pairs.are_apart(tx, link.internal_id, *matches):
+            others = [] if other_id is None else [other_id]
+            if other_id is None and survivor is not None:  # not linked there yet: this look is before any list
+                others = await self._may_be(tx, work, survivor)
+            pairs, ours = self._store.identity_pairs, link.internal_id
+            others = [each for each in others if each != ours]
+            matches = [each for each in others if not await pairs.are_apart(tx, ours, each)]
+            if not matches and (others or link.state != "live"):
                 return
-            await self._store.conflicts.put_matches(tx, [_item(work, link, link.internal_id, matches, UNPROVEN)])
+            await self._store.conflicts.put_matches(tx, [_item(work, link, ours, matches, UNPROVEN)])
 
     async def _guard(self, tx: Transaction, work: Work) -> None:
         if work.job is not None:
@@ -246,14 +254,27 @@ class VendorMerges:
 
     async def _recognised(self, tx: Transaction, work: Work, record: Record) -> UUID | None:
         """Return who of ours *record*, just fetched, is by its identity; None if that is nobody, or not for sure."""
-        ticket = await self._store.links.ticket(tx)
-        context = self._applier.book(work).context
-        arrivals = [(each, each.values) for each in observe([record], ticket, context=context, is_fresh_fetch=True)]
-        found = await identify(tx, self._store, self._keys, work.integration.id, CANDIDATE, arrivals)
+        found = await self._identified(tx, work, record)
         match = found.matches.get(record.external_id)
         if not isinstance(match, Matched) or record.external_id in found.being_created:
             return None
         return UUID(match.record_id)
+
+    async def _may_be(self, tx: Transaction, work: Work, record: Record) -> list[UUID]:
+        """Return who of ours *record*, just fetched, may be by its identity."""
+        match (await self._identified(tx, work, record)).matches.get(record.external_id):
+            case Matched(record_id):
+                return [UUID(record_id)]
+            case Ambiguous(record_ids) | NewButPossibleDuplicate(record_ids):
+                return [UUID(each) for each in record_ids]
+            case _:
+                return []
+
+    async def _identified(self, tx: Transaction, work: Work, record: Record) -> Identified:
+        ticket = await self._store.links.ticket(tx)
+        context = self._applier.book(work).context
+        arrivals = [(each, each.values) for each in observe([record], ticket, context=context, is_fresh_fetch=True)]
+        return await identify(tx, self._store, self._keys, work.integration.id, CANDIDATE, arrivals)
 
     async def _move(self, tx: Transaction, work: Work, link: Link, into: str) -> None:
         """The link goes on under the other id; a late list that still shows the old one finds an ended link."""

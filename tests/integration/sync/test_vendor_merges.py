@@ -296,6 +296,46 @@ async def test_a_merge_into_somebody_unknown_is_asked_about_too(world: World) ->
     await world.services.resolutions.resolve(world.company_id, item["id"], choice="new", actor="dm")
 
 
+async def test_a_merge_that_nothing_shows_is_asked_about_though_the_one_who_went_was_found_gone_first(
+    world: World,
+) -> None:
+    """The event came after a look that found nobody: two of ours, and nobody was asked; found by the simulation."""
+    winner, loser = await person(world, "Ada"), await person(world, "Augusta")
+    await world.pull(CANDIDATE)
+    one, two = await world.record_of(CANDIDATE, winner), await world.record_of(CANDIDATE, loser)
+    (await world.control.delete(f"/candidates/{loser}?webhooks=false")).raise_for_status()
+    await signal(world, CANDIDATE, loser)
+    assert await links_of(world, two["id"]) == {str(loser): ("gone", True)}
+    await tell(world, winner, loser)
+    item = await world.row("SELECT * FROM conflicts WHERE status = 'open'")
+    assert (item["reason"], item["record_id"], item["matches"]) == ("merge_unproven", two["id"], [one["id"]])
+    await world.services.resolutions.resolve(world.company_id, item["id"], choice="new", actor="dm")
+    await tell(world, winner, loser)  # the same event once more
+    assert await world.rows("SELECT 1 FROM conflicts WHERE status = 'open'") == []
+
+
+async def test_a_merge_into_somebody_who_is_not_linked_there_yet_is_asked_about_by_their_record(world: World) -> None:
+    """The item named nobody, and who came in a moment later stayed beside them; found by the simulation."""
+    loser = await person(world, "Augusta")
+    await world.pull(CANDIDATE)
+    record = await world.record_of(CANDIDATE, loser)
+    winner = await person(world, "Ada")
+    (shown,) = [each for each in (await world.vendor_state())["candidates"] if each["id"] == winner]
+    ours = await world.services.edits.create_candidate(
+        world.company_id,
+        {
+            "first_name": shown["first_name"],
+            "last_name": shown["last_name"],
+            "email": shown["email_addresses"][0]["value"],
+        },
+        actor="jo",
+    )
+    (await world.control.delete(f"/candidates/{loser}?webhooks=false")).raise_for_status()
+    await tell(world, winner, loser)
+    item = await world.row("SELECT * FROM conflicts WHERE status = 'open' AND reason = 'merge_unproven'")
+    assert (item["record_id"], item["matches"]) == (record["id"], [ours.id])
+
+
 @pytest.mark.parametrize(
     ("order", "is_known"), [("as they were", True), ("the later first", False), ("the later much later", True)]
 )
