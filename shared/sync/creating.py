@@ -22,8 +22,8 @@ from shared.model import Direction, EntityType, LogAction, LogStatus, Record, Su
 from shared.store.conflicts import MatchConflict
 from shared.store.create_intents import CreateIntent
 from shared.store.database import Database, Transaction
-from shared.store.ledger import JobRequest, Knock
-from shared.store.links import LinkWrite
+from shared.store.ledger import Job, JobRequest, Knock
+from shared.store.links import Link, LinkWrite
 from shared.store.logs import LogRow
 from shared.store.records import StoredRecord
 from shared.store.store import Store
@@ -80,6 +80,14 @@ class Creator:
         except Rejected as error:
             await self._refused(plan, error)
             raise
+
+    async def give_way(self, tx: Transaction, job: Job, links: Sequence[Link]) -> list[Knock]:
+        """
+        End what a create of the job's record has left open, now that the record has *links* there by another way.
+
+        A merge here, or a list, was faster than the next attempt, which would have found the record linked.
+        """
+        return await self._attempts.withdraw(tx, job.integration_id, job.entity, links[0].internal_id)
 
     async def _create(self, plan: Create) -> Ending:
         async with self._database.company(plan.job.company_id) as tx:

@@ -72,6 +72,7 @@ class Gone:
                 await self._log(tx, work, locked, LogStatus.PENDING, rule="delete_brake")
                 return Hold(waiting.brake(work.integration.id), "too many records have disappeared: a person decides")
             if verdict is Verdict.KEPT:
+                await self._applier.part(tx, locked)
                 await self._log(tx, work, locked, LogStatus.SUCCESS, rule="kept_by_decision")
                 return Done("kept")
             knocks = await self._end(tx, work, locked, record, ticket)

@@ -79,6 +79,7 @@ class Reconciler:
             await self._store.ledger.guard(tx, job)
             integration = await self._store.connections.get(tx, job.integration_id)
             links = await self._links(tx, job)
+            released = await self._creator.give_way(tx, job, links) if links else []
             handed_over = None if links else await self._hand_over(tx, job)
         if not any(integration.allows(job.entity, direction) for direction in Direction):
             return Done("entity_off")
@@ -90,7 +91,8 @@ class Reconciler:
                 return await self._bring_in(work, adapter, job.record_key.removeprefix(EXTERNAL_KEY))
             if not links:
                 return await self._creator.create(work, adapter, UUID(job.record_key))
-            return together([await self._bring_together(work, adapter, link) for link in links])
+            ending = together([await self._bring_together(work, adapter, link) for link in links])
+            return replace(ending, knocks=[*released, *ending.knocks])
 
     async def _links(self, tx: Transaction, job: Job) -> list[Link]:
         """Return the record's links at the job's integration; more than one only after people were merged."""

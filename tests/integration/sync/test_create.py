@@ -206,6 +206,29 @@ async def test_a_retry_within_the_search_lag_waits(world: World) -> None:
     assert waiting == {"is_later": True, "retry_count": 1}
 
 
+async def test_a_create_that_could_not_search_gives_way_to_whoever_came_in_meanwhile(world: World) -> None:
+    """Its intent stayed open for ever: nobody could archive or merge the record any more; found by the simulation."""
+    await world.pull()
+    _, job_id = await open_job(world)
+    candidate = await new_candidate(world)
+    application = await submit(world, candidate.id, job_id)
+    fault = {"kind": "error", "method": "GET", "path": "/v3/candidates", "times": 1, "status": 503}
+    await world.control.post("/faults", json=fault)
+    await world.drain()
+    assert await world.rows("SELECT state, sent_at FROM create_intents") == [{"state": "open", "sent_at": None}]
+    address = {"value": candidate.data["email"], "type": "personal"}
+    names = {name: candidate.data[name] for name in ("first_name", "last_name")}
+    made = await world.control.post("/candidates", json={**names, "email_addresses": [address]})
+    await signal(world, EntityType.CANDIDATE, made.json()["id"])
+    assert (await world.record_of(EntityType.CANDIDATE, made.json()["id"]))["id"] == candidate.id
+    await due_now(world)
+    await world.drain()
+    assert await world.rows("SELECT 1 FROM create_intents WHERE state = 'open'") == []
+    assert (await submission_of(world, application.id))["state"] == "submitted"
+    assert len(await holders(world, str(candidate.data["email"]))) == 1
+    await world.services.archives.archive(world.company_id, EntityType.CANDIDATE, candidate.id, actor="jo")
+
+
 async def test_two_submissions_of_a_new_candidate_create_one_candidate(world: World) -> None:
     await world.pull()
     state = await world.vendor_state()

@@ -11,6 +11,7 @@ from shared.errors import Conflict
 from shared.integrations.lifecycle import Integrations
 from shared.integrations.requests import CreateIntegration
 from shared.model import EntityType
+from tests.integration.sync.test_conflict_review import edit_both, with_emails
 from tests.integration.sync.test_parity import compare, ground_of
 from tests.integration.sync.test_reconcile import a_candidate, signal
 from tests.integration.sync.world import World
@@ -77,6 +78,26 @@ async def test_pain_07_wrong_delete_is_braked(world: World) -> None:
     assert {row["cause"] for row in kept["differences"].values()} == {"kept"}
     with pytest.raises(Conflict):
         await services.deletes.approve(world.company_id, world.integration_id, actor="jo")
+
+
+async def test_whom_a_person_keeps_though_the_vendor_lacks_them_has_nothing_left_to_decide(world: World) -> None:
+    """Nobody could decide the conflict, for its side is not there; it stayed open for ever; found by the simulation."""
+    await configure(world, "delete_brake", '{"count": 0, "share": 0.0}')
+    await world.pull()
+    (person,) = await with_emails(world, 1)
+    await edit_both(world, [person])
+    here = await world.record_of(EntityType.CANDIDATE, person["id"])
+    (item,) = await world.rows("SELECT id FROM conflicts WHERE status = 'open'")
+    (await world.control.request("DELETE", f"/candidates/{person['id']}?webhooks=false")).raise_for_status()
+    await signal(world, EntityType.CANDIDATE, person["id"])
+    services = world.services
+    with pytest.raises(Conflict, match="gone at its vendor"):
+        await services.resolutions.resolve(world.company_id, item["id"], choice="portal", actor="jo")
+    assert await services.deletes.reject(world.company_id, world.integration_id, actor="jo") == 1
+    await world.drain()
+    assert await world.rows("SELECT 1 FROM conflicts WHERE status = 'open'") == []
+    after = await world.record_of(EntityType.CANDIDATE, person["id"])
+    assert (after["link_state"], after["archived_at"], after["data"]) == ("live", None, here["data"])
 
 
 async def test_pain_07_a_flood_of_delete_events_is_braked_and_approved(world: World) -> None:

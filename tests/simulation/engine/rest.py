@@ -132,6 +132,7 @@ async def _decide_all(world: World, services: Services) -> None:
     for number, integration_id in enumerate(world.pulled_brakes()):
         decide = services.deletes.approve if (world.plan.seed + number) % 4 < 2 else services.deletes.reject
         await decide(COMPANY, integration_id, actor="e0")
+    await _work_off(world, services)  # what a decision about a brake ends, nobody has to decide as well
     # A decision that makes two records one may close other items; they are gone then, and nobody has to decide them.
     # What the survivor has gained by it is compared before anybody can decide on it.
     while rows := world.open_items():
