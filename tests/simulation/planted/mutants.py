@@ -208,7 +208,7 @@ _MERGE, _SYNC = "shared.merge", "shared.sync"
 MUTANTS = (
     Mutant("a lagging list is believed", "21", f"{_SYNC}.applying:may_lag", _says(False), 5),
     Mutant("a known divergence counts as agreement", "31", f"{_MERGE}.scalars:_based", _always_agreed, 219),
-    Mutant("no intent is kept", "20", f"{_SYNC}.merging:with_intents", _plain_base, 337),
+    Mutant("no intent is kept", "20", f"{_SYNC}.merging:with_intents", _plain_base, 10),
     Mutant("sent counts as arrived", "28", f"{_SYNC}.merging:with_intents", _push_is_agreed, 83),
     Mutant("critical fields are decided by the clock", "31", f"{_MERGE}.draft:Draft.policy", _without_criticals, 3),
     Mutant("sets are one value", "-", f"{_MERGE}.draft:Draft.policy", _without_unions, 23),
@@ -230,7 +230,7 @@ MUTANTS = (
         351,
     ),
     Mutant("other systems are not told", "-", f"{_SYNC}.applying:Applier._other_links", _says_later([]), 3),
-    Mutant("only one other system is told", "-", f"{_SYNC}.applying:Applier._other_links", _first_of_two, 49),
+    Mutant("only one other system is told", "-", f"{_SYNC}.applying:Applier._other_links", _first_of_two, 3),
     Mutant("a page's pushes are forgotten", "-", f"{_SYNC}.applying:pushes", _says([]), 11),
     Mutant("an edit asks for no job", "18", f"{_SYNC}.edits:Edits.requests_for_links", _says_later([]), 1),
     Mutant("changes are not logged", "11", f"{_SYNC}.applying:row_of", _says(None), 1),
