@@ -227,7 +227,7 @@ MUTANTS = (
         "31",
         f"{_SYNC}.resolutions:Resolutions._require_unmoved",
         _says(None),
-        351,
+        537,
     ),
     Mutant("other systems are not told", "-", f"{_SYNC}.applying:Applier._other_links", _says_later([]), 3),
     Mutant("only one other system is told", "-", f"{_SYNC}.applying:Applier._other_links", _first_of_two, 3),
