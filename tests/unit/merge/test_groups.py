@@ -173,12 +173,18 @@ def test_what_a_vendor_makes_of_a_group_is_known_member_by_member() -> None:
         assert fingerprints.is_made_of(shown, sent, made, NAME), shown
     for shown in (text("x.c"), text("b.a"), text("?.?"), text("!.y"), NEVER, EMPTY):
         assert not fingerprints.is_made_of(shown, sent, made, NAME), shown
+    assert fingerprints.is_made_of(text("?.?"), text("?.?"), made, NAME)
     assert fingerprints.is_made_of(text("a.c"), text("a.?"), text("x.?"), NAME)
     assert not fingerprints.is_made_of(text("?.c"), text("a.?"), text("x.?"), NAME)
     assert not fingerprints.is_made_of(text("x.b"), sent, None, NAME)
     assert fingerprints.is_made_of(text("a.?"), sent, None, NAME)
     phone = UNITS[CANDIDATE]["phone"]
     assert [fingerprints.is_made_of(text(each), text("a"), text("b"), phone) for each in "abc"] == [True, True, False]
+
+
+def test_what_a_create_of_ours_alone_tells_of_is_not_met() -> None:
+    assert fingerprints.unmet_print(NAME) == text("?.?")
+    assert fingerprints.unmet_print(UNITS[CANDIDATE]["phone"]) == NEVER
 
 
 def test_a_vendor_may_respell_the_members_of_a_group_one_after_the_other() -> None:

@@ -64,6 +64,30 @@ def test_a_newcomer_is_decided_as_by_the_tables(
     assert kept == ({"name", TITLE} | lists if expected is made else set())
 
 
+def respelled(name: str, value: JsonValue) -> JsonValue:
+    """What a vendor makes of lists, element by element: it shows each as another one."""
+    part = {PHONES: "value", WORK: "title"}.get(name)
+    if not isinstance(value, list) or (part is None and name != TAGS):
+        return value
+    return [{**each, part: f"{each[part]}9"} if part and isinstance(each, dict) else f"{each}9" for each in value]
+
+
+def test_what_a_vendor_shows_elements_under_is_kept_of_a_newcomer_as_by_the_tables() -> None:
+    """Numbers are read in the company's country, and two posts at one employer are told apart."""
+    posts: JsonValue = [{"employer": "Acme", "title": "Baker"}, {"employer": "Acme", "title": "Chef"}]
+    how = rules(forms={NormalForm.PHONE: phone_version("DE")}, expected=respelled, inbound=True)
+    seen = theirs({**SHOWN, WORK: posts})
+    newcomer, long = introduce(seen, how), merge({}, Ours(BLANK, {}), seen, how)
+    assert newcomer.base == encode_base(long.base)
+    assert {name: len(long.base[name].aliases or ()) for name in (TAGS, PHONES, WORK)} == {TAGS: 2, PHONES: 1, WORK: 2}
+
+
+def test_what_a_vendor_makes_nothing_of_is_not_kept_beside_what_was_taken() -> None:
+    how = rules(expected=lambda _name, value: value)
+    outcome = merge(agreed({TITLE: "Baker"}), ours({TITLE: "Baker"}, -60), theirs({TITLE: "Cook"}), how)
+    assert (outcome.take, outcome.base[TITLE].expects) == ({TITLE: "Cook"}, None)
+
+
 @pytest.mark.parametrize("policy", [Policy.LWW, Policy.UNION])
 @pytest.mark.parametrize("expected", [made, lambda _name, value: value])
 @pytest.mark.parametrize("when", [{}, {TITLE: at(40), TAGS: at(50)}])

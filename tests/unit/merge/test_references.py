@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from shared.merge.fingerprints import norm_of, print_of
 from shared.merge.merge import merge
 from shared.merge.references import REFERENCES, as_named, named
-from shared.merge.state import Ours, StoredBase
+from shared.merge.state import EMPTY, Ours, StoredBase
 from shared.model.enums import EntityType
 from shared.model.fields import Unit
 from tests.unit.merge.lab import NOON, at, rules, theirs
@@ -27,6 +28,15 @@ def base_of(candidate: str) -> StoredBase:
 def ours_of(candidate: str) -> Ours:
     """Our record, moved to *candidate* by no person's edit."""
     return Ours({"candidate_id": candidate, "job_id": OPENING}, {})
+
+
+def test_what_is_named_is_agreed_by_both_sides_as_it_stands_here() -> None:
+    unit = _unit("candidate_id")
+    keyed = rules(entity=APPLICATION, writable={}, key_id=7)
+    values = {"candidate_id": OTHER, "job_id": OPENING}
+    known = named(values, unit, keyed, at(3))
+    assert known.ours == known.theirs == print_of(keyed, unit, values, unit.members) != EMPTY
+    assert (known.seen_at, known.norm, known.key_id) == (at(3), norm_of(keyed, unit), 7)
 
 
 @pytest.mark.parametrize("shown", [SURVIVOR, OTHER])
