@@ -83,11 +83,16 @@ class Creator:
 
     async def give_way(self, tx: Transaction, job: Job, links: Sequence[Link]) -> list[Knock]:
         """
-        End what a create of the job's record has left open, now that the record has *links* there by another way.
+        End a create of the job's record that has sent nothing, now that the record has *links* there by another way.
 
-        A merge here, or a list, was faster than the next attempt, which would have found the record linked.
+        A merge here, or a list, was faster than the next attempt, which would have found the record linked. What was
+        sent stays open: the call may have made an application as well.
         """
-        return await self._attempts.withdraw(tx, job.integration_id, job.entity, links[0].internal_id)
+        record_id = links[0].internal_id
+        intent = await self._store.create_intents.find(tx, job.integration_id, job.entity, record_id)
+        if intent is None or intent.sent_at is not None:
+            return []
+        return await self._attempts.end(tx, job.integration_id, job.entity, intent, "withdrawn")
 
     async def _create(self, plan: Create) -> Ending:
         async with self._database.company(plan.job.company_id) as tx:
