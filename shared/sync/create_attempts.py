@@ -159,6 +159,15 @@ class CreateAttempts:
             return []
         return await self.end(tx, integration_id, entity, intent, "withdrawn")
 
+    async def withdraw_unsent(
+        self, tx: Transaction, integration_id: UUID, entity: EntityType, record_id: UUID
+    ) -> list[Knock]:
+        """End what is open of a record if nothing was sent yet; return what waited for that end."""
+        intent = await self.store.create_intents.find(tx, integration_id, entity, record_id)
+        if intent is None or intent.sent_at is not None:
+            return []
+        return await self.end(tx, integration_id, entity, intent, "withdrawn")
+
     async def end(
         self, tx: Transaction, integration_id: UUID, entity: EntityType, intent: CreateIntent, state: str
     ) -> list[Knock]:

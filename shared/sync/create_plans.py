@@ -37,6 +37,7 @@ ARCHIVED = "the candidate is archived"
 JOB_GONE = "the job is not at the vendor any more"
 NAMELESS = "a candidate without a valid e-mail can't be found again after a lost answer"
 MERGED_THERE = "the vendor has the address with somebody else: it may have made the candidate and merged the two"
+APPLIED = "the candidate has another application of ours for this job there"
 """Why an application can't go there; told on the application."""
 
 URGENT = 2
@@ -241,6 +242,10 @@ def hindered(hindrance: str) -> Rejected:
     """Return the refusal of what can not be created at the vendor as things are."""
     if hindrance == JOB_GONE:
         return Rejected(hindrance, field="job_id", remedy="submit the candidate to another job, or archive it")
+    if hindrance == APPLIED:
+        return Rejected(
+            hindrance, field="job_id", remedy="archive the one that is not wanted; to keep this, redrive then"
+        )
     if hindrance == NAMELESS:
         return Rejected(hindrance, field="email", remedy="give the candidate an e-mail address, then redrive the job")
     if hindrance == MERGED_THERE:

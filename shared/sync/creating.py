@@ -32,9 +32,9 @@ from shared.sync.applying import Applier
 from shared.sync.birth import born_link, found_link
 from shared.sync.candidate_partings import SAME_ADDRESS
 from shared.sync.create_attempts import Along, Attempt, CreateAttempts, Sent
-from shared.sync.create_plans import MERGED_THERE, URGENT, Create, CreatePlans, hindered
+from shared.sync.create_plans import APPLIED, MERGED_THERE, URGENT, Create, CreatePlans, hindered
 from shared.sync.endings import Continue, Done, Ending, Hold
-from shared.sync.identity import NEW
+from shared.sync.identity import NEW, application_identity
 from shared.sync.owed_submissions import closed, tell
 from shared.sync.priorities import RECONCILE
 from shared.sync.vendor_merges import MOST_WAITS, WAIT_S, is_there
@@ -88,11 +88,7 @@ class Creator:
         A merge here, or a list, was faster than the next attempt, which would have found the record linked. What was
         sent stays open: the call may have made an application as well.
         """
-        record_id = links[0].internal_id
-        intent = await self._store.create_intents.find(tx, job.integration_id, job.entity, record_id)
-        if intent is None or intent.sent_at is not None:
-            return []
-        return await self._attempts.end(tx, job.integration_id, job.entity, intent, "withdrawn")
+        return await self._attempts.withdraw_unsent(tx, job.integration_id, job.entity, links[0].internal_id)
 
     async def _create(self, plan: Create) -> Ending:
         async with self._database.company(plan.job.company_id) as tx:
@@ -174,6 +170,8 @@ class Creator:
         said that the two are not the same, nobody asks. Raises Rejected where a call was sent: the vendor may have made
         the candidate and merged them with that one since. A second create would double the person either way.
         """
+        if plan.work.entity is EntityType.APPLICATION:
+            await self._require_unapplied(plan, shown)
         if plan.work.entity is not EntityType.CANDIDATE:
             return None
         holders, pairs = [each.external_id for each in shown], self._store.identity_pairs
@@ -187,6 +185,16 @@ class Creator:
                     raise hindered(MERGED_THERE)
                 return await self._ask_of(tx, plan, attempt.intent, external_id, other_id)
         return None
+
+    async def _require_unapplied(self, plan: Create, shown: Sequence[Record]) -> None:
+        """Raise Rejected where the vendor has another one: of two people who became one here both had applied."""
+        entity, ids = plan.work.entity, [each.external_id for each in shown]
+        async with self._database.company(plan.job.company_id) as tx:
+            linked = await self._store.links.internal_ids(tx, plan.work.integration.id, entity, ids)
+            others = await self._store.records.get(tx, entity, sorted({*linked.values()} - {plan.record.id}))
+        ours = application_identity(plan.record.data)
+        if any(each.archived_at is None and application_identity(each.data) == ours for each in others.values()):
+            raise hindered(APPLIED)
 
     async def _ask_of(
         self, tx: Transaction, plan: Create, intent: CreateIntent, external_id: str, other_id: UUID

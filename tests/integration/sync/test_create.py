@@ -343,6 +343,22 @@ async def test_a_second_application_for_one_job_and_a_second_holder_of_an_email_
         await submit(world, candidate.id, candidate.id)
 
 
+async def test_of_two_who_become_one_and_had_both_applied_for_a_job_one_application_goes_out(world: World) -> None:
+    """The vendor had two applications of one candidate for one job; found by the simulation."""
+    await world.pull()
+    _, job_id = await open_job(world)
+    one, other = await new_candidate(world), await new_candidate(world)
+    made = [await submit(world, each.id, job_id) for each in (one, other)]
+    await world.services.merges.merge(world.company_id, one.id, other.id, {}, actor="jo")
+    await world.drain()
+    (person,) = await holders(world, str(one.data["email"]))
+    there = [row for row in (await world.vendor_state())["applications"] if row["candidate_id"] == person["id"]]
+    assert len(there) == 1
+    said = sorted([await submission_of(world, each.id) for each in made], key=lambda each: str(each["state"]))
+    assert [each["state"] for each in said] == ["failed", "submitted"]
+    assert "another application" in said[0]["error"]
+
+
 async def test_an_application_that_a_webhook_links_during_the_search_is_not_created_once_more(world: World) -> None:
     """The search finds it, a webhook's reconcile links it, and only then are we about to create."""
     await world.pull()
