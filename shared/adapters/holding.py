@@ -16,8 +16,11 @@ SHARED_POLL_S = 0.05
 LONGEST_POLL_S = 0.5
 SLICE_S = 0.5
 """A slice is what this process spends in so long, going by the last one."""
-ASK_LASTS_S = 35.0
-"""A call that asks is given up by the others after this: it can't be under way any more, its process has died."""
+ASK_LASTS_S = 10.0
+"""
+The others wait so long for a call that asks: its process has died, or the vendor hangs. Another one asks beside it
+then, so that a hanging vendor fails often enough to be noticed (`breaker.py`) before the first question times out.
+"""
 SILENT_S = 60.0
 """How long a vendor that tells no limits is called without looking at the row again."""
 

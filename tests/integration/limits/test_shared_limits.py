@@ -168,10 +168,10 @@ async def test_what_a_dead_process_held_is_lost_for_one_window_only(rows: Rows) 
     asking = await dead.reserve("a", turned)
     assert isinstance(asking, Permit)
     assert isinstance(await living.reserve("a", turned), float)
-    asked = await living.reserve("a", turned + 40)
+    asked = await living.reserve("a", turned + 11)
     assert isinstance(asked, Permit), "the dead process's question was waited for without end"
-    await living.answered("a", asked, told(79, reset=START + 90), sent_at=turned + 40, now=turned + 40)
-    assert await taken(living, turned + 40) >= 78
+    await living.answered("a", asked, told(79, reset=START + 90), sent_at=turned + 11, now=turned + 11)
+    assert await taken(living, turned + 11) >= 78
 
 
 async def test_without_the_table_each_process_takes_an_eighth_and_says_so(rows: Rows) -> None:

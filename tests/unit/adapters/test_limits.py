@@ -166,6 +166,21 @@ async def test_the_first_call_goes_alone_until_the_limit_is_told() -> None:
     assert isinstance(await windows.reserve("a", START), Permit)
 
 
+async def test_a_vendor_that_hangs_is_asked_five_times_within_a_minute_and_late_answers_grant_nothing_twice() -> None:
+    """Five calls without an answer open its breaker; found by the kills, where one question at a time hung for 30 s."""
+    windows = Windows()
+    asked = [await windows.reserve("a", START + 10 * number) for number in range(5)]
+    assert all(isinstance(each, Permit) for each in asked)
+    assert isinstance(await windows.reserve("a", START + 49), float)
+    permits = [each for each in asked if isinstance(each, Permit)]
+    now = START + 50
+    for number, permit in enumerate(permits, start=1):
+        told = Told(80, 80 - number, START + 80, None, longest_s=30.0)
+        await windows.answered("a", permit, told, sent_at=START + 10 * number, now=now)
+    granted = [each for _ in range(100) if isinstance(each := await windows.reserve("a", now), Permit)]
+    assert 70 <= len(granted) <= 75
+
+
 async def test_a_vendor_that_tells_nothing_is_not_paced() -> None:
     windows = Windows()
     first = await windows.reserve("a", START)
