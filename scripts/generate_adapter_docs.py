@@ -42,7 +42,7 @@ An adapter maps records and calls one vendor. It never retries a job, decides a 
 - **401** proves that nothing was executed: the token is renewed and the call repeated, once.
 - **Pace.** `Limiter` uses up the window that the vendor's headers tell, waits for its end and goes on. A wait beyond
   35 s is `RateLimited(retry_at)`: the job's to wait. Calls with the same credential share a window through a
-  `WindowStore`; the one here serves one process.
+  `WindowStore`: all workers together through a table ([limits.md](limits.md)), or one process by itself.
 - **Tokens** come from a `TokenSource`: renewed by one at a time under a lease of the `TokenStore`, saved before use.
 
 ## How a payload is mapped

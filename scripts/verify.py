@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,13 +29,16 @@ from scripts.sources import fingerprint_of_sources
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = ROOT / "docs" / "verification.md"
 LIMIT_SECONDS = 570
+OUT_OF_DATE = "out of date"
+"""How a piece is shown that passed on other files than today's."""
 
 HEADER = """\
 # Verification
 
-The last result of each long check; `make verify` runs those that have none on the present sources, and writes this
-page. *Sources* is a fingerprint of the files that the piece rests on, named in `scripts/sources.py`, and of no others:
-a row holds until one of them changes.
+The last result of each long check. `make verify` runs every check that has not passed on the present sources, and
+writes this page. *Sources* is a fingerprint of the files that the check rests on (`scripts/sources.py`); a row holds
+until one of them changes. A check that passed on earlier files is shown as *out of date* once the page is next written;
+`python -m scripts.verify --list` tells at any time which rows are out of date.
 
 | piece | result | figures | minutes | date | sources |
 | --- | --- | --- | --- | --- | --- |
@@ -113,7 +116,7 @@ class Row:
     """One line of the document."""
 
     piece: str
-    result: str  # passed, failed, unfinished
+    result: str  # passed, failed, unfinished, not yet run
     figures: str
     minutes: str
     date: str
@@ -131,14 +134,20 @@ def read_rows() -> dict[str, Row]:
         return {}
     lines = DOCUMENT.read_text(encoding="utf-8").split("| --- |", 1)[-1].splitlines()[1:]
     rows = (Row(*(cell.strip() for cell in line.strip("| ").split(" | "))) for line in lines if line)
-    return {row.piece: row for row in rows}
+    # The fingerprint tells what is out of date; the files may yet become again what they were.
+    return {row.piece: replace(row, result="passed") if row.result == OUT_OF_DATE else row for row in rows}
 
 
 def write_rows(rows: Mapping[str, Row]) -> None:
-    """Write the document; a piece without a row is shown as not yet run."""
-    never = {piece.name: Row(piece.name, "not yet run", "-", "-", "-", "-") for piece in PIECES}
-    lines = [rows.get(name, row).line() for name, row in never.items()]
+    """Write the document; a piece without a row is shown as not yet run, one that no longer holds as out of date."""
+    lines = [_shown(piece, rows).line() for piece in PIECES]
     DOCUMENT.write_text(HEADER + "".join(lines), encoding="utf-8")
+
+
+def _shown(piece: Piece, rows: Mapping[str, Row]) -> Row:
+    """Return the row of *piece* as people see it."""
+    row = rows.get(piece.name) or Row(piece.name, "not yet run", "-", "-", "-", "-")
+    return replace(row, result=OUT_OF_DATE) if row.result == "passed" and not holds(piece, rows) else row
 
 
 def run_piece(piece: Piece) -> Row:
@@ -211,11 +220,8 @@ def main() -> int:
         write_rows(rows)
     wrong = [piece for piece in PIECES if not holds(piece, rows)]
     for piece in PIECES:
-        row = rows.get(piece.name)
-        result = "not yet run" if row is None else row.result
-        if result == "passed" and piece in wrong:
-            result = "out of date"
-        print(f"{piece.name:<28} {result:<12} {row.figures if row else ''}")
+        row = _shown(piece, rows)
+        print(f"{row.piece:<28} {row.result:<12} {row.figures}")
     return 1 if wrong else 0
 
 

@@ -92,7 +92,8 @@ class Settings(BaseModel):
     database_pool_max: int = _setting(
         "DATABASE_POOL_MAX",
         4,
-        "Most connections that one worker process opens. The pooler must hold instances times this.",
+        "Most connections that one worker process opens. The pooler must hold instances times processes of each times "
+        "this.",
         unit="connections",
         ge=1,
         le=64,

@@ -29,7 +29,7 @@ DEFAULT_REFUSAL_S = 30.0
 
 
 LONGEST_WAIT_S = 35.0
-"""Longer than any vendor's window."""
+"""Longer than Greenhouse's window of 30 s. For a longer one the job waits instead of the call (RateLimited)."""
 longest_wait_s: ContextVar[float] = ContextVar("longest_wait_s", default=LONGEST_WAIT_S)
 """How long calls of this task wait for their turn."""
 

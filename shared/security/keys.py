@@ -32,7 +32,7 @@ class Purpose(StrEnum):
     WEBHOOK_SECRETS = "webhook-secrets"
     """The intake's copy of webhook secrets in Azure Tables."""
     EVENTS = "events"
-    """Bodies of webhook events in queues, blobs and tables."""
+    """Headers and bodies of webhook events, in blobs until they are processed, in PostgreSQL while they are kept."""
     WEBHOOK_MAC = "webhook-mac"
     """The mark in a webhook's URL."""
     FINGERPRINTS = "fingerprints"

@@ -1,4 +1,4 @@
-"""Storage queues: knocks for workers, and events on their way in. Messages are base64, as host.json says."""
+"""Storage queues: knocks for workers, for due jobs and for stored batches of events. Base64, as host.json says."""
 
 from __future__ import annotations
 

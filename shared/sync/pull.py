@@ -1,10 +1,10 @@
 """
-Pulls: every page of one entity, or of what changed since the last complete pull.
+Pulls: every page of one entity, or what changed since the last pull that was complete or partial.
 
 The next page is fetched while this one is merged and written. A page and its cursor commit together, so that a pull cut
-short repeats one page at most; one that nears its time budget, or whose process ends soon, goes on as the same job. The
-next pull starts from the *start* of this one, less the adapter's overlap: what changes meanwhile is seen again, never
-missed.
+short fetches two pages again at most. One that nears its time budget, or whose process ends soon, goes on as the same
+job. The next pull starts from the *start* of this one, less the adapter's overlap: what changes meanwhile is seen
+again, never missed.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ SMALL_STEPS, FULL_STEPS = 45, 220
 
 
 def plan_of(seed: int) -> Plan:
-    """Return the world of *seed*: small when it is odd (at most 3 people), else short and full (20 people and more)."""
+    """Return the world of *seed*: odd: small (at most 3 people, 20 to 45 steps); even: full (20 to 26, 220)."""
     roll = Random(f"world {seed}")  # noqa: S311 - a seed
     is_small = seed % 2 == 1
     names = ["A", "B", "C"][: roll.choice([1, 2, 2, 3]) if is_small else roll.choice([2, 2, 3])]

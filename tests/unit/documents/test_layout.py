@@ -25,11 +25,11 @@ def required() -> set[str]:
     return {found[0].lower() for line in lines if (found := re.match(r"[A-Za-z][A-Za-z0-9-]*", line))}
 
 
-def test_the_top_level_is_the_cards() -> None:
+def test_the_top_level_has_what_the_specification_names() -> None:
     assert [name for name in TOP_LEVEL if not (ROOT / name).exists()] == []
 
 
-def test_the_cards_packages_are_required() -> None:
+def test_the_binding_packages_are_required() -> None:
     assert set(PACKAGES) - required() == set()
     lock = ROOT / "sandbox" / "services" / "azurite" / "package.json"
     assert '"azurite": "3.35.0"' in lock.read_text("utf-8")

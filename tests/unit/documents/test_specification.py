@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.unit.documents.pages import DECISIONS, DOCS, ROOT, decisions, is_a_test, names, rows
+from tests.unit.documents.pages import DECISIONS, DOCS, ROOT, decisions, is_a_test, names, rows, table
 
 PAGE = DOCS / "specification.md"
 LAST = 274
@@ -30,6 +30,18 @@ ISSUE_2 = frozenset(
 """Numbers of the rows that issue 2 has built so far."""
 
 ROWS = {int(cells[0].removeprefix("S-")): cells for cells in rows(PAGE, r"S-\d{3}")}
+
+
+def test_the_roadmap_counts_the_rows_of_each_step() -> None:
+    later = [cells[2] for number, cells in ROWS.items() if number not in ISSUE_1 | ISSUE_2]
+    told = {cells[0]: int(cells[2]) for cells in table(DOCS / "roadmap.md", "step")}
+    assert told == {
+        "1": len(ISSUE_1),
+        "2": len(ISSUE_2) + later.count("issue 2"),
+        **{str(step): later.count(f"issue {step}") for step in range(3, 11)},
+    }
+    assert f"Of its {LAST} rows, {LAST - len(later)} are built" in (DOCS / "roadmap.md").read_text("utf-8")
+    assert f"the other {len(later)} belong" in (DOCS / "roadmap.md").read_text("utf-8")
 
 
 def test_every_number_has_its_row_once_and_in_order() -> None:

@@ -67,12 +67,27 @@ def test_lines_are_shown_as_spans() -> None:
 
 def test_results_survive_the_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verify, "DOCUMENT", tmp_path / "verification.md")
-    row = verify.Row(verify.PIECES[0].name, "passed", "9 of 9 killed", "0.1", "2026-11-01", "abcdef012345")
+    piece = verify.PIECES[0]
+    fingerprint = verify.fingerprint_of_sources(piece.rests_on)
+    row = verify.Row(piece.name, "passed", "9 of 9 killed", "0.1", "2026-11-01", fingerprint)
     verify.write_rows({row.piece: row})
+    assert "| passed |" in verify.DOCUMENT.read_text("utf-8")
     rows = verify.read_rows()
     assert rows[row.piece] == row
     assert {each.name for each in verify.PIECES} == set(rows)
     assert {rows[each.name].result for each in verify.PIECES[1:]} == {"not yet run"}
+
+
+def test_a_result_of_other_files_is_shown_as_out_of_date_and_not_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify, "DOCUMENT", tmp_path / "verification.md")
+    row = verify.Row(verify.PIECES[0].name, "passed", "9 of 9 killed", "0.1", "2026-11-01", "of other files")
+    verify.write_rows({row.piece: row})
+    text = verify.DOCUMENT.read_text("utf-8")
+    assert f"| {row.piece} | out of date |" in text
+    assert "| passed |" not in text
+    assert verify.read_rows()[row.piece] == row
 
 
 def test_a_piece_keeps_its_last_line_and_its_end() -> None:
