@@ -10,6 +10,7 @@ import pytest
 
 from scripts import coverage_gates, stages, verify
 from scripts.reports import Tally, read_report
+from scripts.sources import fingerprint_of_sources
 
 ROOT = stages.ROOT
 RESTS_ON = ("Makefile",)
@@ -68,7 +69,7 @@ def test_lines_are_shown_as_spans() -> None:
 def test_results_survive_the_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verify, "DOCUMENT", tmp_path / "verification.md")
     piece = verify.PIECES[0]
-    fingerprint = verify.fingerprint_of_sources(piece.rests_on)
+    fingerprint = fingerprint_of_sources(piece.rests_on)
     row = verify.Row(piece.name, "passed", "9 of 9 killed", "0.1", "2026-11-01", fingerprint)
     verify.write_rows({row.piece: row})
     assert "| passed |" in verify.DOCUMENT.read_text("utf-8")
