@@ -13,7 +13,7 @@ import azure.functions as func
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from functions.candidate_request import CandidateRequest
-from functions.edge import Answer, Call, endpoint
+from functions.edge import PAGED, Answer, Call, endpoint
 from functions.integrations import query_entity
 from functions.paging import page_of
 from shared.errors import InvalidInput
@@ -38,6 +38,7 @@ _FIELDS: Mapping[EntityType, type[BaseModel]] = {
     EntityType.APPLICATION: ApplicationFields,
     EntityType.JOB: JobFields,
 }
+FILTERS = ("status", "entity", "record_id", "field", "kind", "integration_id", "overdue")
 STATES = frozenset({"open", "resolved", "closed", "all"})
 KINDS = frozenset({"field", "refused", "ambiguous_match", "possible_duplicate"})
 NOTICE_KINDS = frozenset({"conflict_waiting", "conflict_overdue"})
@@ -71,10 +72,9 @@ class BulkResolution(BaseModel):
     integration_id: UUID | None = None
 
 
-@endpoint(bp, "list_conflicts", "GET", "api/conflicts")
+@endpoint(bp, "list_conflicts", "GET", "api/conflicts", query=(*FILTERS, *PAGED))
 async def list_conflicts(call: Call) -> Answer:
     """List what waits for a person, newest first, each with the values of all sides."""
-    call.query("status", "entity", "record_id", "field", "kind", "integration_id", "overdue")
     window = call.window()
     status = call.choice("status", STATES) or "open"
     overdue = call.choice("overdue", {"true", "false"})
@@ -165,10 +165,9 @@ async def resolve_conflicts(call: Call) -> Answer:
     return Answer({"results": [asdict(each) for each in results], "counts": dict(counts)})
 
 
-@endpoint(bp, "list_notices", "GET", "api/notices")
+@endpoint(bp, "list_notices", "GET", "api/notices", query=("kind", *PAGED))
 async def list_notices(call: Call) -> Answer:
     """List what people were told, newest first."""
-    call.query("kind")
     window = call.window()
     kind = call.choice("kind", NOTICE_KINDS)
     async with call.services.database.company(call.company_id) as tx:

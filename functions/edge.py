@@ -28,8 +28,8 @@ from functions import problem
 from functions.callers import authenticator_of
 from functions.paging import Window, decode_cursor, read_limit
 from shared import telemetry
-from shared.errors import Conflict, InvalidInput, LiaisonError, NotFound
-from shared.security.identity import Principal, Unauthenticated
+from shared.errors import InvalidInput, LiaisonError, NotFound, StaleVersion
+from shared.security.identity import Principal
 from shared.security.permissions import require
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ class Call:
     services: Services
     principal: Principal
     request_id: str
+    takes: frozenset[str]
+    """Query items that the endpoint has declared; a request with any other was refused already."""
 
     @property
     def company_id(self) -> UUID:
@@ -107,32 +109,28 @@ class Call:
             )
         return int(found.group(1))
 
-    def query(self, *names: str) -> Mapping[str, str]:
-        """Return the query; *names* are what it may hold. Raises InvalidInput for any other: a filter was meant."""
-        known = {*names, "limit", "cursor"} if names else set(self.request.params)
-        for name in self.request.params:
-            if name not in known:
-                raise InvalidInput(
-                    f"{name}: is no filter here", field=name, remedy=f"use one of: {', '.join(sorted(known))}"
-                )
-        params: Mapping[str, str] = self.request.params
-        return params
+    def item(self, name: str) -> str | None:
+        """Return a query item, or None. Raises LookupError for one that the endpoint has not declared."""
+        if name not in self.takes:
+            raise LookupError(f"the endpoint reads {name!r} from the query without declaring it")
+        value: str | None = self.request.params.get(name)
+        return value
 
     def window(self) -> Window:
         """Return the page that was asked for. Raises InvalidInput."""
-        cursor = self.request.params.get("cursor")
-        return Window(read_limit(self.request.params.get("limit")), decode_cursor(cursor) if cursor else None)
+        cursor = self.item("cursor")
+        return Window(read_limit(self.item("limit")), decode_cursor(cursor) if cursor else None)
 
     def choice(self, name: str, allowed: Collection[str]) -> str | None:
         """Return a query item that is one of *allowed*, or None. Raises InvalidInput."""
-        value: str | None = self.request.params.get(name)
+        value = self.item(name)
         if value is not None and value not in allowed:
             raise InvalidInput(f"{name}: is not known", field=name, remedy=f"use one of: {', '.join(sorted(allowed))}")
         return value
 
     def moment(self, name: str) -> datetime | None:
         """Return a query item that is an aware moment, or None. Raises InvalidInput."""
-        value = self.request.params.get(name)
+        value = self.item(name)
         if value is None:
             return None
         try:
@@ -145,7 +143,7 @@ class Call:
 
     def query_id(self, name: str) -> UUID | None:
         """Return a query item that is an id, or None. Raises InvalidInput."""
-        value = self.request.params.get(name)
+        value = self.item(name)
         if value is None:
             return None
         found = _uuid(value)
@@ -156,20 +154,48 @@ class Call:
 
 Handler = Callable[[Call], Awaitable[Answer]]
 
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An HTTP function as it was declared."""
+
+    name: str
+    permission: str
+    takes: frozenset[str]
+    handler: Handler
+
+
 ENDPOINTS: dict[str, str] = {}
 """Registered function → permission. Filled by `endpoint`; a test holds it against the app and the permission table."""
 
 
+PAGED = ("limit", "cursor")
+"""Query items of a list that comes a page at a time."""
+
+
 def endpoint(
-    blueprint: func.Blueprint, name: str, method: str, route: str, *, permission: str | None = None
+    blueprint: func.Blueprint,
+    name: str,
+    method: str,
+    route: str,
+    *,
+    permission: str | None = None,
+    query: Collection[str] = (),
 ) -> Callable[[Handler], Handler]:
-    """Register *handler* as the HTTP function *name*; *permission* is by default the one of the same name."""
+    """
+    Register *handler* as the HTTP function *name*; *permission* is by default the one of the same name.
+
+    *query* names every query item that it takes: a request with another one is refused, since a filter or a dry run
+    was meant.
+    """
     allowed = permission or name
     ENDPOINTS[name] = allowed
 
     def register(handler: Handler) -> Handler:
+        served = Endpoint(name, allowed, frozenset(query), handler)
+
         async def shell(req: func.HttpRequest) -> func.HttpResponse:
-            return await serve(req, name, allowed, handler)
+            return await serve(req, served)
 
         shell.__name__ = shell.__qualname__ = name
         shell.__doc__ = handler.__doc__
@@ -180,26 +206,30 @@ def endpoint(
     return register
 
 
-async def serve(req: func.HttpRequest, name: str, permission: str, handler: Handler) -> func.HttpResponse:
+async def serve(req: func.HttpRequest, served: Endpoint) -> func.HttpResponse:
     """Answer one request, whatever happens."""
     request_id = request_id_of(req)
     began = time.perf_counter()
-    with telemetry.continued(req.headers.get("traceparent")), telemetry.bound(request_id=request_id, function=name):
-        status, body, headers = await _outcome(req, request_id, permission, handler)
+    with (
+        telemetry.continued(req.headers.get("traceparent")),
+        telemetry.bound(request_id=request_id, function=served.name),
+    ):
+        status, body, headers = await _outcome(req, request_id, served)
         duration_ms = round((time.perf_counter() - began) * 1000)
         log.info("request_answered", method=req.method, status=status, duration_ms=duration_ms)
     return respond(status, body, {**headers, "x-request-id": request_id})
 
 
-async def _outcome(
-    req: func.HttpRequest, request_id: str, permission: str, handler: Handler
-) -> tuple[int, object, Mapping[str, str]]:
+async def _outcome(req: func.HttpRequest, request_id: str, served: Endpoint) -> tuple[int, object, Mapping[str, str]]:
     try:
-        answer = await _handle(req, request_id, permission, handler)
+        answer = await _handle(req, request_id, served)
     except ValidationError as error:
         return *problem.invalid(error, request_id), {}
     except LiaisonError as error:
-        return *problem.problem(error, request_id), _headers_of(error)
+        status, body = problem.problem(error, request_id)
+        if status == HTTPStatus.INTERNAL_SERVER_ERROR:  # the caller is told to name the request's id to operators
+            log.exception("request_failed", code=error.code)
+        return status, body, problem.headers(error)
     except Exception:  # the HTTP edge: what nobody foresaw is logged and told as that
         log.exception("request_failed")
         return 500, problem.unexpected(request_id), {}
@@ -209,31 +239,39 @@ async def _outcome(
     return answer.status, answer.body, headers
 
 
-async def _handle(req: func.HttpRequest, request_id: str, permission: str, handler: Handler) -> Answer:
+async def _handle(req: func.HttpRequest, request_id: str, served: Endpoint) -> Answer:
     from shared import composition
 
     services = composition.services()
     principal = await authenticator_of(services).authenticate(req.headers.get("authorization"))
-    require(principal, permission)
+    require(principal, served.permission)
     refuse_nul(dict(req.params), "")
+    _refuse_unknown(req.params, served.takes)
     with telemetry.bound(company_id=principal.company_id):
-        return await handler(Call(req, services, principal, request_id))
+        return await served.handler(Call(req, services, principal, request_id, served.takes))
 
 
 @contextmanager
 def versioned(call: Call) -> Iterator[int | None]:
     """
-    Give the version that the caller has read; with one, a conflict inside is a stale version: 412, not 409.
+    Give the version that the caller has read; with one, its being stale is 412. Every other conflict stays 409.
 
-    Not one that names a field: that is in the way whatever the version.
+    What else is in the way is there whatever the version: to read it again and send its new ETag would change nothing.
     """
     expected = call.expected_version()
     try:
         yield expected
-    except Conflict as error:
-        if expected is None or error.field is not None:
+    except StaleVersion as error:
+        if expected is None:
             raise
-        raise problem.StaleVersion(str(error), remedy="read it again and send its new ETag") from error
+        raise problem.PreconditionFailed(str(error), remedy="read it again and send its new ETag") from error
+
+
+def _refuse_unknown(params: Mapping[str, str], takes: Collection[str]) -> None:
+    for name in params:
+        if name not in takes:
+            remedy = f"use one of: {', '.join(sorted(takes))}" if takes else "leave it out: this call takes none"
+            raise InvalidInput(f"{name}: is no query item of this call", field=name, remedy=remedy)
 
 
 def refuse_nul(value: object, path: str) -> None:
@@ -263,14 +301,6 @@ def request_id_of(req: func.HttpRequest) -> str:
     """Return the id by which this request is found again: the caller's own if it can be one, else a new one."""
     given = req.headers.get("x-request-id") or ""
     return given if _REQUEST_ID.fullmatch(given) else uuid4().hex
-
-
-def _headers_of(error: LiaisonError) -> Mapping[str, str]:
-    if isinstance(error, Unauthenticated):
-        return {"WWW-Authenticate": "Bearer"}
-    if problem.status_of(error) == HTTPStatus.SERVICE_UNAVAILABLE:
-        return {"Retry-After": str(problem.RETRY_AFTER_S)}
-    return {}
 
 
 def _uuid(text: str) -> UUID | None:

@@ -14,7 +14,7 @@ from shared.sync.id_map_rows import Verdict
 bp = func.Blueprint()
 
 
-@endpoint(bp, "import_id_map", "POST", "api/integrations/{id}/id-map")
+@endpoint(bp, "import_id_map", "POST", "api/integrations/{id}/id-map", query=("dry_run",))
 async def import_id_map(call: Call) -> Answer:
     """Link the records that a CSV names (entity, internal_id, external_id); `?dry_run=true` only judges them."""
     is_trial = call.choice("dry_run", {"true", "false"}) == "true"

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import azure.functions as func
 from pydantic import BaseModel, ConfigDict
 
-from functions.edge import Answer, Call, endpoint, versioned
+from functions.edge import PAGED, Answer, Call, endpoint, versioned
 from functions.paging import page_of
 from shared.errors import InvalidInput
 from shared.integrations import Integrations as Connections
@@ -27,6 +27,7 @@ RECORDS = {"keep": False, "archive": True}
 """What DELETE does with records, by the word for it: whether they are archived."""
 DEFAULT_WINDOW = timedelta(hours=24)
 LONGEST_WINDOW = timedelta(days=90)
+LOG_FILTERS = ("status", "entity", "entity_type", "direction", "action", "entity_id", "run_id", "since", "until")
 ISSUE_STATES: Mapping[str, bool | None] = {"open": True, "ended": False, "all": None}
 """Which issues are listed, by the word for them: whether they are open."""
 _WINDOW = re.compile(r"(\d{1,5})([mhd])")
@@ -43,11 +44,10 @@ class SyncRequest(BaseModel):
     mode: Literal["incremental", "full"] | None = None
 
 
-@endpoint(bp, "list_integrations", "GET", "api/companies/{company_id}/integrations")
+@endpoint(bp, "list_integrations", "GET", "api/companies/{company_id}/integrations", query=PAGED)
 async def list_integrations(call: Call) -> Answer:
     """List the company's integrations in the order of their creation."""
     company_id = call.own_company()
-    call.query("limit", "cursor")
     window = call.window()
     rows = await Connections.of(call.services).page(company_id, after=window.after, limit=window.asked)
     data, following = page_of(rows, window, lambda row: (row["created_at"], row["id"]))
@@ -82,10 +82,9 @@ async def update_integration(call: Call) -> Answer:
     return Answer({**changed.view, **once}, version=changed.view["version"])
 
 
-@endpoint(bp, "delete_integration", "DELETE", "api/integrations/{id}")
+@endpoint(bp, "delete_integration", "DELETE", "api/integrations/{id}", query=("records",))
 async def delete_integration(call: Call) -> Answer:
     """Disconnect; records stay unless `?records=archive`."""
-    call.query("records")
     archive = RECORDS[call.choice("records", RECORDS) or "keep"]
     told = await Connections.of(call.services).delete(call.company_id, call.path_id(), archive_records=archive)
     return Answer(told)
@@ -115,16 +114,13 @@ async def sync_integration(call: Call) -> Answer:
     return Answer({"run_id": run_id}, status=202, headers={"Location": f"/api/runs/{run_id}"})
 
 
-@endpoint(bp, "list_integration_logs", "GET", "api/integrations/{id}/logs")
+@endpoint(bp, "list_integration_logs", "GET", "api/integrations/{id}/logs", query=(*LOG_FILTERS, *PAGED))
 async def list_integration_logs(call: Call) -> Answer:
     """Show what happened, newest first."""
-    params = call.query(
-        "status", "entity", "entity_type", "direction", "action", "entity_id", "run_id", "since", "until"
-    )
     window = call.window()
     wanted = LogFilter(
         status=_member(LogStatus, call.choice("status", set(LogStatus))),
-        entity=query_entity(call, "entity_type" if "entity_type" in params else "entity"),
+        entity=query_entity(call, "entity_type") or query_entity(call),
         direction=_member(Direction, call.choice("direction", set(Direction))),
         action=_member(LogAction, call.choice("action", set(LogAction))),
         entity_id=call.query_id("entity_id"),
@@ -139,10 +135,9 @@ async def list_integration_logs(call: Call) -> Answer:
     return Answer({"data": data, "next_cursor": following})
 
 
-@endpoint(bp, "list_integration_runs", "GET", "api/integrations/{id}/runs")
+@endpoint(bp, "list_integration_runs", "GET", "api/integrations/{id}/runs", query=("status", "entity", *PAGED))
 async def list_integration_runs(call: Call) -> Answer:
     """Show runs, newest first."""
-    call.query("status", "entity")
     window = call.window()
     entity, status = query_entity(call), call.choice("status", set(RunStatus))
     async with call.services.database.company(call.company_id) as tx:
@@ -154,10 +149,10 @@ async def list_integration_runs(call: Call) -> Answer:
     return Answer({"data": data, "next_cursor": following})
 
 
-@endpoint(bp, "get_integration_stats", "GET", "api/integrations/{id}/stats")
+@endpoint(bp, "get_integration_stats", "GET", "api/integrations/{id}/stats", query=("window",))
 async def get_integration_stats(call: Call) -> Answer:
     """Show figures over `?window=` (30m, 24h, 7d; 24h if absent)."""
-    window = _window(call.query("window").get("window"))
+    window = _window(call.item("window"))
     async with call.services.database.company(call.company_id) as tx:
         integration_id = await _ever_existed(tx, call)
         figures = await Listings().figures(tx, integration_id, window)
@@ -165,10 +160,9 @@ async def get_integration_stats(call: Call) -> Answer:
     return Answer(stats_view(figures, last, window))
 
 
-@endpoint(bp, "list_integration_issues", "GET", "api/integrations/{id}/issues")
+@endpoint(bp, "list_integration_issues", "GET", "api/integrations/{id}/issues", query=("status", *PAGED))
 async def list_integration_issues(call: Call) -> Answer:
     """Show what people should see of the integration, newest first: issues, and records that could not be taken in."""
-    call.query("status")
     window = call.window()
     is_open = ISSUE_STATES[call.choice("status", set(ISSUE_STATES)) or "open"]
     async with call.services.database.company(call.company_id) as tx:

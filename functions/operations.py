@@ -9,7 +9,7 @@ import azure.functions as func
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from functions.edge import Answer, Call, endpoint
+from functions.edge import PAGED, Answer, Call, endpoint
 from functions.paging import page_of
 from shared import telemetry
 from shared.adapters import registry
@@ -117,10 +117,9 @@ async def revert_run(call: Call) -> Answer:
     return Answer(shown, status=202, headers={"Location": f"/api/runs/{started}"})
 
 
-@endpoint(bp, "list_dead_letters", "GET", "api/dead-letters")
+@endpoint(bp, "list_dead_letters", "GET", "api/dead-letters", query=("state", "integration_id", *PAGED))
 async def list_dead_letters(call: Call) -> Answer:
     """List jobs that were given up, newest first."""
-    call.query("state", "integration_id")
     window = call.window()
     state = call.choice("state", LETTER_STATES) or "open"
     async with call.services.database.company(call.company_id) as tx:
@@ -135,10 +134,9 @@ async def list_dead_letters(call: Call) -> Answer:
     return Answer({"data": data, "next_cursor": following})
 
 
-@endpoint(bp, "list_dead_letter_groups", "GET", "api/dead-letters/groups")
+@endpoint(bp, "list_dead_letter_groups", "GET", "api/dead-letters/groups", query=("integration_id",))
 async def list_dead_letter_groups(call: Call) -> Answer:
     """List open dead letters by their cause, the largest groups first."""
-    call.query("integration_id")
     async with call.services.database.company(call.company_id) as tx:
         groups = await DeadLetters().groups(tx, integration_id=call.query_id("integration_id"))
     return Answer({"data": groups, "next_cursor": None})

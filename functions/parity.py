@@ -5,9 +5,9 @@ from __future__ import annotations
 import azure.functions as func
 from pydantic import BaseModel, ConfigDict, Field
 
-from functions.edge import Answer, Call, endpoint
+from functions.edge import PAGED, Answer, Call, endpoint
 from functions.integrations import query_entity
-from functions.paging import page_of
+from functions.paging import page_of, read_limit
 from shared.errors import InvalidInput, NotFound
 from shared.integrations.requests import Entity
 from shared.store.delete_brakes import Brake
@@ -39,10 +39,9 @@ class RedriveRequest(BaseModel):
     code: str | None = None
 
 
-@endpoint(bp, "get_integration_parity", "GET", "api/integrations/{id}/parity")
+@endpoint(bp, "get_integration_parity", "GET", "api/integrations/{id}/parity", query=("entity",))
 async def get_integration_parity(call: Call) -> Answer:
     """Show the newest comparison of each entity, with its certificate once it is complete."""
-    call.query("entity")
     entity = query_entity(call)
     async with call.services.database.company(call.company_id) as tx:
         integration = await Integrations().get(tx, call.path_id(), include_deleted=True)
@@ -63,14 +62,13 @@ async def compare_integration(call: Call) -> Answer:
     return Answer({"parity_ids": ids}, status=202, headers={"Location": f"/api/integrations/{integration_id}/parity"})
 
 
-@endpoint(bp, "get_parity", "GET", "api/parity/{id}")
+@endpoint(bp, "get_parity", "GET", "api/parity/{id}", query=("after", "limit"))
 async def get_parity(call: Call) -> Answer:
     """Show one comparison, and its differences in the order of the vendor's ids: names of fields, never a value."""
-    call.query("after")
-    after = call.request.params.get("after", "")
+    after = call.item("after") or ""
     if len(after) > LONGEST_EXTERNAL_ID:
         raise InvalidInput("after: is no external id", field="after", remedy="use next_after of the page before")
-    limit = call.window().limit
+    limit = read_limit(call.item("limit"))
     async with call.services.database.company(call.company_id) as tx:
         run = await Parity().get(tx, call.path_id())
         if run is None:
@@ -80,10 +78,9 @@ async def get_parity(call: Call) -> Answer:
     return Answer({**parity_view(run), "differences": rows[:limit], "next_after": following})
 
 
-@endpoint(bp, "list_delete_brakes", "GET", "api/integrations/{id}/deletes")
+@endpoint(bp, "list_delete_brakes", "GET", "api/integrations/{id}/deletes", query=PAGED)
 async def list_delete_brakes(call: Call) -> Answer:
     """List when deletes were held for a person's decision, newest first; the open one holds them now."""
-    call.query("limit", "cursor")
     window = call.window()
     async with call.services.database.company(call.company_id) as tx:
         integration = await Integrations().get(tx, call.path_id(), include_deleted=True)

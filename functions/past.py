@@ -11,6 +11,9 @@ from shared.model import EntityType
 
 bp = func.Blueprint()
 
+PAST = ("limit", "before_version")
+"""Query items of a record's history."""
+
 
 def _explaining(entity: EntityType) -> Handler:
     async def explain(call: Call) -> Answer:
@@ -26,10 +29,7 @@ def _explaining(entity: EntityType) -> Handler:
 def _telling(entity: EntityType) -> Handler:
     async def history(call: Call) -> Answer:
         """List the changes of a record, newest first, with old and new values."""
-        params = call.query("before_version")
-        if "cursor" in params:
-            raise InvalidInput("cursor: is no filter here", field="cursor", remedy="use before_version")
-        limit, given = read_limit(params.get("limit")), params.get("before_version")
+        limit, given = read_limit(call.item("limit")), call.item("before_version")
         below = None if given is None else read_number(given)
         if given is not None and below is None:
             raise InvalidInput(
@@ -46,6 +46,8 @@ def _telling(entity: EntityType) -> Handler:
 endpoint(bp, "explain_candidate", "GET", "api/candidates/{id}/explain")(_explaining(EntityType.CANDIDATE))
 endpoint(bp, "explain_application", "GET", "api/applications/{id}/explain")(_explaining(EntityType.APPLICATION))
 endpoint(bp, "explain_job", "GET", "api/jobs/{id}/explain")(_explaining(EntityType.JOB))
-endpoint(bp, "get_candidate_history", "GET", "api/candidates/{id}/history")(_telling(EntityType.CANDIDATE))
-endpoint(bp, "get_application_history", "GET", "api/applications/{id}/history")(_telling(EntityType.APPLICATION))
-endpoint(bp, "get_job_history", "GET", "api/jobs/{id}/history")(_telling(EntityType.JOB))
+endpoint(bp, "get_candidate_history", "GET", "api/candidates/{id}/history", query=PAST)(_telling(EntityType.CANDIDATE))
+endpoint(bp, "get_application_history", "GET", "api/applications/{id}/history", query=PAST)(
+    _telling(EntityType.APPLICATION)
+)
+endpoint(bp, "get_job_history", "GET", "api/jobs/{id}/history", query=PAST)(_telling(EntityType.JOB))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -10,23 +11,32 @@ from pydantic import ValidationError
 
 from shared.errors import (
     AuthFailed,
+    BreakerOpen,
     Conflict,
+    CursorExpired,
     InvalidInput,
     InvalidPayload,
     LiaisonError,
+    NeedsHuman,
     NotFound,
     OutcomeUnknown,
+    Permanent,
     PreviewNeeded,
     RateLimited,
     Rejected,
+    Retryable,
+    SettingsError,
     SignatureError,
     Unavailable,
 )
+from shared.security.aead import DataUnreadable
 from shared.security.identity import Forbidden, Unauthenticated
+from shared.security.sealing import SealBroken
 
 TYPE_PREFIX = "urn:liaison:problem:"
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
+"""Where nobody knows how long it takes."""
 
 
 class MalformedJson(LiaisonError):
@@ -41,7 +51,7 @@ class BodyTooLarge(LiaisonError):
     code = "body_too_large"
 
 
-class StaleVersion(LiaisonError):
+class PreconditionFailed(LiaisonError):
     """The record has changed since the version that If-Match names."""
 
     code = "stale_version"
@@ -55,18 +65,26 @@ STATUS: Mapping[type[LiaisonError], int] = {
     NotFound: 404,
     Conflict: 409,
     PreviewNeeded: 409,
-    StaleVersion: 412,
+    PreconditionFailed: 412,
     BodyTooLarge: 413,
     InvalidInput: 422,
     Rejected: 422,
     RateLimited: 503,
+    BreakerOpen: 503,
     Unavailable: 503,
+    CursorExpired: 503,  # asked again, the call reads from the vendor's beginning
     # What a vendor did wrong while somebody waited for it.
+    NeedsHuman: 502,
     AuthFailed: 502,
     InvalidPayload: 502,
     OutcomeUnknown: 504,
 }
 """HTTP status by error; a class that is missing takes its parent's, and nothing at all means 500."""
+
+OURS: frozenset[type[LiaisonError]] = frozenset(
+    {LiaisonError, Retryable, Permanent, SettingsError, SealBroken, DataUnreadable}
+)
+"""Errors that are 500 on purpose: nothing that a caller could mend. A test wants every other one in STATUS."""
 
 _MESSAGES: Mapping[str, tuple[str, str]] = {
     "extra_forbidden": ("is not known here", "leave it out, or check its spelling"),
@@ -101,6 +119,16 @@ def problem(error: LiaisonError, request_id: str) -> tuple[int, dict[str, Any]]:
     if error.remedy is not None:
         body["remedy"] = error.remedy
     return status, body
+
+
+def headers(error: LiaisonError) -> dict[str, str]:
+    """Return the headers of the answer to *error*: how to sign in, or when to try again where that may help."""
+    if isinstance(error, Unauthenticated):
+        return {"WWW-Authenticate": "Bearer"}
+    if status_of(error) == HTTPStatus.SERVICE_UNAVAILABLE:
+        wait_s = error.wait_s if isinstance(error, RateLimited) else RETRY_AFTER_S
+        return {"Retry-After": str(max(1, math.ceil(wait_s)))}
+    return {}
 
 
 def invalid(error: ValidationError, request_id: str, *, within: Sequence[str] = ()) -> tuple[int, dict[str, Any]]:

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from functions.candidate_request import CandidateCreation, CandidateRequest
 from functions.custom_fields import CustomFields
-from functions.edge import Answer, Call, endpoint, versioned
+from functions.edge import PAGED, Answer, Call, endpoint, versioned
 from functions.paging import page_of
 from functions.record_views import changed_fields, freshness, position, record_view, shown
 from shared.errors import InvalidInput
@@ -23,6 +23,11 @@ from shared.store.reading import Reading, RecordFilter
 bp = func.Blueprint()
 
 _REQUEST = ConfigDict(extra="forbid", hide_input_in_errors=True)
+SEARCHES = ("search", "q", "name", "email", "phone")
+PLACES = ("status", "stage", "candidate_id", "job_id")
+OF_EVERY_LIST = ("archived", "integration_id", "external_id", *PAGED)
+MOMENT = ("at",)
+"""Query items: what lists are narrowed by, and as of when one record is shown."""
 _ARCHIVED = {"true": True, "false": False, "all": None}
 Text = Annotated[str, Field(max_length=2000)]
 
@@ -50,13 +55,13 @@ class ApplicationChanges(BaseModel):
     custom_fields: CustomFields | None = None
 
 
-@endpoint(bp, "list_candidates", "GET", "api/candidates")
+@endpoint(bp, "list_candidates", "GET", "api/candidates", query=(*SEARCHES, *OF_EVERY_LIST))
 async def list_candidates(call: Call) -> Answer:
     """List candidates, newest first; `search` takes a name's beginning, an e-mail address or a phone number."""
-    return await _list(call, EntityType.CANDIDATE, ("search", "q", "name", "email", "phone"))
+    return await _list(call, EntityType.CANDIDATE)
 
 
-@endpoint(bp, "get_candidate", "GET", "api/candidates/{id}")
+@endpoint(bp, "get_candidate", "GET", "api/candidates/{id}", query=MOMENT)
 async def get_candidate(call: Call) -> Answer:
     """Show one candidate with their applications and ids elsewhere."""
     return await _get(call, EntityType.CANDIDATE)
@@ -91,13 +96,13 @@ async def restore_candidate(call: Call) -> Answer:
     return await _restore(call, EntityType.CANDIDATE)
 
 
-@endpoint(bp, "list_applications", "GET", "api/applications")
+@endpoint(bp, "list_applications", "GET", "api/applications", query=(*PLACES, *OF_EVERY_LIST))
 async def list_applications(call: Call) -> Answer:
     """List applications, newest first."""
-    return await _list(call, EntityType.APPLICATION, ("status", "stage", "candidate_id", "job_id"))
+    return await _list(call, EntityType.APPLICATION)
 
 
-@endpoint(bp, "get_application", "GET", "api/applications/{id}")
+@endpoint(bp, "get_application", "GET", "api/applications/{id}", query=MOMENT)
 async def get_application(call: Call) -> Answer:
     """Show one application with how far its submission has come."""
     return await _get(call, EntityType.APPLICATION)
@@ -136,22 +141,22 @@ async def restore_application(call: Call) -> Answer:
     return await _restore(call, EntityType.APPLICATION)
 
 
-@endpoint(bp, "list_jobs", "GET", "api/jobs")
-@endpoint(bp, "list_roles", "GET", "api/roles", permission="list_jobs")
+@endpoint(bp, "list_jobs", "GET", "api/jobs", query=("status", *OF_EVERY_LIST))
+@endpoint(bp, "list_roles", "GET", "api/roles", permission="list_jobs", query=("status", *OF_EVERY_LIST))
 async def list_jobs(call: Call) -> Answer:
     """List jobs, newest first."""
-    return await _list(call, EntityType.JOB, ("status",))
+    return await _list(call, EntityType.JOB)
 
 
-@endpoint(bp, "get_job", "GET", "api/jobs/{id}")
-@endpoint(bp, "get_role", "GET", "api/roles/{id}", permission="get_job")
+@endpoint(bp, "get_job", "GET", "api/jobs/{id}", query=MOMENT)
+@endpoint(bp, "get_role", "GET", "api/roles/{id}", permission="get_job", query=MOMENT)
 async def get_job(call: Call) -> Answer:
     """Show one job with the stages of its pipeline."""
     return await _get(call, EntityType.JOB)
 
 
-async def _list(call: Call, entity: EntityType, filters: tuple[str, ...]) -> Answer:
-    params = call.query(*filters, "archived", "integration_id", "external_id")
+async def _list(call: Call, entity: EntityType) -> Answer:
+    params, of_application = call.request.params, entity is EntityType.APPLICATION
     if "external_id" in params and "integration_id" not in params:
         raise InvalidInput(
             "integration_id: is missing", field="integration_id", remedy="say whose external_id is meant"
@@ -163,8 +168,8 @@ async def _list(call: Call, entity: EntityType, filters: tuple[str, ...]) -> Ans
         phone=params.get("phone"),
         status=params.get("status"),
         stage=params.get("stage"),
-        candidate_id=call.query_id("candidate_id"),
-        job_id=call.query_id("job_id"),
+        candidate_id=call.query_id("candidate_id") if of_application else None,
+        job_id=call.query_id("job_id") if of_application else None,
         integration_id=call.query_id("integration_id"),
         external_id=params.get("external_id"),
         archived=_ARCHIVED[call.choice("archived", _ARCHIVED) or "false"],

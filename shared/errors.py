@@ -18,6 +18,7 @@ Every error of Liaison, cut by what happens next.
     ├── NeedsHuman            the integration pauses and people are told
     │   └── AuthFailed        credentials, scope or permission
     ├── Conflict              somebody else was faster; read again
+    │   ├── StaleVersion      the version that it was based on is not the newest one
     │   └── LeaseLost         another worker owns this job now: roll back and stop
     └── SettingsError         the start is refused, with every fault named
 
@@ -172,6 +173,12 @@ class Conflict(LiaisonError):
     def __init__(self, message: str = "", *, field: str | None = None, **details: Unpack[_Details]) -> None:
         super().__init__(message, **details)
         self.field = field
+
+
+class StaleVersion(Conflict):
+    """It is no longer at the version that this was based on."""
+
+    # Coded as any conflict: to whom names no version there is no difference.
 
 
 class LeaseLost(Conflict):

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from shared.adapters.protocol import Connection, ConnectionReport
-from shared.errors import Conflict, InvalidInput
+from shared.errors import InvalidInput, StaleVersion
 from shared.intake.secrets import WebhookSecrets
 from shared.integrations import credentials
 from shared.integrations.connection_test import skew_ms
@@ -119,10 +119,10 @@ def plan_change(
     """
     Return what *request* changes.
 
-    Raises Conflict if *before* is not at *expected_version*, InvalidInput, PreviewNeeded.
+    Raises StaleVersion if *before* is not at *expected_version*, InvalidInput, PreviewNeeded.
     """
     if expected_version is not None and before.version != expected_version:
-        raise Conflict(f"the integration is at version {before.version} by now")
+        raise StaleVersion(f"the integration is at version {before.version} by now")
     columns: dict[str, Any] = {**request.switches()}
     for name in ("name", "max_retries"):
         if (value := getattr(request, name)) is not None:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from shared.errors import Conflict, NotFound
+from shared.errors import NotFound, StaleVersion
 from shared.model import Direction, EntityType
 from shared.store.database import Transaction, as_json
 
@@ -243,7 +243,7 @@ class Integrations:
     async def update(
         self, tx: Transaction, integration_id: UUID, changes: Mapping[str, object], *, based_on: int
     ) -> Integration:
-        """Set the columns of *changes*, one version on. Raises Conflict if it is no longer at *based_on*."""
+        """Set the columns of *changes*, one version on. Raises StaleVersion if it is no longer at *based_on*."""
         unknown = set(changes) - CHANGEABLE
         if unknown:
             raise ValueError(f"not to be changed: {sorted(unknown)}")
@@ -252,7 +252,7 @@ class Integrations:
             values["config"] = as_json(values["config"])
         row = await tx.row(_UPDATE, id=integration_id, based_on=based_on, names=sorted(changes), **values)
         if row is None:
-            raise Conflict("the integration has changed meanwhile")
+            raise StaleVersion("the integration has changed meanwhile")
         return _integration(row)
 
     async def observe(self, tx: Transaction, integration_id: UUID, *, account: str | None, clock_skew_ms: int) -> None:

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict, NotFound, StaleVersion
 from shared.model import Direction, EntityType
 from shared.store.connections import IntegrationRow
 from shared.store.database import Database, Transaction
@@ -115,7 +115,7 @@ class Archives:
         if record is None:
             raise NotFound(f"there is no {entity.value} {record_id}")
         if expected_version is not None and record.version != expected_version:
-            raise Conflict(f"the record is at version {record.version} by now", remedy="read it again")
+            raise StaleVersion(f"the record is at version {record.version} by now", remedy="read it again")
         for survivor in (await self._store.record_merges.survivors(tx, [record_id])).values():
             raise Conflict(f"{entity.value} {record_id} is part of {survivor}", remedy=f"use {survivor} instead")
         return record

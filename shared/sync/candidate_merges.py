@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
-from shared.errors import Conflict, InvalidInput, NotFound
+from shared.errors import Conflict, InvalidInput, NotFound, StaleVersion
 from shared.merge.joining import Joined, Keep, join
 from shared.merge.state import Stamp
 from shared.model import UNITS, Direction, EntityType
@@ -112,7 +112,7 @@ class CandidateMerges:
         await self.store.record_merges.alone(tx)
         plan = await self._plan(tx, survivor_id, other_id, choices, actor)
         if expected_version is not None and plan.survivor.version != expected_version:
-            raise Conflict(f"the record is at version {plan.survivor.version} by now", remedy="read it again")
+            raise StaleVersion(f"the record is at version {plan.survivor.version} by now", remedy="read it again")
         if await self.is_being_created(tx, survivor_id, other_id):
             raise Conflict("one of the two is being created at a vendor", remedy="try again in a minute")
         await self._remember(tx, plan, actor)

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 from pydantic import JsonValue
 
-from shared.errors import Conflict, InvalidInput, NotFound
+from shared.errors import Conflict, InvalidInput, NotFound, StaleVersion
 from shared.merge.state import Stamp
 from shared.model import UNITS, ApplicationStatus, Direction, EntityType, SubmissionState
 from shared.store.database import Database, Transaction
@@ -115,7 +115,7 @@ class Edits:
             if record is None:
                 raise NotFound(f"there is no {entity.value} {record_id}")
             if expected_version is not None and record.version != expected_version:
-                raise Conflict(f"the record is at version {record.version} by now", remedy="read it again")
+                raise StaleVersion(f"the record is at version {record.version} by now", remedy="read it again")
             await self._require_whole(tx, record)
             changed = {name: value for name, value in changes.items() if not _same(record.data.get(name), value)}
             if not changed:

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from shared.errors import Conflict, InvalidInput, NotFound
+from shared.errors import Conflict, InvalidInput, NotFound, StaleVersion
 from shared.merge.base_codec import encode_base, encode_print
 from shared.merge.fingerprints import print_of
 from shared.merge.marks import signed
@@ -224,7 +224,7 @@ def _require_open(item: ConflictItem | None, expected_version: int | None) -> No
     if item.status != "open":
         raise Conflict(f"the conflict is {item.status} already")
     if expected_version is not None and item.version != expected_version:
-        raise Conflict(f"the conflict is at version {item.version} by now", remedy="read it again")
+        raise StaleVersion(f"the conflict is at version {item.version} by now", remedy="read it again")
 
 
 def _decision(

@@ -55,6 +55,30 @@ async def test_a_version_that_is_not_the_last_one_is_refused(admin: Caller, sync
     assert (await admin("POST", f"{path}/restore", headers={"If-Match": '"99"'})).status == 412
 
 
+async def test_what_is_in_the_way_at_any_version_is_no_stale_one(admin: Caller, company: Company) -> None:
+    """Who is told 412 reads again and sends the new ETag: for ever, where the ETag was right all along."""
+    ada, byron = [
+        (await admin("POST", "/api/candidates", {"last_name": name, "email": f"{name}@example.org"})).body
+        for name in ("ada", "byron")
+    ]
+    merged = await admin("POST", f"/api/candidates/{ada['id']}/merge", {"other_id": byron["id"]})
+    assert merged.status == 200, merged.text
+    path = f"/api/candidates/{byron['id']}"
+    newest = (await admin("GET", path)).headers["etag"]
+    for method, call, body in (
+        ("DELETE", path, None),
+        ("POST", f"{path}/restore", None),
+        ("PATCH", path, {"phone": None}),
+    ):
+        reply = await admin(method, call, body, headers={"If-Match": newest})
+        assert (reply.status, reply.body["code"]) == (409, "conflict"), call
+        assert ada["id"] in reply.body["remedy"]
+    other = (await admin("POST", "/api/candidates", {"last_name": "Lovelace", "email": "l@example.org"})).body
+    again = {"other_id": byron["id"]}
+    reply = await admin("POST", f"/api/candidates/{other['id']}/merge", again, headers={"If-Match": '"1"'})
+    assert (reply.status, reply.body["code"]) == (409, "conflict")
+
+
 async def test_those_who_may_not_edit_may_not_archive(company: Company, admin: Caller, synced: dict[str, Any]) -> None:
     path = f"/api/candidates/{(await somebody(admin))['id']}"
     for role in ("viewer", "ops"):

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import azure.functions as func
 import orjson
 import psycopg
 import pytest
 from psycopg import sql
 
+from functions.edge import ENDPOINTS, Call
+from shared import telemetry
 from shared.composition import Services
 from shared.security.identity import Role, mint_token
 from shared.store.tokens import Tokens
@@ -90,6 +94,35 @@ async def test_a_nul_is_refused_by_its_path_wherever_it_stands(admin: Caller, co
     assert (spelled.status, spelled.body["last_name"]) == (201, "\\u0000"), "the spelling of one is none"
 
 
+async def test_no_function_takes_a_query_item_that_it_does_not_know(admin: Caller, company: Company) -> None:
+    """`?dryrun=true` was a dry run to whoever wrote it, and `?as_of=` a moment."""
+    for function in http_functions():
+        if function.name not in ENDPOINTS:
+            continue  # open to all: health, and the webhook, whose vendor may add what it likes
+        path = re.sub(r"{\w+}", str(uuid4()), function.route)
+        reply = await admin(function.method, f"/{path}?dryrun=true")
+        assert (reply.status, reply.body.get("field")) == (422, "dryrun"), function.name
+        assert reply.body["remedy"]
+
+
+async def test_an_item_of_another_lists_is_refused_as_well(admin: Caller, company: Company) -> None:
+    for path, field in (
+        ("/api/jobs?stage=Offer", "stage"),
+        ("/api/platforms?cursor=x", "cursor"),
+        (f"/api/candidates/{uuid4()}?as_of=2026-01-01T00:00:00Z", "as_of"),
+        (f"/api/candidates/{uuid4()}/history?cursor=x", "cursor"),
+    ):
+        reply = await admin("GET", path)
+        assert (reply.status, reply.body["field"]) == (422, field), path
+
+
+def test_what_an_endpoint_has_not_declared_it_can_not_read() -> None:
+    call = Call(func.HttpRequest("GET", "/api/jobs", body=b"", params={}), None, None, "r", frozenset({"at"}))  # type: ignore[arg-type]
+    assert call.item("at") is None
+    with pytest.raises(LookupError, match="since"):
+        call.moment("since")
+
+
 async def test_a_cursor_that_is_no_moment_of_ours_is_refused(admin: Caller) -> None:
     forged = base64.urlsafe_b64encode(orjson.dumps(["0001-01-01T00:00:00+14:00", str(uuid4())])).decode().rstrip("=")
     reply = await admin("GET", f"/api/candidates?cursor={forged}")
@@ -109,6 +142,19 @@ async def test_our_own_failure_is_told_without_its_cause(admin: Caller, company:
     assert "conflicts" not in reply.text
 
 
+async def test_our_own_failure_is_in_the_log_under_the_id_that_was_told(
+    services: Services, admin: Caller, company: Company, connection: dict[str, Any], query: Query
+) -> None:
+    created = await admin("POST", f"/api/companies/{company.id}/integrations", connection)
+    query("UPDATE integrations SET api_key_encrypted = webhook_secret_sealed || 'x'")
+    with telemetry.captured() as events:
+        reply = await admin("POST", f"/api/integrations/{created.body['id']}/preview", {})
+    assert (reply.status, reply.body["code"]) == (500, "internal_error")
+    (failed,) = (each for each in events if each.event == "request_failed")
+    assert (failed.level, failed.fields["code"]) == ("error", "seal_broken")
+    assert failed.fields["request_id"] == reply.body["request_id"]
+
+
 async def test_a_database_that_is_away_is_our_trouble_and_passes(
     admin: Caller, company: Company, database: Database
 ) -> None:
@@ -123,7 +169,6 @@ async def test_a_database_that_is_away_is_our_trouble_and_passes(
 
 
 def test_every_http_function_has_a_permission_or_is_open_by_design() -> None:
-    from functions.edge import ENDPOINTS
     from shared.security.permissions import PERMISSIONS, PUBLIC
 
     names = {function.name for function in http_functions()}
