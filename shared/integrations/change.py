@@ -15,6 +15,7 @@ from shared.adapters.protocol import Connection, ConnectionReport
 from shared.errors import InvalidInput, StaleVersion
 from shared.intake.secrets import WebhookSecrets
 from shared.integrations import credentials
+from shared.integrations.addresses import require_secrets
 from shared.integrations.connection_test import skew_ms
 from shared.integrations.drafting import check_addresses, check_merging, check_removing
 from shared.integrations.outbound_gate import DIRECTIONS, NOT_SEEN, check_change
@@ -150,29 +151,36 @@ def _plan_connection(
     plain, given = credentials.take_secrets(request.config.given() if request.config else {})
     if request.api_key is not None:
         given[credentials.API_KEY] = request.api_key.get_secret_value()
-    known = _known_secrets(sealer, before, replaces_all=bool(given))
-    wanted = {name: value for name, value in {**known, **given}.items() if value is not None}
+    known = _known_secrets(sealer, before)
+    wanted = {name: value for name, value in {**(known or {}), **given}.items() if value is not None}
     config = _merged(before.config, plain)
     url = request.api_base_url if "api_base_url" in request.model_fields_set else before.api_base_url
     check_merging(config)
     mappings_of(config)
     check_removing(config, before.platform)
     columns |= {"config": config, "api_base_url": url}
-    if wanted == known and url == before.api_base_url and _calls_alike(config, before.config):
+    is_kept = not given if known is None else wanted == known
+    if is_kept and url == before.api_base_url and _calls_alike(config, before.config):
         return None
     check_addresses(url, config, settings)
+    if known is None and not given:
+        raise InvalidInput(
+            "api_key: what is stored can't be opened any more",
+            field=credentials.API_KEY,
+            remedy="send the credentials together with this change",
+        )
+    require_secrets((before.api_base_url, before.config), (url, config), stored=known or {}, given=given)
     if wanted != known:
         columns["api_key_encrypted"] = credentials.seal_secrets(sealer, before.id, wanted)
     return Connection(str(before.id), url, config, wanted)
 
 
-def _known_secrets(sealer: Sealer, before: Integration, *, replaces_all: bool) -> dict[str, str]:
+def _known_secrets(sealer: Sealer, before: Integration) -> dict[str, str] | None:
+    """Return what is stored; None if it can't be opened any more: then whatever is given replaces it whole."""
     try:
         return credentials.open_secrets(sealer, before.id, before.api_key_encrypted)
     except SealBroken:
-        if replaces_all:
-            return {}
-        raise
+        return None
 
 
 def _merged(before: Mapping[str, JsonValue], patch: Mapping[str, JsonValue]) -> dict[str, JsonValue]:

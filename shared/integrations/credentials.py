@@ -15,12 +15,14 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from shared.errors import InvalidInput
-from shared.security.sealing import SealBroken, Sealer
+from shared.security.sealing import MAX_PLAINTEXT_BYTES, SealBroken, Sealer
 
 API_KEY = "api_key"
 _SECRET_NAME = re.compile(r"(?:^|_)(?:key|secret|token|password|passphrase|credential|credentials)$", re.IGNORECASE)
 _PUBLIC_NAMES = frozenset({"board_token"})
 """Named like secrets, and part of public addresses (docs/vendors/greenhouse.md, Job Board)."""
+LONGEST_SECRET = 8192
+"""Characters of one secret."""
 _SHOWN = 4
 _LONG_ENOUGH = 16
 MASK = "********"
@@ -31,11 +33,17 @@ def is_secret(name: str) -> bool:
     return _SECRET_NAME.search(name) is not None and name not in _PUBLIC_NAMES
 
 
+def path_of(secret: str) -> str:
+    """Return where a client gives the secret of this name."""
+    return secret if secret == API_KEY else f"config.{secret}"
+
+
 def take_secrets(config: Mapping[str, Any]) -> tuple[dict[str, JsonValue], dict[str, str | None]]:
     """
     Part *config* into what is kept readable and what is to be sealed; a null says that a secret shall go.
 
-    Raises InvalidInput for a secret that is no text or stands deeper than the top level: it would be stored in clear.
+    Raises InvalidInput for a secret that is too long, is no text, or stands deeper than the top level: it would be
+    stored in clear.
     """
     plain: dict[str, JsonValue] = {}
     secrets: dict[str, str | None] = {}
@@ -44,12 +52,20 @@ def take_secrets(config: Mapping[str, Any]) -> tuple[dict[str, JsonValue], dict[
             _refuse_nested(value, f"config.{name}")
             plain[name] = value
         elif value is None or isinstance(value, str):
+            if value is not None and len(value) > LONGEST_SECRET:
+                raise _too_long(name)
             secrets[name] = value or None
         else:
             raise InvalidInput(
                 f"config.{name}: must be text", field=f"config.{name}", remedy="give it as text, or null"
             )
     return plain, secrets
+
+
+def _too_long(name: str) -> InvalidInput:
+    path = path_of(name)
+    remedy = f"give at most {LONGEST_SECRET} characters, and less where there are several secrets"
+    return InvalidInput(f"{path}: is too long", field=path, remedy=remedy)
 
 
 def _refuse_nested(value: object, path: str) -> None:
@@ -68,8 +84,13 @@ def _refuse_nested(value: object, path: str) -> None:
 
 
 def seal_secrets(sealer: Sealer, integration_id: UUID, secrets: Mapping[str, str]) -> str | None:
-    """Seal *secrets* for their integration; None if there are none."""
-    return sealer.seal(json.dumps(dict(sorted(secrets.items()))), integration_id=integration_id) if secrets else None
+    """Seal *secrets* for their integration; None if there are none. Raises InvalidInput if they are too long."""
+    if not secrets:
+        return None
+    plaintext = json.dumps(dict(sorted(secrets.items())))
+    if len(plaintext) > MAX_PLAINTEXT_BYTES:
+        raise _too_long(max(secrets, key=lambda name: len(json.dumps(secrets[name]))))
+    return sealer.seal(plaintext, integration_id=integration_id)
 
 
 def open_secrets(sealer: Sealer, integration_id: UUID, sealed: str | None) -> dict[str, str]:

@@ -19,6 +19,7 @@ from shared.adapters.protocol import Connection, ConnectionReport
 from shared.errors import LiaisonError, Unavailable
 from shared.intake.secrets import WebhookSecrets
 from shared.integrations import credentials
+from shared.integrations.addresses import CredentialsNeeded, hosts_of
 from shared.integrations.authorities import check_authorities
 from shared.integrations.cadence import default_cadences
 from shared.integrations.change import Change, new_webhook_secret, plan_change
@@ -91,7 +92,9 @@ class Integrations:
         adapter = registry.get(platform)
         draft = draft_of(request, self._parts.settings)
         integration_id = uuid4()
-        report = await self._try_gently(platform, draft.connection(integration_id))
+        connection = draft.connection(integration_id)
+        _tell_of_trial(company_id, connection)
+        report = await self._try_gently(platform, connection)
         signing = WebhookSecrets(current=new_webhook_secret())
         new = NewIntegration(
             id=integration_id,
@@ -149,15 +152,9 @@ class Integrations:
         async with self._parts.database.company(company_id) as tx:
             before = await self._parts.integrations.get(tx, integration_id)
             now = await tx.clock()
-        change = plan_change(
-            before,
-            request,
-            sealer=self._parts.sealer,
-            settings=self._parts.settings,
-            expected_version=expected_version,
-            now=now,
-        )
+        change = self._plan(company_id, before, request, expected_version, now)
         if change.connection is not None:
+            _tell_of_trial(company_id, change.connection)
             report = await try_new(self._parts.connector, before.platform, change.connection)
             require_ok(report)
             change = change.confirmed(report)
@@ -172,6 +169,33 @@ class Integrations:
             "integration_changed", company_id=company_id, integration_id=integration_id, changed=sorted(change.columns)
         )
         return Changed(view, change.webhook_secret)
+
+    def _plan(
+        self,
+        company_id: UUID,
+        before: Integration,
+        request: PatchIntegration,
+        expected_version: int | None,
+        now: datetime,
+    ) -> Change:
+        try:
+            return plan_change(
+                before,
+                request,
+                sealer=self._parts.sealer,
+                settings=self._parts.settings,
+                expected_version=expected_version,
+                now=now,
+            )
+        except CredentialsNeeded as error:
+            log.warning(
+                "connection_refused",
+                company_id=company_id,
+                integration_id=before.id,
+                field=error.field,
+                host=error.host,
+            )
+            raise
 
     async def _announce(self, before: Integration, now: datetime) -> None:
         """Let the intake keep what it can't verify from now on. If it can't be told, it can't read its table either."""
@@ -234,7 +258,7 @@ class Integrations:
         if "config" in change.columns:
             await check_authorities(tx, self._parts.integrations, before.id, change.columns["config"])
             await owe_another_look(tx, self._parts.store, before.id, before.config, change.columns["config"])
-        if change.columns:
+        if change.columns or change.schedules:  # a version is of the whole view, schedules and all
             after = await self._parts.integrations.update(tx, before.id, change.columns, based_on=before.version)
         if change.schedules:
             await self._parts.schedules.put(tx, before.id, change.schedules)
@@ -329,6 +353,12 @@ class Integrations:
                 raise
             log.info("connection_not_tried", platform=platform, code=error.code)
             return None
+
+
+def _tell_of_trial(company_id: UUID, connection: Connection) -> None:
+    """Leave a trace of where credentials are about to go: one that fails is kept nowhere else."""
+    hosts = hosts_of(connection.api_base_url, connection.config)
+    log.info("connection_tried", company_id=company_id, integration_id=connection.integration_id, hosts=hosts)
 
 
 def _farewell(gone: Integration, archived: int, *, archive_records: bool) -> dict[str, Any]:

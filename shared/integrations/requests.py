@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, SecretStr
 from pydantic_core import PydanticCustomError
 
+from shared.integrations.credentials import LONGEST_SECRET
 from shared.integrations.quiet_hours import QuietHours, known_zone
 from shared.model import EntityType
 from shared.store.schedules import LONGEST_S, SHORTEST_S
@@ -35,7 +36,7 @@ Entity = Annotated[EntityType, BeforeValidator(entity_name)]
 DirectionSetting = Literal["inbound", "outbound", "both"]
 ReadOnly = Annotated[None, BeforeValidator(_made_by_us)]
 Name = Annotated[str, Field(max_length=200)]
-Credential = Annotated[SecretStr, Field(min_length=1, max_length=8192)]
+Credential = Annotated[SecretStr, Field(min_length=1, max_length=LONGEST_SECRET)]
 Url = Annotated[str, Field(min_length=1, max_length=2048)]
 Retries = Annotated[int, Field(ge=0, le=5)]
 

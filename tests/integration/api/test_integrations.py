@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
@@ -9,6 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from sandbox.vendors.greenhouse import GreenhouseSimulator
+from shared import telemetry
 from shared.composition import Services
 from shared.errors import InvalidInput
 from shared.intake.secrets import WebhookSecrets
@@ -155,6 +157,59 @@ async def test_new_credentials_that_work_replace_the_old_ones(
     report = await admin("POST", f"{path}/test")
     assert report.body["ok"] is True
     assert services.settings.auth_jwt_secret is not None
+
+
+async def test_stored_credentials_are_sent_to_no_new_address_and_the_attempt_leaves_a_trace(
+    admin: Caller, company: Company, connection: dict[str, Any], query: Query
+) -> None:
+    created = await connect(admin, company, connection)
+    before = query("SELECT to_jsonb(i) FROM integrations i")
+    path = f"/api/integrations/{created['id']}"
+    calls: list[str] = []
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        calls.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        writer.write(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(take, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        elsewhere = f"http://127.0.0.1:{port}/t"
+        with telemetry.captured() as events:
+            for body in ({"config": {"token_url": elsewhere}}, {"api_base_url": elsewhere}):
+                refused = await admin("PATCH", path, body)
+                assert (refused.status, refused.body["field"]) == (422, "api_key"), refused.text
+                assert refused.body["remedy"] == "send the credentials together with the new address"
+        assert calls == []
+        told = [each.fields for each in events if each.event == "connection_refused"]
+        assert [(each["host"], each["integration_id"]) for each in told] == [("127.0.0.1", created["id"])] * 2
+        both = {"api_key": "k", "config": {"client_secret": "given-anew", "token_url": elsewhere}}
+        with telemetry.captured() as events:
+            assert (await admin("PATCH", path, both)).status == 422
+        assert calls, "what came with the address may be tried there"
+        assert [each.fields["hosts"] for each in events if each.event == "connection_tried"] == [["127.0.0.1"]]
+    assert query("SELECT to_jsonb(i) FROM integrations i") == before
+
+
+async def test_schedules_are_part_of_the_version(admin: Caller, company: Company, connection: dict[str, Any]) -> None:
+    path = f"/api/integrations/{(await connect(admin, company, connection))['id']}"
+    body = {"schedules": [{"entity": "candidate", "every_s": 600}]}
+    first = await admin("PATCH", path, body, headers={"if-match": '"1"'})
+    assert (first.status, first.headers["etag"]) == (200, '"2"')
+    second = await admin("PATCH", path, body, headers={"if-match": '"1"'})
+    assert (second.status, second.body["code"]) == (412, "stale_version")
+
+
+async def test_a_secret_that_is_too_long_is_refused_by_name(
+    admin: Caller, company: Company, connection: dict[str, Any]
+) -> None:
+    path = f"/api/integrations/{(await connect(admin, company, connection))['id']}"
+    reply = await admin("PATCH", path, {"config": {"client_secret": "x" * 50_000}})
+    assert (reply.status, reply.body["field"]) == (422, "config.client_secret")
+    reply = await admin("POST", f"/api/companies/{company.id}/integrations", {
+        **connection, "config": {**connection["config"], "client_secret": "x" * 50_000},
+    })  # fmt: skip
+    assert (reply.status, reply.body["field"]) == (422, "config.client_secret")
 
 
 async def test_a_change_based_on_an_older_version_is_refused(

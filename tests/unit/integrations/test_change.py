@@ -11,6 +11,7 @@ import pytest
 from shared.adapters.protocol import Check, ConnectionReport
 from shared.errors import Conflict, InvalidInput, PreviewNeeded
 from shared.intake.secrets import WebhookSecrets
+from shared.integrations.addresses import CredentialsNeeded
 from shared.integrations.change import Change, plan_change
 from shared.integrations.connection_test import require_ok
 from shared.integrations.credentials import open_secrets, seal_secrets
@@ -33,6 +34,8 @@ SETTINGS = load_settings(
 )
 UNGATED = SETTINGS.model_copy(update={"outbound_needs_preview": False})
 SEEN = {"previewed_at": NOW, "previewed_by": "jo", "previewed_entities": ["job", "candidate"]}
+ANEW = {"api_key": "old", "config": {"client_secret": "s"}}
+"""The stored credentials, given once more."""
 
 
 def integration(**changes: Any) -> Integration:
@@ -87,7 +90,7 @@ def test_what_is_already_so_changes_nothing() -> None:
         {"config": {"client_secret": None}},
         {"config": {"client_id": "d"}},
         {"config": {"client_id": None}},
-        {"api_base_url": "https://harvest.example.org"},
+        {"api_base_url": "https://harvest.example.org", **ANEW},
     ],
 )
 def test_whatever_changes_how_the_vendor_is_called_is_tested_first(body: dict[str, Any]) -> None:
@@ -119,6 +122,83 @@ def test_new_secrets_are_sealed_beside_the_old_ones() -> None:
     assert change.connection.secrets == {"api_key": "new"}
 
 
+def at(url: str | None, **config: Any) -> Integration:
+    before = integration()
+    return integration(api_base_url=url, config={**before.config, **config})
+
+
+VENDOR, EVIL = "https://harvest.example.org/v3", "https://evil.example/t"
+
+
+@pytest.mark.parametrize(
+    ("before", "body", "missing"),
+    [
+        (at(None), {"api_base_url": EVIL}, "api_key"),
+        (at(None), {"config": {"token_url": EVIL}}, "api_key"),
+        (at(VENDOR), {"api_base_url": EVIL, "api_key": "k"}, "config.client_secret"),
+        (at(VENDOR), {"config": {"token_url": EVIL, "client_secret": "k"}}, "api_key"),
+        (at(VENDOR, token_url=VENDOR), {"config": {"token_url": "https://harvest.example.org:8443/"}}, "api_key"),
+        (
+            at(VENDOR, token_url=VENDOR),
+            {"config": {"token_url": "https://harvest.example.org.evil.example"}},
+            "api_key",
+        ),
+        (at(VENDOR), {"config": {"other_url": EVIL}}, "api_key"),
+    ],
+)
+def test_stored_credentials_go_to_no_address_that_they_were_not_given_for(
+    before: Integration, body: dict[str, Any], missing: str
+) -> None:
+    """Or an administrator's token would be enough to read what nobody is shown."""
+    with pytest.raises(InvalidInput) as refused:
+        planned(before, body)
+    assert isinstance(refused.value, CredentialsNeeded)
+    assert refused.value.field == missing
+    assert refused.value.remedy == "send the credentials together with the new address"
+    assert refused.value.host
+
+
+@pytest.mark.parametrize(
+    ("before", "body"),
+    [
+        (at(VENDOR), {"api_base_url": EVIL, **ANEW}),
+        (at(VENDOR), {"api_base_url": EVIL, "api_key": "k", "config": {"client_secret": None}}),
+        (at(VENDOR), {"api_base_url": "https://HARVEST.example.org:443/v1"}),
+        (at(VENDOR, token_url=EVIL), {"config": {"token_url": None}}),
+        (at(EVIL), {"api_base_url": None}),
+        (integration(api_key_encrypted=None), {"api_base_url": EVIL}),
+    ],
+)
+def test_an_address_is_changed_with_the_credentials_or_on_the_same_host(
+    before: Integration, body: dict[str, Any]
+) -> None:
+    assert planned(before, body).connection is not None
+
+
+def test_what_can_not_be_opened_any_more_hinders_nothing_but_the_connection() -> None:
+    broken = integration(api_key_encrypted=seal_secrets(Sealer(bytes(32)), ID, {"api_key": "old"}))
+    assert planned(broken, {"name": "x"}).columns == {"name": "x"}
+    with pytest.raises(InvalidInput) as refused:
+        planned(broken, {"config": {"client_id": "d"}})
+    assert refused.value.field == "api_key"
+    change = planned(broken, {"api_key": "new", "api_base_url": EVIL})
+    assert open_secrets(SEALER, ID, change.columns["api_key_encrypted"]) == {"api_key": "new"}
+
+
+@pytest.mark.parametrize(
+    ("config", "field"),
+    [
+        ({"client_secret": "x" * 50_000}, "config.client_secret"),
+        ({"client_secret": "é" * 8192}, "config.client_secret"),
+        ({f"key_{number}_token": "x" * 8000 for number in range(6)}, "config.key_0_token"),
+    ],
+)
+def test_what_is_too_long_to_be_sealed_is_refused_by_name(config: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidInput, match="too long") as refused:
+        planned(integration(), {"config": config})
+    assert refused.value.field == field
+
+
 def outward(entity: str, direction: str = "both") -> dict[str, Any]:
     return {"config": {"directions": {entity: direction}}}
 
@@ -135,12 +215,13 @@ def test_nothing_becomes_outbound_that_nobody_has_seen_a_preview_of(direction: s
         planned(integration(**SEEN), outward("application", direction), settings=SETTINGS)
 
 
-@pytest.mark.parametrize("body", [{"api_key": "new"}, {"api_base_url": "https://harvest.example.org"}])
+@pytest.mark.parametrize("body", [{"api_key": "new"}, {"api_base_url": "https://harvest.example.org", **ANEW}])
 def test_a_preview_counts_as_long_as_the_vendor_is_called_as_it_was_then(body: dict[str, Any]) -> None:
     change = planned(integration(**SEEN), body, settings=SETTINGS)
     assert {name: change.columns[name] for name in SEEN} == dict.fromkeys(SEEN)
+    config = {**body.get("config", {}), **outward("candidate")["config"]}
     with pytest.raises(PreviewNeeded):
-        planned(integration(**SEEN), {**body, **outward("candidate")}, settings=SETTINGS)
+        planned(integration(**SEEN), {**body, "config": config}, settings=SETTINGS)
 
 
 @pytest.mark.parametrize("body", [{"name": "x"}, {"config": {"first_link": "portal"}}, outward("candidate", "inbound")])
