@@ -1,4 +1,4 @@
-"""What a long check needs that goes on where it stopped: what went well, in a file, and how far it is when stopped."""
+"""Lets a long check resume: keeps what has passed in a file, and prints the progress when it is interrupted."""
 
 from __future__ import annotations
 

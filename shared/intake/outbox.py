@@ -3,7 +3,7 @@ Events on their way to storage, several to a batch while many come.
 
 A blob a request would cost each vendor's request a call to storage, and the worker a transaction. So whoever comes
 within a moment of the last batch shares the next one: a lone event goes at once, and a flood of hundreds a second makes
-a dozen batches of it. Nobody is answered before the batch with his event is stored.
+a dozen batches of it. No request is answered before the batch with its event is stored.
 
 Then the worker is knocked for, by a queue message with the batch's name. That may get lost, with the queue, with this
 process, or with the host that took it: `waking` finds the batch all the same.

@@ -164,7 +164,7 @@ WITH letter AS (
 SELECT id, company_id, epoch, priority FROM bumped UNION ALL SELECT id, company_id, epoch, priority FROM revived
 """
 
-# Whoever ends a wait holds this until the commit; whoever looks again whether his wait is over asks for it.
+# Whoever ends a wait holds this until the commit; whoever checks again whether a wait is over asks for it.
 _LOCK_WAITS: LiteralString = "SELECT pg_advisory_xact_lock(hashtextextended('waits ' || %(integration)s, 0))"
 
 _RELEASE_HELD: LiteralString = """

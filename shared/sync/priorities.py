@@ -1,4 +1,4 @@
-"""How urgent what is (1 highest … 10), as a table (docs/ledger.md); and the names of the job handlers."""
+"""Priorities of jobs, from 1 (most urgent) to 10 (docs/ledger.md), and the names of the job handlers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Whose record it is that a link should point at, where all that tells people apart says: not this one."""
+"""
+Finds the right record for a link that seems to point at the wrong one.
+
+A full comparison suspects a link if everything that identifies the record (name, e-mail, phone; candidate and job of an
+application) differs at the vendor. If exactly one other record of ours matches what the vendor shows, it is named.
+"""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """
-Waits that were over before they began.
+Prevents lost wake-ups of jobs that wait.
 
-A job looks for its parent, does not find it, and is put to wait; if the parent came in between, its arrival has woken
-nobody. So after a wait is committed somebody looks once more, under a lock that whoever ends waits holds until their
-commit: either the end is seen here, or the one who ends sees the wait.
+A job looks for its parent, does not find it, and is put on hold. If the parent came in between these two steps, its
+arrival woke nobody. So after the hold is committed, the job's reason is checked once more, under a lock that every
+release of held jobs takes until its commit. Then either this check sees the parent, or the release sees the held job.
 """
 
 from __future__ import annotations

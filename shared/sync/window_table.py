@@ -1,4 +1,4 @@
-"""Vendors' windows in an Azure Table, where every process finds them. What is lost of it costs one window's pace."""
+"""Vendors' rate-limit windows in an Azure Table that all processes share. Losing the table costs speed, no data."""
 
 from __future__ import annotations
 
