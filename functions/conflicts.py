@@ -30,6 +30,7 @@ from shared.sync.bulk_resolution import MOST_AT_ONCE, resolve_many
 from shared.sync.conflict_items import TABLE
 from shared.sync.contact_check import check_contacts
 from shared.sync.held_values import Vault
+from shared.sync.length_check import check_lengths
 
 bp = func.Blueprint()
 
@@ -207,8 +208,10 @@ def typed_value(item: Mapping[str, Any], decision: Resolution) -> JsonValue:
         raise InvalidInput(
             f"value: must name {', '.join(unit.members)}", field="value", remedy="send an object with each of them"
         )
-    checked = _FIELDS[EntityType(item["entity"])].model_validate(given).model_dump(mode="json", include=set(given))
+    entity = EntityType(item["entity"])
+    checked = _FIELDS[entity].model_validate(given).model_dump(mode="json", include=set(given))
     check_contacts(checked)
+    check_lengths(entity, checked)
     return checked if is_group else checked[unit.name]
 
 

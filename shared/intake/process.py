@@ -12,11 +12,14 @@ The events of one batch are settled together, one transaction for each integrati
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 from uuid import UUID, uuid5
+
+import psycopg
 
 from shared import adapters, telemetry
 from shared.adapters.protocol import Change
@@ -43,6 +46,8 @@ MOST_COMPANIES = 10_000
 MOST_KNOCKS = 5
 """For jobs of one integration and batch: so many run at a time by default, and each knock works on job after job."""
 MOST_KNOCKS_WAITING = MOST_SEEN
+LONGEST_EVENT_ID = 255
+"""Characters. No signature covers it, and it is looked up by; the digest of a longer one stands in its place."""
 log = telemetry.get_logger(__name__)
 
 OVERFLOW = "webhook_overflow"
@@ -151,13 +156,18 @@ class Processor:
             await self._give_up(notice)
 
     async def _give_up(self, notice: Notice) -> None:
-        company_id, integration_id = await self._company(notice.integration_id), notice.integration_id
+        company_id = await self._company(notice.integration_id)
         if company_id is not None:
-            async with self._database.company(company_id) as tx:
-                if integration_id in await self._store.events.receivers(tx, integration_id):
-                    await self._store.events.record(tx, integration_id, [_refused(notice)])
-                    detail = "processing an event failed each time; a full comparison will find what it named"
-                    await self.make_up_for(tx, integration_id, POISONED, detail)
+            detail = "processing an event failed each time; a full comparison will find what it named"
+            await self._record_refused(company_id, notice, POISONED, detail)
+
+    async def _record_refused(self, company_id: UUID, notice: Notice, kind: str, detail: str) -> None:
+        """Record an event unopened, and ask for a full comparison in its place."""
+        integration_id = notice.integration_id
+        async with self._database.company(company_id) as tx:
+            if integration_id in await self._store.events.receivers(tx, integration_id):
+                await self._store.events.record(tx, integration_id, [_refused(notice)])
+                await self.make_up_for(tx, integration_id, kind, detail)
 
     async def _company(self, integration_id: UUID) -> UUID | None:
         """Return the company of an integration, which never changes."""
@@ -171,6 +181,21 @@ class Processor:
         return company_id
 
     async def _settle(self, company_id: UUID, integration_id: UUID, found: Sequence[Notice]) -> None:
+        """Settle events together; one that breaks a statement is found by halves and refused, the others come in."""
+        try:
+            return await self._settle_together(company_id, integration_id, found)
+        except psycopg.DataError as error:
+            # Its text may quote what the database could not take.
+            cause = type(error).__name__
+        if len(found) > 1:
+            await self._settle(company_id, integration_id, found[: len(found) // 2])
+            return await self._settle(company_id, integration_id, found[len(found) // 2 :])
+        log.error("webhook_refused_by_database", integration_id=integration_id, error=cause)
+        detail = "the database refuses an event; a full comparison will find what it named"
+        await self._record_refused(company_id, found[0], REFUSED, detail)
+        return self._count(Outcome.REFUSED, "")
+
+    async def _settle_together(self, company_id: UUID, integration_id: UUID, found: Sequence[Notice]) -> None:
         knocks: list[Knock] = []
         settling, platform = _Settling(), ""
         async with self._database.company(company_id) as tx:
@@ -302,7 +327,7 @@ def _request(integration_id: UUID, change: Change, record_key: str) -> JobReques
 
 def _row(event: Event, changes: Sequence[Change], state: str) -> EventRow:
     """Return the row that counts *event*: one for a vendor's event id, else one for each delivery."""
-    event_id = next((change.event_id for change in changes if change.event_id is not None), None)
+    event_id = next((_bounded(change.event_id) for change in changes if change.event_id is not None), None)
     return EventRow(
         id=event.id if event_id is None else uuid5(event.integration_id, event_id),
         event_id=event_id,
@@ -311,6 +336,12 @@ def _row(event: Event, changes: Sequence[Change], state: str) -> EventRow:
         records=len({(change.entity, change.external_id) for change in changes}),
         size_bytes=len(event.body),
     )
+
+
+def _bounded(event_id: str) -> str:
+    if len(event_id) <= LONGEST_EVENT_ID:
+        return event_id
+    return "sha256:" + hashlib.sha256(event_id.encode()).hexdigest()
 
 
 def _refused(notice: Notice) -> EventRow:

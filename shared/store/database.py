@@ -24,6 +24,7 @@ from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from shared.errors import Conflict, Unavailable
+from shared.store.longer_than_indexed import LongerThanIndexed
 
 Connection = psycopg.AsyncConnection[DictRow]
 
@@ -83,8 +84,9 @@ class Transaction:
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
         """Begin a part that may fail alone: an error that leaves the block undoes the block, and the rest stands."""
-        async with self.connection.transaction():
-            yield
+        with translated():
+            async with self.connection.transaction():
+                yield
 
 
 class Database:
@@ -204,5 +206,7 @@ def translated() -> Iterator[None]:
         raise Unavailable("the database has no connection free") from error
     except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure) as error:
         raise Conflict("lost against another transaction") from error
+    except psycopg.errors.ProgramLimitExceeded as error:
+        raise LongerThanIndexed(error.diag.constraint_name) from error
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         raise Unavailable("the database can't be reached") from error

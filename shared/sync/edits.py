@@ -24,6 +24,7 @@ from shared.sync.chronicle import Chronicle
 from shared.sync.contact_check import check_contacts
 from shared.sync.held_values import Vault
 from shared.sync.identity import candidate_identity
+from shared.sync.length_check import check_lengths
 from shared.sync.merging import without_empty
 from shared.sync.pinning import Pinner
 from shared.sync.priorities import RECONCILE, priority_of
@@ -60,12 +61,13 @@ class Edits:
         Add a candidate. Raises Conflict when somebody holds the same e-mail already.
 
         One who was erased comes back by their own registration alone, with *has_consent*; else Conflict as well. Raises
-        InvalidInput for what is no address or number.
+        InvalidInput for what is no address or number, or too long to be looked up by.
         """
         data = without_empty(fields)
         if not data:
             raise InvalidInput("a candidate needs a name, an e-mail or a phone", field="email")
         check_contacts(data)
+        check_lengths(EntityType.CANDIDATE, data)
         async with self._database.company(company_id) as tx:
             await self._refuse_double(tx, data)
             if has_consent:
@@ -108,7 +110,8 @@ class Edits:
         Write *changes* (a null clears) and ask every linked system to be brought in step.
 
         What is already so changes nothing. Raises NotFound, InvalidInput for what is new to it and can be no address or
-        number, Conflict when it is no longer at *expected_version* or an address or number is new to it and suppressed.
+        number, or is too long to be looked up by, Conflict when it is no longer at *expected_version* or an address or
+        number is new to it and suppressed.
         """
         async with self._database.company(company_id) as tx:
             record = (await self._store.records.lock(tx, entity, [record_id])).get(record_id)
@@ -120,6 +123,7 @@ class Edits:
             changed = {name: value for name, value in changes.items() if not _same(record.data.get(name), value)}
             if not changed:
                 return record
+            check_lengths(entity, changed)
             if entity is EntityType.CANDIDATE:
                 check_contacts(changed, record.data)
             await self._refuse_suppressed(tx, record, changed)
@@ -252,9 +256,11 @@ class Edits:
         """
         Submit a candidate to a job: the application, and the job that takes it to the job's own system.
 
-        Raises InvalidInput for an unknown candidate or job, Conflict for a second application (one that was archived
-        here and lives on elsewhere counts), or when the job's system does not take what the portal submits.
+        Raises InvalidInput for an unknown candidate or job and a stage too long to be looked up by, Conflict for a
+        second application (one that was archived here and lives on elsewhere counts), or when the job's system does not
+        take what the portal submits.
         """
+        check_lengths(EntityType.APPLICATION, fields)
         async with self._database.company(company_id) as tx:
             await self._store.record_merges.hold_still(tx)
             await self._require_parents(tx, candidate_id, job_id)

@@ -11,6 +11,7 @@ from shared.model import Direction, EntityType
 from shared.store.attention import Quarantined
 from shared.store.database import Database
 from shared.store.ledger import JobRequest
+from shared.store.longer_than_indexed import LongerThanIndexed
 from shared.store.queues import Knocker
 from shared.store.store import Store
 from shared.sync import waiting
@@ -18,8 +19,9 @@ from shared.sync.priorities import MANUAL_RECORD, RECONCILE
 
 
 def refused_by_database(external_id: str, error: psycopg.DataError) -> Quarantined:
-    """Return how a record is set aside that no statement can store."""
-    return Quarantined(external_id, "refused_by_database", f"the database refuses it: {type(error).__name__}")
+    """Return how a record is set aside that no statement can store. Other errors' texts may quote a value."""
+    reason = str(error) if isinstance(error, LongerThanIndexed) else f"the database refuses it: {type(error).__name__}"
+    return Quarantined(external_id, "refused_by_database", reason)
 
 
 class Quarantine:

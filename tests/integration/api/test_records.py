@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from secrets import randbelow, token_hex
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,6 +13,7 @@ from pydantic import JsonValue
 from shared.composition import Services
 from shared.model import FIELDS, EntityType
 from shared.store.records import RecordWrite
+from shared.sync.length_check import LONGEST
 from tests.integration.api.calling import Caller
 from tests.integration.api.conftest import Company, drain
 
@@ -201,6 +203,39 @@ async def test_what_is_no_address_or_number_is_refused_by_field(
     created = (await admin("POST", "/api/candidates", PERSON)).body
     reply = await admin("PATCH", f"/api/candidates/{created['id']}", body)
     assert (reply.status, reply.body["field"]) == (422, field)
+
+
+@pytest.mark.parametrize("field", ["first_name", "last_name", "email", "phone"])
+async def test_what_is_too_long_to_be_looked_up_by_is_refused_by_field(
+    admin: Caller, company: Company, field: str
+) -> None:
+    """It was told as an outage of the database, with the advice to try again."""
+    digits = "".join(str(number) for number in range(4_000))[:4_000]
+    value = {"email": f"{token_hex(2_000)}@example.org", "phone": digits}.get(field, token_hex(2_000))
+    added = await admin("POST", "/api/candidates", {**PERSON, field: value})
+    assert (added.status, added.body["field"]) == (422, field)
+    created = (await admin("POST", "/api/candidates", PERSON)).body
+    path = f"/api/candidates/{created['id']}"
+    reply = await admin("PATCH", path, {field: value})
+    assert (reply.status, reply.body["field"]) == (422, field)
+    assert "255 characters" in reply.body["remedy"]
+    if field.endswith("_name"):
+        widest = "".join(chr(0x20000 + randbelow(40_000)) for _ in range(LONGEST))
+        reply = await admin("PATCH", path, {"first_name": widest, "last_name": widest})
+        assert reply.status == 200, reply.text
+
+
+async def test_a_stage_too_long_to_be_looked_up_by_is_refused_by_field(admin: Caller, synced: dict[str, Any]) -> None:
+    one = (await admin("GET", "/api/applications?limit=1")).body["data"][0]
+    for field in ("stage", "status"):
+        reply = await admin("PATCH", f"/api/applications/{one['id']}", {field: token_hex(500)})
+        assert (reply.status, reply.body["field"]) == (422, field)
+        assert reply.body["remedy"]
+    job = next(row for row in await everyone(admin, "/api/jobs?limit=100") if row["status"] == "open")
+    person = (await admin("POST", "/api/candidates", PERSON)).body
+    submission = {"candidate_id": person["id"], "job_id": job["id"], "stage": token_hex(500)}
+    reply = await admin("POST", "/api/applications", submission)
+    assert (reply.status, reply.body["field"]) == (422, "stage")
 
 
 async def test_what_a_vendor_holds_for_an_address_bars_no_other_edit(

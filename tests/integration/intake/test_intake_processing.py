@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Self
 from uuid import UUID, uuid4
@@ -19,7 +21,7 @@ from shared.intake import events
 from shared.intake.accept import Verdict
 from shared.intake.events import EventKnock, read_knock
 from shared.intake.keeping import drop_old, replay_kept
-from shared.intake.process import OVERFLOW, POISONED, REFUSED
+from shared.intake.process import LONGEST_EVENT_ID, OVERFLOW, POISONED, REFUSED
 from shared.intake.publish import publish
 from shared.intake.waking import MOST_TRIES, wake_batches
 from shared.intake.work import LAST_TRY, Worker
@@ -311,6 +313,54 @@ async def test_an_event_that_poisons_its_batch_is_recorded_and_its_neighbours_pr
     assert [row["state"] for row in world.recorded(bad)] == ["refused"]
     assert [issue["kind"] for issue in issues(world, bad)] == [POISONED]
     assert world.column(bad, "full_compare_wanted_at") is not None
+    assert await world.batches() == {}
+
+
+async def test_an_event_id_of_any_length_is_recorded_and_counts_its_replays(world: World) -> None:
+    """The header is not covered by the signature, and stands in an index that takes some 2,700 bytes."""
+    integration_id, neighbour = await world.published(), await world.published()
+    endless = secrets.token_hex(2_000)
+    for _ in range(2):
+        await world.send(integration_id, BODY, event_id=endless)
+    await world.send(neighbour, BODY, event_id="e" * LONGEST_EVENT_ID)
+
+    await world.intake.worker.work(await joined(world))
+
+    [row] = world.recorded(integration_id)
+    assert (row["state"], row["times"], len(row["event_id"])) == ("processed", 2, len("sha256:") + 64)
+    assert set(world.jobs(integration_id)) == {"candidate ext:4711"}
+    [row] = world.recorded(neighbour)
+    assert (row["state"], row["event_id"]) == ("processed", "e" * LONGEST_EVENT_ID)
+
+
+class NulAdapter(GreenhouseAdapter):
+    """Reads one person's event as naming what no statement can store."""
+
+    platform = "nul"
+
+    @classmethod
+    def read_webhook(cls, headers: Mapping[str, str], body: bytes) -> Sequence[Change]:
+        changes = super().read_webhook(headers, body)
+        return [replace(each, external_id="666\x00") if each.external_id == "666" else each for each in changes]
+
+
+async def test_an_event_that_breaks_a_statement_is_refused_alone(world: World) -> None:
+    registry.register(NulAdapter)
+    integration_id, neighbour = await world.published(), await world.published()
+    world.run("UPDATE integrations SET platform = 'nul' WHERE id = %s", integration_id)
+    await publish(world.intake.publishing, world.company_id, integration_id)
+    for external_id in (4711, 666, 4712):
+        assert await world.send(integration_id, candidate_event(external_id)) is Verdict.ACCEPTED
+    await world.send(neighbour, BODY)
+
+    await world.intake.worker.work(await joined(world))
+
+    assert set(world.jobs(integration_id)) == {"candidate ext:4711", "candidate ext:4712"}
+    assert sorted(row["state"] for row in world.recorded(integration_id)) == ["processed", "processed", "refused"]
+    assert [issue["kind"] for issue in issues(world, integration_id)] == [REFUSED]
+    assert world.column(integration_id, "full_compare_wanted_at") is not None
+    assert set(world.jobs(neighbour)) == {"candidate ext:4711"}
+    assert issues(world, neighbour) == []
     assert await world.batches() == {}
 
 
