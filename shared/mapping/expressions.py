@@ -11,7 +11,9 @@ a longest length, so that the work is bounded by the length of the expression.
 from __future__ import annotations
 
 import ast
+import math
 import operator
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -27,7 +29,14 @@ DEEPEST = 40
 LONGEST_TEXT = 100_000
 """Characters that a function may make."""
 
+WHOLE_BELOW = 2**63
+"""JSON, as it is kept and compared here, has whole numbers below this and down to its negative."""
+
 Names = Mapping[str, JsonValue]
+_HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
+"""An escape in an expression can make one; UTF-8 has none."""
+_WHOLE = re.compile(r"[+-]?[0-9]+")
+_DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 _UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 _FAILURES = (InvalidExpression, TypeError, ValueError, ArithmeticError, AttributeError, LookupError)
@@ -140,10 +149,15 @@ def _number(value: Any) -> Any:
         return value
     if not isinstance(value, str):
         raise TypeError("only a text becomes a number")
-    try:
-        return int(value)
-    except ValueError:
-        return float(value)
+    digits = value.strip()
+    if _WHOLE.fullmatch(digits):
+        return int(digits)
+    if not _DECIMAL.fullmatch(digits):
+        raise ValueError("only digits become a number, with a sign, a point and an exponent")
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError("the number is too large")
+    return number
 
 
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
@@ -207,18 +221,37 @@ class Expression:
         """
         Return what the expression comes to; a name that *names* lacks is empty. *custom*: custom fields by our name.
 
-        Raises InvalidPayload, which names the path and never a value, where it can't be computed of these.
+        Raises InvalidPayload, which names the path and never a value, where it can't be computed of these, or comes to
+        what can't be kept.
         """
         self._evaluator.names = _Sparse(names)
         self._evaluator.functions[CUSTOM] = custom.get
         try:
-            return self._evaluator.eval(self.text, self._node)
+            value = self._evaluator.eval(self.text, self._node)
         except _FAILURES as error:
             # The cause may quote the value that it could not take.
             raise InvalidPayload(
                 f"{self._path}: can't be computed of this record ({type(error).__name__})",
                 remedy='where a field may be empty, say coalesce(field, "")',
             ) from None
+        if not _can_be_kept(value):
+            raise InvalidPayload(
+                f"{self._path}: comes to what can't be kept",
+                remedy="let it come to a finite number, whole ones of at most 18 digits, or a text of whole characters",
+            )
+        return value
+
+
+def _can_be_kept(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" not in value and (value.isascii() or not _HALF_A_CHARACTER.search(value))
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, int):
+        return -WHOLE_BELOW <= value < WHOLE_BELOW
+    if isinstance(value, list | tuple):
+        return all(map(_can_be_kept, value))
+    return True
 
 
 class _Sparse(dict[str, Any]):

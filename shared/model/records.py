@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
-from typing import Any, ClassVar, NotRequired, Self
+from typing import Annotated, Any, ClassVar, NotRequired, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, SkipValidation, with_config
 from typing_extensions import TypedDict
@@ -21,6 +21,8 @@ from typing_extensions import TypedDict
 from shared.model.enums import EntityType
 
 JsonObject = dict[str, JsonValue]
+Number = Annotated[int, Field(ge=-(2**63), lt=2**63)] | Annotated[float, Field(allow_inf_nan=False)]
+"""A number that JSON can hold; beyond 64 bits it is not whole any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +87,8 @@ class Language(TypedDict):
 class Salary(TypedDict):
     """What a person wants to earn: ISO 4217 *currency*, for each *period* (`year`, `month`, `hour`)."""
 
-    amount_min: NotRequired[int | float | None]
-    amount_max: NotRequired[int | float | None]
+    amount_min: NotRequired[Number | None]
+    amount_max: NotRequired[Number | None]
     currency: NotRequired[str | None]
     period: NotRequired[str | None]
 
@@ -213,7 +215,7 @@ class CandidateFields(BaseModel):
     links: list[Contact] | None = None
     current_company: str | None = None
     current_title: str | None = None
-    experience_years: int | float | None = None
+    experience_years: Number | None = None
     work_history: list[Employment] | None = None
     education: list[Education] | None = None
     skills: list[str] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import orjson
 import pytest
 from pydantic import JsonValue, ValidationError
 
@@ -50,6 +51,8 @@ def test_every_field_can_be_emptied() -> None:
         ("salary_expectation", {"amount_min": 2, "amount_max": 1}, "must not be above"),
         ("salary_expectation", {"currency": "Euro"}, "three letters"),
         ("earliest_start", "soon", "valid date"),
+        ("experience_years", "nan", "finite number"),
+        ("salary_expectation", {"amount_min": "inf"}, "finite number"),
     ],
 )
 def test_what_nobody_could_tell_apart_or_compare_is_refused(field: str, value: JsonValue, fault: str) -> None:
@@ -93,3 +96,10 @@ def test_custom_fields_have_an_end() -> None:
     many = [{"name": f"field {number}", "value": number} for number in range(MOST + 1)]
     with pytest.raises(ValidationError, match=f"more than {MOST}"):
         CandidateRequest.model_validate({"custom_fields": many})
+
+
+@pytest.mark.parametrize("digits", ["9" * 19, "-" + "9" * 300])
+def test_a_number_beyond_64_bits_is_one_that_can_be_stored(digits: str) -> None:
+    """As a whole one it could not be written as JSON: the request failed."""
+    taken = CandidateRequest.model_validate({"experience_years": digits, "salary_expectation": {"period": "year"}})
+    assert orjson.loads(orjson.dumps(taken.model_dump(mode="json")))["experience_years"] == float(digits)

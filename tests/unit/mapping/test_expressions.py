@@ -203,3 +203,35 @@ def test_an_expression_remembers_nothing_of_the_record_before() -> None:
     assert asked.value({}, {}) is None
     named = Expression('custom("a")', path="w", known=KNOWN)
     assert (named.value({}, {"a": 1}), named.value({}, {})) == (1, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("10", 10), (" -7 ", -7), ("+0.5", 0.5), (".5", 0.5), ("5.", 5.0), ("1e3", 1000.0), (str(2**63 - 1), 2**63 - 1)],
+)
+def test_a_number_is_read_from_its_digits(text: str, expected: float) -> None:
+    assert value("number(preferred_name)", preferred_name=text) == expected
+
+
+@pytest.mark.parametrize("text", ["1_0", "nan", "inf", "-Infinity", "1e999", "٤٢", "0x10", "1 0", "", "9" * 5_000])
+def test_what_is_no_plain_number_is_not_read_as_one(text: str) -> None:
+    with pytest.raises(InvalidPayload, match="can't be computed"):
+        value("number(preferred_name)", preferred_name=text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "experience_years * 4611686018427387904",
+        "-experience_years * 4611686018427387904",
+        "1e308 * 10",
+        "[1e999]",
+        "'\\ud800'",
+        "last_name + '\\0'",
+        "number(preferred_name)",
+    ],
+)
+def test_what_json_or_the_database_can_not_hold_is_no_result(text: str) -> None:
+    with pytest.raises(InvalidPayload, match=r"^set\.x: comes to what can't be kept") as refused:
+        value(text, preferred_name="9" * 30)
+    assert refused.value.remedy
