@@ -161,6 +161,8 @@ async def _list(call: Call, entity: EntityType) -> Answer:
         raise InvalidInput(
             "integration_id: is missing", field="integration_id", remedy="say whose external_id is meant"
         )
+    if "search" in params and "q" in params:
+        raise InvalidInput("q: is another name of search", field="q", remedy="send one of the two")
     wanted = RecordFilter(
         search=params.get("search") or params.get("q"),
         name=params.get("name"),

@@ -158,7 +158,7 @@ class Authenticator:
         try:
             claims = jwt.decode(token, key, algorithms=self._keys.algorithms).claims
             expected.validate(claims)
-        except (JoseError, ValueError, TypeError):
+        except (JoseError, ValueError, TypeError, RecursionError):
             raise Unauthenticated from None
         return claims
 
@@ -212,7 +212,7 @@ def _unverified_header(token: str) -> dict[str, Any]:
     segment = token.partition(".")[0]
     try:
         header = json.loads(base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4)))
-    except ValueError:
+    except (ValueError, RecursionError):  # anybody may send what is nested too deeply to be read
         raise Unauthenticated from None
     if not isinstance(header, dict):
         raise Unauthenticated

@@ -37,6 +37,7 @@ _REFUSED_NETWORKS = (
 _CARRIES_IPV4 = ((ipaddress.ip_network("64:ff9b::/96"), 0), (ipaddress.ip_network("2002::/16"), 80))
 """Networks whose addresses hold an IPv4 address, and how many bits stand right of it: NAT64 and 6to4."""
 _LOCAL_SUFFIXES = (".local", ".localdomain", ".internal", ".intranet", ".lan", ".home.arpa", ".corp", ".home")
+_NEVER = frozenset("\\\x7f")
 _NUMERIC_LABEL = re.compile(r"(?:[0-9]+|0x[0-9a-f]*)", re.IGNORECASE)
 
 
@@ -100,21 +101,25 @@ def _split(url: str, field: str) -> SplitResult:
         raise InvalidInput(f"{field}: is not an http(s) address", field=field)
     if parts.username is not None or parts.password is not None or "@" in parts.netloc:
         raise InvalidInput(f"{field}: must not hold a user name or password", field=field)
-    if any(ord(character) <= ord(" ") or character == "\\" for character in url):
+    if any(ord(character) <= ord(" ") or character in _NEVER for character in url):
         raise InvalidInput(f"{field}: holds a character that no address has", field=field)
+    try:
+        httpx.URL(url)
+    except httpx.InvalidURL:
+        raise InvalidInput(f"{field}: is not an address", field=field, remedy="write the host in ASCII") from None
     return parts
 
 
 def _host(parts: SplitResult, field: str) -> str:
     """Return the host in lower case and ASCII, without a dot at its end. Raises InvalidInput."""
-    host = (parts.hostname or "").rstrip(".")
+    host = (parts.hostname or "").removesuffix(".")
     if _literal(host) is not None:
         return host
     try:
         host = idna.encode(host, uts46=True).decode()
     except idna.IDNAError:
         raise InvalidInput(f"{field}: has a host name that can't exist", field=field) from None
-    if _NUMERIC_LABEL.fullmatch(host.rpartition(".")[2]):
+    if host.endswith(".") or _NUMERIC_LABEL.fullmatch(host.rpartition(".")[2]):
         # 0x7f.1 and 2130706433 are addresses to some resolvers and names to none.
         raise InvalidInput(f"{field}: has a host name that can't exist", field=field)
     return host
@@ -182,7 +187,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         loop = asyncio.get_running_loop()
         try:
             found = await loop.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
-        except OSError as exc:
+        except (OSError, UnicodeError) as exc:
             raise httpx.ConnectError("the host name can't be resolved", request=request) from exc
         addresses = list(dict.fromkeys(ipaddress.ip_address(str(info[4][0]).partition("%")[0]) for info in found))
         for address in addresses:

@@ -98,11 +98,13 @@ def listing(entity: EntityType, wanted: RecordFilter, after: Position | None) ->
     if wanted.external_id is not None:
         conditions.append(_BY_EXTERNAL_ID)
         parameters |= {"external_id": wanted.external_id, "integration_id": wanted.integration_id}
-    for given in (wanted.search, wanted.name):
-        if given is not None:
-            condition, values = _search(given, is_name=given is wanted.name)
-            conditions.append(condition)
-            parameters |= values
+    if wanted.search is not None:
+        condition, values = _search(wanted.search)
+        conditions.append(condition)
+        parameters |= values
+    if wanted.name is not None:
+        conditions.append(_by_name("name"))
+        parameters |= _name_range("name", wanted.name)
     if after is not None:
         conditions.append("(r.created_at, r.id) < (%(at)s, %(after)s)")
         parameters |= {"at": after[0], "after": after[1]}
@@ -140,29 +142,42 @@ _BY_EXTERNAL_ID: LiteralString = """r.id = ANY(ARRAY(SELECT l.internal_id FROM e
     WHERE l.integration_id = %(integration_id)s AND l.entity_type = %(entity)s AND l.external_id = %(external_id)s
         AND l.state <> 'tombstone'))"""
 
-# Each branch is one range of one index. The array is made first, so that a limit can't tempt the planner into walking
-# the whole list for names that are rare.
-_BY_NAME: LiteralString = """r.id = ANY(ARRAY(
+
+def _by_name(key: LiteralString) -> LiteralString:
+    """Return the condition whose parameters are those of `_name_range` for *key*."""
+    # Each branch is one range of one index. The array is made first, so that a limit can't tempt the planner into
+    # walking the whole list for names that are rare.
+    return f"""r.id = ANY(ARRAY(
     SELECT n.id FROM records n WHERE n.company_id = %(company)s AND n.entity_type = 'candidate'
-        AND n.name_key >= %(name)s AND n.name_key < %(name_end)s
+        AND n.name_key >= %({key})s AND n.name_key < %({key}_end)s
     UNION SELECT n.id FROM records n WHERE n.company_id = %(company)s AND n.entity_type = 'candidate'
-        AND n.first_name_key >= %(name)s AND n.first_name_key < %(name_end)s
+        AND n.first_name_key >= %({key})s AND n.first_name_key < %({key}_end)s
     UNION SELECT n.id FROM records n WHERE n.company_id = %(company)s AND n.entity_type = 'candidate'
-        AND n.name_key >= %(turned)s AND n.name_key < %(turned_end)s))"""
+        AND n.name_key >= %({key}_turned)s AND n.name_key < %({key}_turned_end)s))"""
 
 
-def _search(text: str, *, is_name: bool) -> tuple[LiteralString, dict[str, Any]]:
+def _name_range(key: str, text: str) -> dict[str, Any]:
+    """Return the bounds of names that begin like *text*, in either order of its words."""
+    words = text.strip().lower().split()
+    whole, turned = " ".join(words), " ".join([*words[-1:], *words[:-1]])
+    return {
+        key: whole,
+        f"{key}_end": whole + _LAST,
+        f"{key}_turned": turned,
+        f"{key}_turned_end": turned + _LAST,
+    }
+
+
+def _search(text: str) -> tuple[LiteralString, dict[str, Any]]:
     """Tell by its form what was typed: an e-mail address, a phone number, or the beginning of a name."""
-    if not is_name and "@" in text:
+    if "@" in text:
         return "r.email_key >= %(sought)s AND r.email_key < %(sought_end)s", {
             "sought": email_key(text),
             "sought_end": email_key(text) + _LAST,
         }
-    if not is_name and re.fullmatch(r"[\d\s()+./-]{4,}", text):
+    if re.fullmatch(r"[\d\s()+./-]{4,}", text):
         return "r.phone_key = %(sought)s", {"sought": phone_key(text)}
-    words = text.strip().lower().split()
-    whole, turned = " ".join(words), " ".join([*words[-1:], *words[:-1]])
-    return _BY_NAME, {"name": whole, "name_end": whole + _LAST, "turned": turned, "turned_end": turned + _LAST}
+    return _by_name("sought"), _name_range("sought", text)
 
 
 def _grouped(rows: Sequence[dict[str, Any]], key: str) -> dict[UUID, list[dict[str, Any]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
@@ -44,7 +44,7 @@ class IdPair:
 
 @dataclass(frozen=True, slots=True)
 class RowResult:
-    """What became of one row. *line* counts as an editor does: the header is 1."""
+    """What became of one row. *line*: where it begins, as an editor counts: the header is 1."""
 
     line: int
     verdict: Verdict
@@ -52,20 +52,25 @@ class RowResult:
 
 
 def parse(text: str) -> tuple[list[IdPair], list[RowResult]]:
-    """Return the readable rows, and what is wrong with the others. Raises InvalidInput for no table of ids at all."""
-    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), restkey="")
-    names = [name.strip().lower() for name in reader.fieldnames or ()]
+    """
+    Return the readable rows, and what is wrong with the others.
+
+    Lines end as any system ends them. Raises InvalidInput for no table of ids at all, and with the line for one that
+    can't be read to its end.
+    """
+    rows = _rows(text.removeprefix("\ufeff"))
+    _, header = next(rows, (1, []))
+    names = [name.strip().lower() for name in header]
     if sorted(names) != sorted(COLUMNS):
         raise InvalidInput(
             "the first line must name the columns", field="body", remedy=f"begin with: {','.join(COLUMNS)}"
         )
-    reader.fieldnames = names
     pairs: list[IdPair] = []
     faults: list[RowResult] = []
-    for index, row in enumerate(reader, 2):
-        if index > MOST_ROWS + 1:
+    for count, (line, cells) in enumerate(rows, 1):
+        if count > MOST_ROWS:
             raise InvalidInput(f"more than {MOST_ROWS} rows", field="body", remedy="send the table in parts")
-        read = _row(index, row)
+        read = _row(line, names, cells)
         if isinstance(read, IdPair):
             pairs.append(read)
         else:
@@ -74,10 +79,31 @@ def parse(text: str) -> tuple[list[IdPair], list[RowResult]]:
     return kept, [*faults, *doubled]
 
 
-def _row(line: int, row: dict[str, str | None]) -> IdPair | RowResult:
-    if "" in row or None in row.values():
+def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the cells of each row that is not blank, and the line on which it begins. Raises InvalidInput."""
+    # newline=None: \n, \r\n and \r alone end a line.
+    reader = csv.reader(io.StringIO(text, newline=None), strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            raise InvalidInput(
+                f"the table can't be read from line {line} on: {error}",
+                field="body",
+                remedy="close each quoted cell, and double a quote that stands in one",
+            ) from None
+        if cells is None:
+            return
+        if cells:
+            yield line, cells
+
+
+def _row(line: int, names: Sequence[str], cells: Sequence[str]) -> IdPair | RowResult:
+    if len(cells) != len(names):
         return RowResult(line, Verdict.MALFORMED, f"must have {len(COLUMNS)} columns")
-    entity, internal, external = (str(row[name]).strip() for name in COLUMNS)
+    row = dict(zip(names, cells, strict=True))
+    entity, internal, external = (row[name].strip() for name in COLUMNS)
     try:
         what = EntityType.parse(entity.lower())
     except ValueError:

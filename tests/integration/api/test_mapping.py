@@ -77,6 +77,13 @@ async def test_s_136_it_tells_which_custom_fields_there_are_and_which_are_not(ad
             "config.mapping.candidate.set.tags",
         ),
         ({"mapping": {"set": {"email": "last_name + 1"}}, "example": {}}, "config.mapping.candidate.set.email"),
+        (
+            {
+                "mapping": {"set": {"experience_years": "number(current_title)"}},
+                "example": {"current_title": "9" * 30},
+            },
+            "config.mapping.candidate.set.experience_years",
+        ),
         ({"mapping": {}, "example": {"tags": "x"}}, "example.tags"),
         ({"mapping": {}, "example": {"salary": 3}}, "example.salary"),
         ({"mapping": {}, "example": {"external_id": "7"}}, "example.external_id"),

@@ -94,12 +94,15 @@ async def test_search_finds_by_name_beginning_e_mail_and_phone(admin: Caller, co
         "search=ZOE.quandt@example.org",
         "q=%2B49%2030%20901820",
         "name=quandt%20zo%C3%AB",
+        "search=quandt&name=zo%C3%AB",
+        "search=zo%C3%AB&name=zo%C3%AB",
         "email=Zoe.Quandt@Example.org",
         "phone=4930901820",
     ):
         rows = (await admin("GET", f"/api/candidates?{found_by}")).body["data"]
         assert [row["id"] for row in rows] == [created.body["id"]], found_by
-    assert (await admin("GET", "/api/candidates?search=nobody")).body["data"] == []
+    for nobody in ("search=nobody", "search=anna&name=quandt", "search=quandt&name=anna"):
+        assert (await admin("GET", f"/api/candidates?{nobody}")).body["data"] == [], nobody
 
 
 @pytest.mark.parametrize(
@@ -111,6 +114,7 @@ async def test_search_finds_by_name_beginning_e_mail_and_phone(admin: Caller, co
         ("/api/candidates?serch=x", "serch"),
         ("/api/candidates?archived=maybe", "archived"),
         ("/api/candidates?external_id=7", "integration_id"),
+        ("/api/candidates?search=ada&q=grace", "q"),
         ("/api/applications?job_id=7", "job_id"),
     ],
 )

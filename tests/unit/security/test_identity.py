@@ -78,6 +78,11 @@ async def test_what_is_no_bearer_token_is_refused(header: str | None) -> None:
         await authenticator().authenticate(header)
 
 
+async def test_a_header_nested_too_deeply_to_be_read_is_refused_like_any_other() -> None:
+    """It was a 500 and a logged trace, for anybody who sent it."""
+    await refused(base64.urlsafe_b64encode(b"[" * 3_000).decode() + ".a.b")
+
+
 @pytest.mark.parametrize("claim", sorted(CLAIMS))
 async def test_every_claim_is_required(claim: str) -> None:
     await refused(signed({name: value for name, value in CLAIMS.items() if name != claim}))

@@ -9,6 +9,8 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.errors import InvalidInput
 from shared.security.outgoing import GuardedTransport, check_address, check_url
@@ -46,7 +48,8 @@ def test_public_addresses_are_accepted(url: str, allow_loopback: bool) -> None:
         "https://[ff02::1]", "https://[::ffff:10.0.0.1]", "https://[64:ff9b::a00:1]",
         "https://[2002:0a00:0001::1]", "https://[2001:0:1::1]", "https://[not-an-address]",
         "https://" + "a" * 300 + ".org",
-        "https://ex\u2024ample..org",
+        "https://ex\u2024ample..org", "https://example.org..", "https://example.org..../v1", "https://127.0.0.1..",
+        "https://example.org/\x7f", "https://exa\u00admple.org", "https://example.org\u3002\u3002",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("allow_loopback", [True, False])
@@ -144,6 +147,32 @@ async def test_an_unknown_name_is_trouble_and_no_refusal(names: Any) -> None:
     async with client(allow_loopback=False) as http:
         with pytest.raises(httpx.ConnectError):
             await http.get("https://nowhere.example/")
+
+
+async def test_a_name_that_can_not_be_asked_for_is_trouble_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refusing(host: str, port: int, **_: Any) -> list[tuple[Any, ...]]:
+        raise UnicodeError(f"label of {host} empty or too long")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", refusing)
+    async with client(allow_loopback=False) as http:
+        with pytest.raises(httpx.ConnectError):
+            await http.get("https://nowhere.example/")
+
+
+HOSTS = st.text("abü.-\u00ad\u3002\u2024\u0130\u200d1", min_size=1, max_size=6)
+
+
+@given(HOSTS, st.text(max_size=3))
+def test_what_is_accepted_can_be_called(host: str, path: str) -> None:
+    """Whoever calls it finds an address, and whoever resolves its host a name."""
+    url = f"https://{host}.example/{path}"
+    try:
+        check_url(url, allow_loopback=False)
+    except InvalidInput:
+        return
+    called = httpx.URL(url)
+    check_url(str(called), allow_loopback=False)
+    assert called.raw_host.decode("ascii").encode("idna")
 
 
 async def test_the_next_address_is_tried_when_the_first_does_not_answer(names: Any) -> None:

@@ -57,3 +57,37 @@ def test_what_is_no_table_of_ids_is_refused_with_the_remedy(text: str) -> None:
 def test_too_many_rows_are_refused_as_a_whole() -> None:
     with pytest.raises(InvalidInput, match="more than"):
         parse(HEADER + f"candidate,{ONE},7\n" * (MOST_ROWS + 1))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_end_as_any_system_ends_them(end: str) -> None:
+    """Excel's "CSV (Macintosh)" has carriage returns alone."""
+    lines = [HEADER.strip(), f"candidate,{ONE},7", "", f"candidate,{TWO},", ""]
+    pairs, (fault,) = parse(end.join(lines))
+    assert pairs == [IdPair(2, EntityType.CANDIDATE, ONE, "7")]
+    assert fault.line == 4
+
+
+def test_lines_are_counted_as_an_editor_does() -> None:
+    """A blank line is one, and a cell of two lines has two; its row is told by the first."""
+    text = f'{HEADER}\n\ncandidate,{ONE},"7\n8"\n\ncandidate,{TWO},9\nperson,{TWO},9\n'
+    pairs, faults = parse(text)
+    assert [pair.line for pair in pairs] == [7]
+    assert [(fault.line, fault.detail.partition(":")[0]) for fault in faults] == [(4, "external_id"), (8, "entity")]
+
+
+def test_a_carriage_return_in_a_cell_is_told_by_line() -> None:
+    _, faults = parse(f'{HEADER}candidate,{ONE},7\r8\ncandidate,{TWO},"7\r8"\n')
+    assert [(fault.line, fault.verdict) for fault in faults] == [(3, Verdict.MALFORMED), (4, Verdict.MALFORMED)]
+
+
+@pytest.mark.parametrize(
+    "row", [f'candidate,{TWO},"7', f"candidate,{TWO},{'x' * 140_000}", f'candidate,{TWO},"7"8'], ids=len
+)
+def test_a_table_that_can_not_be_read_to_its_end_is_refused_with_the_line(row: str) -> None:
+    with pytest.raises(InvalidInput, match="from line 4 on") as refused:
+        parse(f"{HEADER}\ncandidate,{ONE},7\n{row}\ncandidate,{TWO},9\n")
+    assert refused.value.field == "body"
+    assert refused.value.remedy
+    with pytest.raises(InvalidInput, match="from line 1 on"):
+        parse('"entity,internal_id')
