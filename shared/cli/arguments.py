@@ -18,6 +18,11 @@ def parser() -> argparse.ArgumentParser:
     commands = root.add_subparsers(metavar="command", required=True)
     migrate = commands.add_parser("migrate", help="bring the database up to date (DATABASE_OWNER_URL)")
     migrate.set_defaults(run="shared.cli.schema:migrate")
+    reseal = commands.add_parser(
+        "reseal", help="seal anew what an older ENCRYPTION_SECRET sealed; exit 1 if it can't be"
+    )
+    reseal.add_argument("--company", type=UUID, help="one company alone; every one without it")
+    reseal.set_defaults(run="shared.cli.resealing:reseal")
     _company(commands)
     _token(commands)
     _integration(commands)

@@ -204,6 +204,15 @@ def open_kept(
     )
 
 
+def reseal_kept(integration_id: UUID, row_id: UUID, sealed: tuple[str, str], sealer: DataSealer) -> tuple[str, str]:
+    """Return what `seal_kept` sealed under the newest key. Raises DataUnreadable."""
+    headers, body = (
+        sealer.reseal(base64.b64decode(text), _row_place(integration_id, row_id, part))
+        for text, part in zip(sealed, ("headers", "body"), strict=True)
+    )
+    return base64.b64encode(headers).decode(), base64.b64encode(body).decode()
+
+
 def _framed(headers: Mapping[str, str], body: bytes) -> bytes:
     head = orjson.dumps(dict(headers))
     return zlib.compress(len(head).to_bytes(_LENGTH_BYTES, "big") + head + body, _FAST)

@@ -454,6 +454,7 @@ async def test_functions_that_cross_companies_are_these_and_no_others(services: 
         " AND has_function_privilege('liaison_app', oid, 'EXECUTE') ORDER BY 1"
     )
     assert [name for (name,) in crossing] == [
+        "all_companies",
         "all_integrations",
         "claim_job",
         "companies_to_remind",

@@ -74,7 +74,7 @@ def test_a_rotation_keeps_old_people_readable() -> None:
 
 def test_a_salt_of_another_size_is_refused() -> None:
     with pytest.raises(ValueError, match="32 bytes"):
-        PersonalData(NEW).person_key(b"short", NEW.kid)
+        PersonalData(NEW).person_key(b"short", NEW.kid, company_id=UUID(int=1), record_id=UUID(int=2))
 
 
 def test_places_that_spell_alike_are_different() -> None:
@@ -93,3 +93,38 @@ def test_an_event_of_any_size_opens_after_a_rotation_and_for_its_purpose_only() 
             sealer.unseal(sealed, place)
     with pytest.raises(DataUnreadable):
         DataSealer(OLD, Purpose.EVENTS).unseal(b"", place)
+
+
+def test_a_key_that_is_wrapped_anew_is_the_same_and_the_old_root_opens_it_no_more() -> None:
+    owner = {"company_id": PLACE.company_id, "record_id": UUID(int=9)}
+    place, salt, old = replace(PLACE, key_id=str(UUID(int=9))), new_salt(), PersonalData(OLD)
+    sealed = old.seal_personal(b"data", salt, old.kid, place)
+    rotating = PersonalData(Keys(b"n" * 32, [b"o" * 32]))
+    wrapped = rotating.rewrap(salt, old.kid, **owner)
+    assert PersonalData(NEW).open_personal(sealed, wrapped, rotating.kid, place) == b"data"
+    with pytest.raises(DataUnreadable):
+        old.open_personal(sealed, wrapped, rotating.kid, place)
+    with pytest.raises(DataUnreadable):
+        old.open_personal(sealed, wrapped, old.kid, place)
+    thrice = PersonalData(Keys(b"m" * 32, [b"n" * 32]))
+    again = thrice.rewrap(wrapped, rotating.kid, **owner)
+    assert PersonalData(Keys(b"m" * 32)).open_personal(sealed, again, thrice.kid, place) == b"data"
+
+
+def test_a_wrapped_key_opens_for_its_own_person_alone() -> None:
+    rotating = PersonalData(Keys(b"n" * 32, [b"o" * 32]))
+    wrapped = rotating.rewrap(new_salt(), OLD.kid, company_id=PLACE.company_id, record_id=UUID(int=9))
+    for company_id, record_id in ((PLACE.company_id, UUID(int=8)), (UUID(int=1), UUID(int=9))):
+        with pytest.raises(DataUnreadable):
+            rotating.person_key(wrapped, rotating.kid, company_id=company_id, record_id=record_id)
+
+
+def test_data_is_sealed_anew_under_the_newest_key_alone() -> None:
+    place = ("webhook_events", "7")
+    sealed = DataSealer(OLD, Purpose.EVENTS).seal(b"data", place)
+    both = DataSealer(Keys(b"n" * 32, [b"o" * 32]), Purpose.EVENTS)
+    renewed = both.reseal(sealed, place)
+    assert DataSealer(NEW, Purpose.EVENTS).unseal(renewed, place) == b"data"
+    assert both.reseal(renewed, place) == renewed
+    with pytest.raises(DataUnreadable):
+        both.reseal(sealed, ("webhook_events", "8"))
