@@ -217,10 +217,14 @@ def _judge_merges(world: World, records: Mapping[UUID, Mapping[str, Any]], asked
     followed, came, merged = _followed(world), _came_in(world), _merged(world)
     holders = {place: link["internal_id"] for place, link in world.links().items()}
     active: dict[int, list[Mapping[str, Any]]] = {}
+    held: dict[int, set[UUID]] = {}
     for row in records.values():
+        if row["entity_type"] != CANDIDATE.value:
+            continue
+        held.setdefault(person := world.oracle.person_of[str(row["id"])], set()).add(row["id"])
         # Of whom a person archived, and another system brought in anew, the link may be the archived record's.
-        if row["entity_type"] == CANDIDATE.value and (row["archived_at"] is None or row["archived_by"] is not None):
-            active.setdefault(world.oracle.person_of[str(row["id"])], []).append(row)
+        if row["archived_at"] is None or row["archived_by"] is not None:
+            active.setdefault(person, []).append(row)
     for vendor, loser_id, survivor_id in world.merges_there:
         loser, survivor = (world.vendors[vendor].records[each].person for each in (loser_id, survivor_id))
         pairs = [(one, other) for one in active.get(loser, ()) for other in active.get(survivor, ())]
@@ -231,7 +235,7 @@ def _judge_merges(world: World, records: Mapping[UUID, Mapping[str, Any]], asked
             continue  # merged away in its turn before it came in: nothing has told whom of ours it was
         if any(came.get(row["id"], row["created_at"]) > followed[loser_id] for row in living[0]):
             continue  # come in since from a system that has not merged them
-        if any({one["id"], other["id"]} in merged for one, other in pairs):
+        if any(pair & held[loser] and pair & held[survivor] for pair in merged):
             continue  # of several records of one of them, it was this one that the vendor has made the other one's
         # The record that stayed may stand for somebody else here, since another vendor has merged as well.
         holder = holders.get((vendor, survivor_id))
