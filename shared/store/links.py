@@ -102,6 +102,13 @@ FROM jsonb_to_recordset(%(rows)s) AS r (id uuid, internal_id uuid, external_id t
 ON CONFLICT DO NOTHING
 """
 
+# The vendor has deleted whom the record was linked to, and has the person anew: the ended link makes room.
+_STEP_ASIDE: LiteralString = """
+UPDATE external_entity_map SET is_primary = false, sync_version = sync_version + 1
+WHERE integration_id = %(integration)s AND entity_type = %(entity)s AND internal_id = ANY(%(ids)s)
+    AND state = 'gone' AND is_primary
+"""
+
 _UPDATE: LiteralString = """
 UPDATE external_entity_map l SET base = r.base, digest = decode(r.digest, 'hex'), fence = greatest(l.fence, r.fence),
     vendor_version = coalesce(r.vendor_version, l.vendor_version), internal_id = r.internal_id,
@@ -198,16 +205,21 @@ class Links:
     async def insert(
         self, tx: Transaction, integration_id: UUID, entity: EntityType, writes: Sequence[LinkWrite]
     ) -> None:
-        """Add links. Raises Conflict when another worker linked one of the ids meanwhile."""
+        """
+        Add links; an ended primary link of the same record makes room for a new one.
+
+        Raises Conflict when another worker linked one of the ids meanwhile.
+        """
         if not writes:
             return
-        added = await tx.run(
-            _INSERT,
-            company=tx.company,
-            integration=integration_id,
-            entity=entity.value,
-            rows=rows_as_json([_row(write) for write in writes]),
-        )
+        place = {"integration": integration_id, "entity": entity.value}
+        rows = rows_as_json([_row(write) for write in writes])
+        added = await tx.run(_INSERT, company=tx.company, **place, rows=rows)
+        if added == len(writes):
+            return
+        wanted = [write.internal_id for write in writes if write.is_primary]
+        if await tx.run(_STEP_ASIDE, **place, ids=wanted):
+            added += await tx.run(_INSERT, company=tx.company, **place, rows=rows)
         if added != len(writes):
             raise Conflict("a record was linked meanwhile")
 

@@ -16,6 +16,7 @@ from shared.merge.matching import (
     Match,
     Matched,
     New,
+    NewButPossibleDuplicate,
     Person,
     identity_keys,
     match_page,
@@ -172,11 +173,23 @@ async def _match_candidates(
     decided = await store.conflicts.decided_matches(tx, integration_id, EntityType.CANDIDATE, unclear)
     chosen = {external: UUID(decision) for external, decision in decided.items() if decision != NEW}
     survivors = await store.record_merges.survivors(tx, sorted(chosen.values()))
+    chosen = {external: survivors.get(each, each) for external, each in chosen.items()}
+    links = await store.links.of_records(tx, sorted(chosen.values()))
+    here = {
+        each
+        for each, of_record in links.items()
+        if any(link.integration_id == integration_id and link.state == "live" for link in of_record)
+    }
     return {
         **matches,
         **{external: New() for external in decided},
-        **{external: Matched(str(survivors.get(each, each))) for external, each in chosen.items()},
+        **{external: _as_chosen(each, is_linked=each in here) for external, each in chosen.items()},
     }
+
+
+def _as_chosen(record_id: UUID, *, is_linked: bool) -> Match:
+    """Return what a person's choice comes to: of two of one vendor's who are one of ours, a merge here makes one."""
+    return NewButPossibleDuplicate((str(record_id),)) if is_linked else Matched(str(record_id))
 
 
 async def _candidates(

@@ -13,6 +13,7 @@ from shared.store.records import RecordWrite
 from shared.sync.identity import identify
 from shared.sync.observations import observe
 from tests.integration.sync.test_create import new_candidate
+from tests.integration.sync.test_deletes import configure
 from tests.integration.sync.test_reconcile import signal
 from tests.integration.sync.world import World, fresh_token
 
@@ -251,3 +252,58 @@ async def test_two_systems_that_bring_one_new_person_at_once_make_one_record(wor
     assert isinstance(first, New)
     made = await world.row("SELECT id FROM records WHERE data ->> 'phone' = %(phone)s", phone=values["phone"])
     assert others == [Matched(str(made["id"]))] * 2
+
+
+async def test_who_was_deleted_there_and_applies_again_is_the_same_person_here(world: World) -> None:
+    """The ended link kept its place as the primary one: the new record could not come in, nor anything behind it."""
+    await configure(world, "on_delete", '"keep"')
+    email = f"again.{fresh_token()}@example.org"
+    addresses = [{"value": email, "type": "personal"}]
+    first = await vendor_person(world, first_name="Ada", last_name="King", email_addresses=addresses)
+    await world.pull(EntityType.CANDIDATE)
+    ours = await world.record_of(EntityType.CANDIDATE, first)
+    (await world.control.delete(f"/candidates/{first}?webhooks=false")).raise_for_status()
+    await signal(world, EntityType.CANDIDATE, first)
+    again = await vendor_person(world, first_name="Ada", last_name="King", email_addresses=addresses)
+    behind = await vendor_person(world, first_name="Joan", last_name="Clarke")
+    run = await world.run_of(await world.pull(EntityType.CANDIDATE))
+    assert run["status"] == "complete"
+    assert (await world.record_of(EntityType.CANDIDATE, again))["id"] == ours["id"]
+    assert (await world.record_of(EntityType.CANDIDATE, behind))["data"]["last_name"] == "Clarke"
+    links = await world.rows(
+        "SELECT external_id, state, is_primary FROM external_entity_map WHERE internal_id = %(id)s", id=ours["id"]
+    )
+    assert {row["external_id"]: (row["state"], row["is_primary"]) for row in links} == {
+        str(first): ("gone", False),
+        str(again): ("live", True),
+    }
+
+
+async def test_of_two_vendor_people_of_whom_a_person_says_that_both_are_one_of_ours_both_come_in(world: World) -> None:
+    """The second has its own record, and the two are asked about: a merge here is what makes them one."""
+    email = f"shared.{fresh_token()}@example.org"
+    ours = await new_candidate(world, first_name="Ada", last_name="King", email=email)
+    other = await new_candidate(world, first_name="Ada", last_name="King", email=f"other.{fresh_token()}@example.org")
+    await world.rows(  # two of one address come of two systems that hid it at first
+        "UPDATE records SET data = data || jsonb_build_object('email', %(email)s::text) WHERE id = %(id)s RETURNING id",
+        email=email,
+        id=other.id,
+    )
+    addresses = [{"value": email, "type": "personal"}]
+    theirs = [
+        await vendor_person(world, first_name=name, last_name="Byron", email_addresses=addresses)
+        for name in ("Augusta", "Anne")
+    ]
+    await world.pull(EntityType.CANDIDATE)
+    items = await world.rows("SELECT * FROM conflicts WHERE kind = 'ambiguous_match' AND status = 'open'")
+    assert len(items) == len(theirs)
+    for item in items:
+        await world.services.resolutions.resolve(
+            world.company_id, item["id"], choice="record", value=str(ours.id), actor="dm"
+        )
+    await world.drain()
+    ids = {(await world.record_of(EntityType.CANDIDATE, each))["id"] for each in theirs}
+    assert ours.id in ids
+    assert len(ids) == 2
+    (asked,) = await world.rows("SELECT * FROM conflicts WHERE kind = 'possible_duplicate' AND status = 'open'")
+    assert asked["matches"] == [ours.id]

@@ -68,6 +68,25 @@ async def insert(session: Session, *, company: UUID, integration: UUID, entity: 
     return added
 
 
+@imitates(production, "_STEP_ASIDE")
+async def step_aside(session: Session, *, integration: UUID, entity: str, ids: list[UUID]) -> Result:
+    def where(link: Row) -> bool:
+        return bool(
+            link["integration_id"] == integration
+            and link["entity_type"] == entity
+            and link["internal_id"] in ids
+            and link["state"] == "gone"
+            and link["is_primary"]
+        )
+
+    def change(link: Row) -> Row:
+        return {**link, "is_primary": False, "sync_version": link["sync_version"] + 1}
+
+    table = session.memory.tables["external_entity_map"]
+    slots = [slot for record_id in dict.fromkeys(ids) for slot in session.at(table, "internal", record_id, where)]
+    return len(await session.update(table, slots, where, change))
+
+
 @imitates(production, "_UPDATE")
 async def update(session: Session, *, rows: str) -> Result:
     table = session.memory.tables["external_entity_map"]
