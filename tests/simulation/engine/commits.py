@@ -10,7 +10,7 @@ import orjson
 
 from shared.merge.base_codec import decode_base
 from shared.merge.fingerprints import unmet_print
-from shared.model import UNITS, EntityType, Unit
+from shared.model import UNITS, Direction, EntityType, Unit
 from tests.simulation.engine.oracle import PORTAL, Violation
 from tests.simulation.engine.values import who
 from tests.simulation.engine.world import CANDIDATE, World
@@ -92,16 +92,18 @@ class Commits:
 
     def _remade(self, settled: Sequence[tuple[str, Row | None, Row]], record_id: UUID) -> set[str]:
         """
-        Return in which units a commit has looked for the first time at what became of a create of *record_id*.
+        Return in which units a commit has looked for the first time at what became of a lost write to *record_id*.
 
-        Of those alone that the vendor makes something else of without saying so, and may date too late.
+        A create's answer may show less than was sent, which is lost to that extent. Of those units alone that the
+        vendor makes something else of without saying so, and may date too late.
         """
+        looked = any(name == "sync_logs" and row["direction"] == Direction.INBOUND.value for name, _, row in settled)
         remade: set[str] = set()
         for name, before, row in settled:
             if name != "external_entity_map" or before is None or row["internal_id"] != record_id:
                 continue
             traits = self._world.vendors[self._world.names[row["integration_id"]]].traits
-            was, now = _sent_unseen(before), _sent_unseen(row)
+            was, now = (_sent(each, unseen_alone=not looked) for each in (before, row))
             remade |= {
                 each.name for each in was - now if traits.may_overstate and traits.remakes_silently(each.members)
             }
@@ -158,8 +160,8 @@ class Commits:
         self._world.oracle.shows(person, {name: data.get(name) for name in unit.members})
 
 
-def _sent_unseen(link: Row) -> set[Unit]:
-    """Return the units of a link that a create of ours has sent, and that nobody has seen there yet."""
+def _sent(link: Row, *, unseen_alone: bool) -> set[Unit]:
+    """Return the units of a link that we have sent; *unseen_alone*: a create did, and nobody has seen them there."""
     base, units = decode_base(link["base"]), UNITS[EntityType(link["entity_type"])]
     sent = {name: units[name] for name, known in base.items() if known.intent is not None and name in units}
-    return {unit for name, unit in sent.items() if base[name].theirs == unmet_print(unit)}
+    return {unit for name, unit in sent.items() if not unseen_alone or base[name].theirs == unmet_print(unit)}
