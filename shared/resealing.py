@@ -2,7 +2,7 @@
 After the root secret has changed: whatever is sealed under an older one is sealed anew under the newest.
 
 A batch is a transaction, and what the newest key sealed already stays as it is: stopped anywhere, it goes on there when
-it is run again. Nothing changes for anybody: versions stay, and whatever an older key sealed opens all the while.
+it is run again. Whatever an older key sealed opens all the while; versions stay, but for webhooks' new URLs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from shared.security.aead import DataSealer, DataUnreadable
 from shared.security.keys import Keys, Purpose
 from shared.security.person_keys import PersonalData
 from shared.security.sealing import SealBroken, Sealer
-from shared.security.webhook_url import check_mac
+from shared.security.webhook_url import check_mac, webhook_url
 from shared.store.database import Database, Transaction
 from shared.store.sealed import BATCH, START, SealedRows
 
@@ -38,6 +38,9 @@ class Resealed:
     stays: Counter[str] = field(default_factory=Counter)
     """Older keys made it, and it can't be made anew from here."""
 
+    webhook_urls: dict[UUID, str] = field(default_factory=dict)
+    """Made anew, by integration: the vendors are to be given them."""
+
     @property
     def is_clear(self) -> bool:
         """Whether nothing is left that an older secret is needed for."""
@@ -47,7 +50,16 @@ class Resealed:
 class Resealing:
     """Seals what the database holds of companies anew."""
 
-    def __init__(self, database: Database, keys: Keys, rows: SealedRows | None = None) -> None:
+    def __init__(
+        self, database: Database, keys: Keys, rows: SealedRows | None = None, *, new_urls_at: str | None = None
+    ) -> None:
+        """
+        Prepare.
+
+        *new_urls_at*: our public address, where webhooks' URLs are to be made anew as well; None: they stay, since
+        vendors go on calling what they were given.
+        """
+        self._new_urls_at = new_urls_at
         self._database = database
         self._keys = keys
         self._rows = rows or SealedRows()
@@ -86,16 +98,25 @@ class Resealing:
 
     async def _integrations(self, tx: Transaction, after: UUID, told: Resealed) -> list[UUID]:
         rows = await self._rows.integrations(tx, after)
-        newest = [self._keys.derive(Purpose.WEBHOOK_MAC)]
         for row in rows:
             api_key = self._anew(row["api_key_encrypted"], row["id"], "credentials", told)
             webhook = self._anew(row["webhook_secret_sealed"], row["id"], "webhook_secrets", told)
             if (api_key, webhook) != (row["api_key_encrypted"], row["webhook_secret_sealed"]):
                 await self._rows.put_integration(tx, row["id"], api_key=api_key, webhook=webhook)
-            mark = parse_qs(urlsplit(row["webhook_url"]).query).get("mac", [""])[0]
-            if row["deleted_at"] is None and not check_mac(row["id"], mark, newest):
-                told.stays["webhook_urls"] += 1
+            if row["deleted_at"] is None:
+                await self._mark_url(tx, row["id"], row["webhook_url"], told)
         return [row["id"] for row in rows]
+
+    async def _mark_url(self, tx: Transaction, integration_id: UUID, url: str, told: Resealed) -> None:
+        newest = self._keys.derive(Purpose.WEBHOOK_MAC)
+        mark = parse_qs(urlsplit(url).query).get("mac", [""])[0]
+        if check_mac(integration_id, mark, [newest]):
+            return
+        if self._new_urls_at is None:
+            told.stays["webhook_urls"] += 1
+            return
+        told.webhook_urls[integration_id] = webhook_url(self._new_urls_at, integration_id, newest)
+        await self._rows.put_webhook_url(tx, integration_id, told.webhook_urls[integration_id])
 
     async def _tokens(self, tx: Transaction, after: UUID, told: Resealed) -> list[UUID]:
         rows = await self._rows.tokens(tx, after)

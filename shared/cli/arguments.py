@@ -22,6 +22,7 @@ def parser() -> argparse.ArgumentParser:
         "reseal", help="seal anew what an older ENCRYPTION_SECRET sealed; exit 1 if it can't be"
     )
     reseal.add_argument("--company", type=UUID, help="one company alone; every one without it")
+    reseal.add_argument("--webhook-urls", action="store_true", help="make them anew, too: give them to the vendors")
     reseal.set_defaults(run="shared.cli.resealing:reseal")
     _company(commands)
     _token(commands)

@@ -13,14 +13,21 @@ from shared.resealing import Resealed, Resealing
 
 
 async def reseal(asked: argparse.Namespace) -> int:
-    """Seal every company's values anew, or one's; a line for each and one for all. 1 if something can't be opened."""
+    """
+    Seal every company's values anew, or one's; a line for each and one for all. 1 if something can't be opened.
+
+    A line for each webhook's URL, too, where those are asked for.
+    """
     whole = Resealed()
     async with composed() as services:
-        resealing = Resealing(services.database, services.keys)
+        new_urls_at = services.settings.public_base_url if asked.webhook_urls else None
+        resealing = Resealing(services.database, services.keys, new_urls_at=new_urls_at)
         companies: list[UUID] = [asked.company] if asked.company else await resealing.companies()
         for company_id in companies:
             told = await resealing.run(company_id)
             result({"company_id": company_id, **shown(told)})
+            for integration_id, url in told.webhook_urls.items():
+                result({"integration_id": integration_id, "webhook_url": url})
             whole.sealed += told.sealed
             whole.unreadable += told.unreadable
             whole.stays += told.stays

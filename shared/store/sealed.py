@@ -24,6 +24,9 @@ WHERE id > %(after)s ORDER BY id LIMIT %(limit)s FOR NO KEY UPDATE
 _PUT_INTEGRATION: LiteralString = """
 UPDATE integrations SET api_key_encrypted = %(api_key)s, webhook_secret_sealed = %(webhook)s WHERE id = %(id)s
 """
+_PUT_URL: LiteralString = """
+UPDATE integrations SET webhook_url = %(url)s, version = version + 1, updated_at = clock_timestamp() WHERE id = %(id)s
+"""
 _ACCESS: LiteralString = """
 SELECT integration_id AS id, sealed FROM oauth_tokens
 WHERE integration_id > %(after)s AND sealed IS NOT NULL ORDER BY integration_id LIMIT %(limit)s FOR NO KEY UPDATE
@@ -79,6 +82,10 @@ class SealedRows:
     ) -> None:
         """Replace what is sealed in an integration; its version stays, since nothing has changed."""
         await tx.run(_PUT_INTEGRATION, id=integration_id, api_key=api_key, webhook=webhook)
+
+    async def put_webhook_url(self, tx: Transaction, integration_id: UUID, url: str) -> None:
+        """Replace the URL that the vendor is to call, one version on."""
+        await tx.run(_PUT_URL, id=integration_id, url=url)
 
     async def tokens(self, tx: Transaction, after: UUID) -> list[dict[str, Any]]:
         """Return the next access tokens by their integration."""

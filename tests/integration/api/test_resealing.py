@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from uuid import UUID, uuid4
 
 import pytest
@@ -19,6 +20,7 @@ from shared.intake.secrets import WebhookSecrets
 from shared.resealing import Resealing
 from shared.security.aead import DataSealer
 from shared.security.keys import Keys, Purpose
+from shared.security.webhook_url import check_mac
 from shared.settings import load_settings
 from shared.store import sealed
 from shared.store.database import Transaction
@@ -111,7 +113,18 @@ async def test_after_a_change_of_the_root_secret_everything_is_sealed_anew_and_t
     again = (await rotating("reseal")).lines[-1]
     assert (again["sealed"], again["stays"]) == ({}, {"webhook_urls": 1})
 
+    ended = await rotating("reseal", "--webhook-urls")
+    (url,) = (line["webhook_url"] for line in ended.lines if "webhook_url" in line)
+    assert (ended.lines[-1]["stays"], ended.lines[-1]["is_clear"]) == ({}, True)
+    shown = await admin("GET", f"/api/integrations/{synced['id']}")
+    assert (shown.body["webhook_url"], shown.body["version"]) == (url, version + 1)
+    assert (await rotating("reseal", "--webhook-urls")).lines[-1]["is_clear"] is True
+
     async with rotated({"ENCRYPTION_SECRET": NEWEST}) as alone:
+        marked, given = (parse_qs(urlsplit(each).query)["mac"][0] for each in (url, synced["webhook_url"]))
+        newest_marks = alone.keys.every(Purpose.WEBHOOK_MAC).values()
+        assert check_mac(synced["id"], marked, newest_marks)
+        assert not check_mac(synced["id"], given, newest_marks), "what the vendor has to be told"
         assert (await admin("POST", f"/api/integrations/{synced['id']}/test")).body["ok"] is True
         assert (await admin("GET", f"{path}/history")).body["data"] == history
         newest = DataSealer(alone.keys, Purpose.EVENTS)
