@@ -64,11 +64,6 @@ def make_service_folder(service: str, base: Path) -> Path:
     return folder
 
 
-def lasting_folder(name: str, clone: Path = CLONE) -> Path:
-    """Return the folder *name* for data that outlive this process, reachable by services."""
-    return reachable_base(clone) / name
-
-
 def remove_service_folder(folder: Path) -> None:
     """Remove *folder* and all that lies in it, and its base if that was the last one there."""
     shutil.rmtree(folder)

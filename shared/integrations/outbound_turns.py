@@ -44,11 +44,7 @@ async def _look_for_lost_creates(
     requests = [
         JobRequest(was.id, RECONCILE, entity, str(record_id), Direction.OUTBOUND, PARENT_FETCH)
         for entity in EntityType
-        if _travels(now, entity) and not _travels(was, entity)
+        if now.syncs(entity) and not was.syncs(entity)
         for record_id in await parts.store.create_intents.unsettled(tx, was.id, entity)
     ]
     return await parts.ledger.enqueue(tx, requests)
-
-
-def _travels(integration: IntegrationRow, entity: EntityType) -> bool:
-    return any(integration.allows(entity, direction) for direction in Direction)

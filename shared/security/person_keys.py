@@ -11,7 +11,6 @@ keeps both salts, erasure deletes both. Backups hold salts until they expire (do
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -41,11 +40,6 @@ class Place:
     def parts(self) -> tuple[str, ...]:
         """Give what is bound in."""
         return (str(self.company_id), self.table, self.row_id, self.key_id)
-
-
-def new_salt() -> bytes:
-    """Draw the salt of a new person."""
-    return os.urandom(SALT_BYTES)
 
 
 class PersonalData:

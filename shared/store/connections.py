@@ -49,6 +49,10 @@ class IntegrationRow:
         allowed = directions.get(entity.value, "inbound") if isinstance(directions, dict) else "inbound"
         return allowed in (direction.value, "both")
 
+    def syncs(self, entity: EntityType) -> bool:
+        """Whether *entity* travels at all, in one direction at the least."""
+        return any(self.allows(entity, direction) for direction in Direction)
+
     def deletes(self, entity: EntityType) -> bool:
         """Whether what is archived here is to be deleted there (`config.on_archive`; never where it is silent)."""
         policies = self.config.get("on_archive")

@@ -16,7 +16,6 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from shared.errors import Conflict
-from shared.merge.matching import Ambiguous, Matched, NewButPossibleDuplicate
 from shared.model import Direction, EntityType, LogAction, LogStatus, Reference
 from shared.model.custom_fields import named_in
 from shared.security.keys import Keys
@@ -33,7 +32,7 @@ from shared.sync.differences import REFUSED, ended_by, issues_of
 from shared.sync.distrust import Distrust
 from shared.sync.follow_ups import fetches, pushes, reasons, review_items, waits
 from shared.sync.held_values import Vault
-from shared.sync.identity import Identified, identify
+from shared.sync.identity import identify, settled
 from shared.sync.left_out import LeftOut
 from shared.sync.merging import Merged, merge_observation
 from shared.sync.observations import Observation, RuleBook, is_admitted, is_below_gone, may_lag, references_of, resolved
@@ -42,7 +41,7 @@ from shared.sync.owed_submissions import closed, tell
 from shared.sync.pinning import Pinner
 from shared.sync.priorities import RECONCILE, priority_of
 from shared.sync.suppression import Suppression
-from shared.sync.work import Applied, Sorted, Work
+from shared.sync.work import Applied, Digests, Shown, Sorted, Work
 
 SLICE = 8
 """Records that are merged between two turns of the event loop, under 1 ms. A page at once would starve heartbeats; 25
@@ -133,9 +132,29 @@ class Applier:
         is_forced: bool,
         others: Collection[UUID] | None,
     ) -> Sorted:
-        store, integration_id, found = self._store, work.integration.id, Sorted()
-        by_external = {each.external_id: each for each in observations}
-        known = await store.links.digests(tx, integration_id, work.entity, list(by_external))
+        found, integration_id = Sorted(), work.integration.id
+        external_ids = list(dict.fromkeys(each.external_id for each in observations))
+        known = await self._store.links.digests(tx, integration_id, work.entity, external_ids)
+        changed = await self._wanted(tx, work, found, observations, known, is_forced=is_forced)
+        if not changed:
+            return found
+        await self._store.record_merges.hold_still(tx)
+        linked, arrivals = await self._resolve(tx, work, found, changed, known)
+        identified = await identify(tx, self._store, self._keys, integration_id, work.entity, arrivals)
+        await self._load(tx, work, found, linked, settled(found, arrivals, identified, others))
+        return found
+
+    async def _wanted(
+        self,
+        tx: Transaction,
+        work: Work,
+        found: Sorted,
+        observations: Sequence[Observation],
+        known: Digests,
+        *,
+        is_forced: bool,
+    ) -> list[Observation]:
+        """Return what has changed and may come in; *found* gets what is unchanged, of erased people, or filtered."""
         changed = [
             each
             for each in observations
@@ -144,23 +163,25 @@ class Applier:
         found.unchanged = len(observations) - len(changed)
         unknown = [each for each in changed if each.external_id not in known]
         # Before the filter: of what is left out the vendor's id is kept, of erased people nothing.
-        found.suppressed = await self.suppression.shut_out(tx, integration_id, work.entity, unknown)
+        found.suppressed = await self.suppression.shut_out(tx, work.integration.id, work.entity, unknown)
         found.left_out = {
             each.external_id for each in unknown if each.record.left_out and each.external_id not in found.suppressed
         }
         stays_out = found.left_out | found.suppressed
-        changed = [each for each in changed if each.external_id not in stays_out] if stays_out else changed
-        if not changed:
-            return found
-        await store.record_merges.hold_still(tx)
+        return [each for each in changed if each.external_id not in stays_out] if stays_out else changed
+
+    async def _resolve(
+        self, tx: Transaction, work: Work, found: Sorted, changed: Sequence[Observation], known: Digests
+    ) -> tuple[list[Shown], list[Shown]]:
+        """Return those with a link and those without, references resolved; *found* gets what lacks its parent."""
         parents = {
-            entity: await store.links.digests(tx, integration_id, entity, sorted(external_ids))
+            entity: await self._store.links.digests(tx, work.integration.id, entity, sorted(external_ids))
             for entity, external_ids in references_of(changed).items()
         }
         ids = {entity: {name: row[0] for name, row in rows.items()} for entity, rows in parents.items()}
-        arrivals = []
+        linked: list[Shown] = []
+        arrivals: list[Shown] = []
         lacking: dict[str, Sequence[Reference]] = {}
-        linked: list[tuple[Observation, Mapping[str, JsonValue]]] = []
         for each in changed:
             values, missing = resolved(each, ids)
             if missing:
@@ -176,16 +197,14 @@ class Applier:
         found.orphans = orphans.values()
         found.left_out |= orphans.keys()
         found.parked = {name: missing[0] for name, missing in lacking.items() if name not in found.left_out}
-        identified = await identify(tx, store, self._keys, integration_id, work.entity, arrivals)
-        await self._load(tx, work, found, linked, _settled(found, arrivals, identified, others))
-        return found
+        return linked, arrivals
 
     async def _load(
         self,
         tx: Transaction,
         work: Work,
         found: Sorted,
-        linked: Sequence[tuple[Observation, Mapping[str, JsonValue]]],
+        linked: Sequence[Shown],
         arrivals: Sequence[tuple[Observation, Mapping[str, JsonValue], UUID | None]],
     ) -> None:
         """Lock what is to be merged: records by id, then links by id."""
@@ -360,30 +379,6 @@ class Applier:
         elif quiet:
             rows.append(log_row(work, LogAction.SKIPPED, LogStatus.SUCCESS, details={"rule": "no_difference"}))
         await self._store.logs.write(tx, rows)
-
-
-def _settled(
-    found: Sorted,
-    arrivals: Sequence[tuple[Observation, Mapping[str, JsonValue]]],
-    identified: Identified,
-    others: Collection[UUID] | None,
-) -> list[tuple[Observation, Mapping[str, JsonValue], UUID | None]]:
-    """Return the arrivals that may come in, each with the record of ours that it is, if any; sort the others."""
-    settled: list[tuple[Observation, Mapping[str, JsonValue], UUID | None]] = []
-    for observation, values in arrivals:
-        external_id = observation.external_id
-        match = identified.matches[external_id]
-        if external_id in identified.being_created:
-            found.being_created.append(external_id)
-        elif identified.unsettled.get(external_id, frozenset()).difference(others or ()):
-            (found.again if others is None else found.being_created).append(external_id)
-        elif isinstance(match, Ambiguous):
-            found.unclear[external_id] = match
-        else:
-            if isinstance(match, NewButPossibleDuplicate):
-                found.duplicates[external_id] = match
-            settled.append((observation, values, UUID(match.record_id) if isinstance(match, Matched) else None))
-    return settled
 
 
 def _require_own(work: Work, link: Link) -> None:

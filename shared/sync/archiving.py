@@ -17,7 +17,6 @@ from pydantic import JsonValue
 
 from shared.errors import Conflict, NotFound, StaleVersion
 from shared.model import Direction, EntityType
-from shared.store.connections import IntegrationRow
 from shared.store.database import Database, Transaction
 from shared.store.ledger import JobRequest, Knock
 from shared.store.links import Link
@@ -198,7 +197,7 @@ class Archives:
         waits: dict[UUID, set[str]] = {}
         for link in links:
             integration = await self._store.connections.get(tx, link.integration_id)
-            if _syncs(integration, link.entity):
+            if integration.syncs(link.entity):
                 requests.append(replace(_request(link, Direction.INBOUND), payload=payload))
                 waits.setdefault(link.integration_id, set()).add(waiting.brake(link.integration_id))
         for record in back:
@@ -226,10 +225,6 @@ class Archives:
 
 def _identity(record: StoredRecord) -> str | None:
     return candidate_identity(record.data) if record.entity is CANDIDATE else application_identity(record.data)
-
-
-def _syncs(integration: IntegrationRow, entity: EntityType) -> bool:
-    return any(integration.allows(entity, direction) for direction in Direction)
 
 
 def _request(link: Link, direction: Direction) -> JobRequest:

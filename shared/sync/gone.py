@@ -33,8 +33,7 @@ from shared.sync.priorities import RECONCILE, WEBHOOK_SIGNAL
 from shared.sync.work import Work
 
 ARCHIVE, KEEP = "archive", "keep"
-ON_DELETE = (ARCHIVE, KEEP)
-"""What `config.on_delete` may say."""
+"""What `config.on_delete` may say (`shared.integrations.requests`)."""
 
 
 class Gone:
@@ -54,8 +53,7 @@ class Gone:
         record that is locked would not be its own.
         """
         async with self._database.company(work.integration.company_id) as tx:
-            if work.job is not None:
-                await self._store.ledger.guard(tx, work.job)
+            await work.guard(tx, self._store.ledger)
             records = await self._store.records.lock(tx, link.entity, [link.internal_id])
             locked = (await self._store.links.lock(tx, [link.id]))[link.id]
             if locked.internal_id != link.internal_id:

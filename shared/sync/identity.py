@@ -33,6 +33,7 @@ from shared.store.namesakes import KnownPerson
 from shared.store.records import Namesake
 from shared.store.store import Store
 from shared.sync.observations import Observation
+from shared.sync.work import Shown, Sorted
 
 NEW = "new"
 """A person's decision on an ambiguous match: it is nobody of ours."""
@@ -109,6 +110,30 @@ async def identify(
         return Identified(matches, being_created, await _unsettled(tx, store, integration_id, arrivals))
     matches = await _match_candidates(tx, store, integration_id, arrivals, identities, phones)
     return Identified(matches, being_created)
+
+
+def settled(
+    found: Sorted,
+    arrivals: Sequence[Shown],
+    identified: Identified,
+    others: Collection[UUID] | None,
+) -> list[tuple[Observation, Mapping[str, JsonValue], UUID | None]]:
+    """Return the arrivals that may come in, each with the record of ours that it is, if any; sort the others."""
+    ready: list[tuple[Observation, Mapping[str, JsonValue], UUID | None]] = []
+    for observation, values in arrivals:
+        external_id = observation.external_id
+        match = identified.matches[external_id]
+        if external_id in identified.being_created:
+            found.being_created.append(external_id)
+        elif identified.unsettled.get(external_id, frozenset()).difference(others or ()):
+            (found.again if others is None else found.being_created).append(external_id)
+        elif isinstance(match, Ambiguous):
+            found.unclear[external_id] = match
+        else:
+            if isinstance(match, NewButPossibleDuplicate):
+                found.duplicates[external_id] = match
+            ready.append((observation, values, UUID(match.record_id) if isinstance(match, Matched) else None))
+    return ready
 
 
 async def _being_created(

@@ -209,7 +209,7 @@ class Reconciler:
     async def _never_seen(self, work: Work, external_id: str) -> Ending:
         """An event or a child named a record that the vendor does not have (any more)."""
         async with self._database.company(work.integration.company_id) as tx:
-            await self._guard(tx, work)
+            await work.guard(tx, self._store.ledger)
             await self._store.logs.write(
                 tx,
                 [
@@ -227,13 +227,9 @@ class Reconciler:
     async def _set_aside(self, work: Work, row: Quarantined) -> Ending:
         external_id = row.external_id or ""
         async with self._database.company(work.integration.company_id) as tx:
-            await self._guard(tx, work)
+            await work.guard(tx, self._store.ledger)
             if await self._applier.suppression.hidden_ids(tx, work.integration.id, work.entity, [external_id]):
                 await self._store.attention.recover(tx, work.integration.id, work.entity, [external_id])
                 return Done("suppressed")
             await self._store.attention.quarantine(tx, work.integration.id, work.entity, [row], None)
         return Hold(waiting.quarantine(work.integration.id, work.entity, external_id), row.reason)
-
-    async def _guard(self, tx: Transaction, work: Work) -> None:
-        if work.job is not None:
-            await self._store.ledger.guard(tx, work.job)

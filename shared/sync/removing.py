@@ -41,8 +41,7 @@ class Remover:
     async def forget(self, work: Work, link: Link) -> None:
         """The record was restored, and the vendor has it: a delete that was sent has not happened."""
         async with self._database.company(work.integration.company_id) as tx:
-            if work.job is not None:
-                await self._store.ledger.guard(tx, work.job)
+            await work.guard(tx, self._store.ledger)
             removal = (await self._store.removals.lock(tx, [link.id])).get(link.id)
             if removal is not None and removal.state == REVOKED:
                 await self._store.removals.forget(tx, [link.id])
@@ -99,8 +98,7 @@ class Remover:
 
     async def _removed(self, work: Work, link: Link) -> Done:
         async with self._database.company(work.integration.company_id) as tx:
-            if work.job is not None:
-                await self._store.ledger.guard(tx, work.job)
+            await work.guard(tx, self._store.ledger)
             await self._store.records.lock(tx, link.entity, [link.internal_id])
             locked = (await self._store.links.lock(tx, [link.id]))[link.id]
             if locked.state != "live":
@@ -114,8 +112,7 @@ class Remover:
     async def _refused(self, work: Work, link: Link, error: Rejected | AuthFailed) -> None:
         words = str(error) if error.remedy is None else f"{error}: {error.remedy}"
         async with self._database.company(work.integration.company_id) as tx:
-            if work.job is not None:
-                await self._store.ledger.guard(tx, work.job)
+            await work.guard(tx, self._store.ledger)
             await self._store.removals.mark(tx, link.id, REFUSED, detail=words)
             await self._store.attention.raise_issue(
                 tx,
@@ -128,8 +125,7 @@ class Remover:
 
     async def _locked(self, tx: Transaction, work: Work, record_id: UUID, link_id: UUID) -> tuple[Link, Removal] | None:
         """Return link and removal, locked, while there is something to do about them."""
-        if work.job is not None:
-            await self._store.ledger.guard(tx, work.job)
+        await work.guard(tx, self._store.ledger)
         record = (await self._store.records.lock(tx, work.entity, [record_id])).get(record_id)
         link = (await self._store.links.lock(tx, [link_id])).get(link_id)
         removal = (await self._store.removals.lock(tx, [link_id])).get(link_id)

@@ -62,7 +62,7 @@ class RunStatusBoard:
     async def show(self, company_id: UUID, run: Run) -> None:
         """Write how *run* stands. A table that can't be reached costs the view, never the run."""
         try:
-            await self.table.merge(TABLE, str(company_id), str(run.id), status_of(company_id, run, datetime.now(UTC)))
+            await self.table.merge(TABLE, str(company_id), str(run.id), entry_of(company_id, run, datetime.now(UTC)))
         except Unavailable as error:
             log.info("run_status_not_shown", code=error.code, run_id=str(run.id))
 
@@ -136,7 +136,7 @@ _SHOWN = frozenset(
 )
 
 
-def status_of(company_id: UUID, run: Run, now: datetime) -> dict[str, Any]:
+def entry_of(company_id: UUID, run: Run, now: datetime) -> dict[str, Any]:
     """Return what the table keeps of *run*; *now* starts its time to live."""
     is_running = run.status is RunStatus.RUNNING
     ended = run.ended_at or now

@@ -41,8 +41,7 @@ from shared.sync.priorities import RECONCILE, WEBHOOK_SIGNAL
 from shared.sync.work import Work
 
 MERGE, REVIEW = "merge", "review"
-ON_VENDOR_MERGE = (MERGE, REVIEW)
-"""What `config.on_vendor_merge` may say."""
+"""What `config.on_vendor_merge` may say (`shared.integrations.requests`)."""
 
 ASKED = "merge_asked"
 """Key of a job's payload: how often it has waited for the event of the next merge."""
@@ -103,7 +102,7 @@ class VendorMerges:
             await self._ask(work, link, last, survivor)
             return None
         async with self._database.company(work.integration.company_id) as tx:
-            await self._guard(tx, work)
+            await work.guard(tx, self._store.ledger)
             await self._store.record_merges.alone(tx)
             knocks = await self._settle(tx, work, link, survivor, ticket)
         return None if knocks is None else Done("merged_at_vendor", knocks)
@@ -156,7 +155,7 @@ class VendorMerges:
         Of one that has ended, only where it may be somebody of ours: its event comes late, or once more.
         """
         async with self._database.company(work.integration.company_id) as tx:
-            await self._guard(tx, work)
+            await work.guard(tx, self._store.ledger)
             await self._store.record_merges.hold_still(tx)
             other_id = await self._record_behind(tx, work.integration.id, into)
             others = [] if other_id is None else [other_id]
@@ -168,10 +167,6 @@ class VendorMerges:
             if not matches and (others or link.state != "live"):
                 return
             await self._store.conflicts.put_matches(tx, [_item(work, link, ours, matches, UNPROVEN)])
-
-    async def _guard(self, tx: Transaction, work: Work) -> None:
-        if work.job is not None:
-            await self._store.ledger.guard(tx, work.job)
 
     async def is_shown(self, work: Work, adapter: Adapter, link: Link, survivor: Record) -> bool:
         """Whether *survivor* shows what came to it from the record of *link*: an address, or an application."""

@@ -13,13 +13,19 @@ from shared.merge.matching import Ambiguous, NewButPossibleDuplicate
 from shared.merge.state import Pin
 from shared.model import EntityType, Reference
 from shared.store.connections import IntegrationRow
-from shared.store.ledger import Job, Knock
+from shared.store.database import Transaction
+from shared.store.ledger import Job, Knock, Ledger
 from shared.store.left_out import Child
 from shared.store.links import Link
 from shared.store.records import StoredRecord
 from shared.store.runs import Counts
 from shared.sync.merging import Merged
 from shared.sync.observations import Observation
+
+Digests = Mapping[str, tuple[UUID, bytes | None, str]]
+"""Record id, digest and state of links, by external id."""
+Shown = tuple[Observation, Mapping[str, JsonValue]]
+"""An observation and its values, with our ids in place of the vendor's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,11 @@ class Work:
     def job_id(self) -> UUID | None:
         """The job at work, if it is one."""
         return self.job.id if self.job is not None else None
+
+    async def guard(self, tx: Transaction, ledger: Ledger) -> None:
+        """Check in *tx* that the job at work, if it is one, still has its lease. Raises as `Ledger.guard` does."""
+        if self.job is not None:
+            await ledger.guard(tx, self.job)
 
 
 @dataclass(slots=True)

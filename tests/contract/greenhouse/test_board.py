@@ -56,7 +56,9 @@ async def test_a_full_read_shows_public_texts_and_places(start: Start, version: 
 @pytest.mark.parametrize("version", ["v3", "v1"])
 async def test_a_fetch_shows_what_the_list_shows(start: Start, version: str) -> None:
     account = await with_board(start, version)
-    for listed in (await account.everything(EntityType.JOB))[:3]:
+    jobs = await account.everything(EntityType.JOB)
+    assert jobs
+    for listed in jobs[:3]:
         fetched = await account.adapter.fetch(EntityType.JOB, listed.external_id)
         assert fetched.visible() == listed.visible()
         assert account.adapter.to_canonical(EntityType.JOB, listed.raw) == listed

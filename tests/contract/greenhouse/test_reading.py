@@ -104,16 +104,26 @@ async def test_pain_29_unknown_fields_and_null_lists_cost_nothing(start: Start, 
     before = shown(await account.everything(EntityType.CANDIDATE))
     account.simulator.settings.change({"extra_fields": True, "null_lists": True})
     account.simulator.simulator.account.version += 1
-    for external_id, fields in shown(await account.everything(EntityType.CANDIDATE)).items():
+    after = shown(await account.everything(EntityType.CANDIDATE))
+    assert after.keys() == before.keys()
+    assert len(after) > 1
+    for external_id, fields in after.items():
         for name, value in fields.items():
             assert value == before[external_id][name]
 
 
 async def test_a_field_that_the_vendor_hides_is_not_visible(start: Start) -> None:
     account = await start(hidden_fields={"candidates": ["title", "email_addresses"], "applications": ["stage_name"]})
-    for record in await account.everything(EntityType.CANDIDATE):
+    candidates, applications = (
+        await account.everything(EntityType.CANDIDATE),
+        await account.everything(EntityType.APPLICATION),
+    )
+    assert any(row["title"] for row in account.rows("candidates"))
+    assert candidates
+    for record in candidates:
         assert not {"current_title", "email", "further_emails"} & record.visible().keys()
-    for record in await account.everything(EntityType.APPLICATION):
+    assert applications
+    for record in applications:
         assert "stage" not in record.visible()
 
 
@@ -126,7 +136,10 @@ async def test_names_without_permission_are_not_visible_and_stop_nothing(start: 
         "harvest:job_interview_stages:list",
     }
     rows = {str(row["id"]): row for row in account.rows("applications")}
-    for record in await account.everything(EntityType.APPLICATION):
+    applications = await account.everything(EntityType.APPLICATION)
+    assert {row["rejection_reason_id"] is None for row in rows.values()} == {True, False}
+    assert {record.external_id for record in applications} == rows.keys()
+    for record in applications:
         assert ("rejection_reason" in record.visible()) is (rows[record.external_id]["rejection_reason_id"] is None)
         assert ("source" in record.visible()) is (rows[record.external_id]["source_id"] is None)
     for record in await account.everything(EntityType.JOB):

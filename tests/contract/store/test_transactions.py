@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -229,9 +229,17 @@ async def test_the_same_identity_is_created_by_one_at_a_time(place: Place) -> No
 
 async def test_the_same_identity_of_two_companies_is_two(ground: Ground, place: Place) -> None:
     elsewhere = await ground.company()
-    async with ground.database.company(place.company_id) as tx, ground.database.company(elsewhere) as other:
+
+    async def lock(company_id: UUID) -> None:
+        async with ground.database.company(company_id) as tx:
+            await ground.store.records.lock_identities(tx, ["a"])
+
+    async with ground.database.company(place.company_id) as tx:
         await ground.store.records.lock_identities(tx, ["a"])
-        await ground.store.records.lock_identities(other, ["a"])
+        with pytest.raises(AssertionError, match="not kept waiting"):
+            await ground.blocked(lock(elsewhere))
+        same = await ground.blocked(lock(place.company_id))
+    await same
 
 
 async def _insert_link(place: Place, tx: Transaction, external_id: str) -> None:

@@ -70,7 +70,7 @@ def test_letters_beyond_ascii_have_lower_case(server: PostgresServer) -> None:
 
 
 def test_a_lasting_data_folder_is_taken_over_by_the_next_server() -> None:
-    data = folders.lasting_folder("test-of-lasting-data")
+    data = folders.reachable_base() / "test-of-lasting-data"
     try:
         with running_postgres(data=data, durable=True) as first:
             assert value_of(first, "SHOW fsync") == "on"

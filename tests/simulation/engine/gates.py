@@ -20,10 +20,6 @@ class Crashed(BaseException):
     """The process is gone: no `except Exception` sees this, and no stand-in does anything for it any more."""
 
 
-class Stuck(AssertionError):
-    """Nothing is ready and nothing will be: somebody waits for what never comes."""
-
-
 @dataclass(eq=False, slots=True)
 class Owner:
     """A process of the world: a worker, the portal, the host. What it holds in memory dies with it."""

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from random import Random
-from typing import Any
 from uuid import UUID
 
 from shared.adapters.protocol import Adapter
@@ -110,23 +109,3 @@ def quiet() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(before)
-
-
-class NoTable:
-    """A table of live views that nobody looks at."""
-
-    async def merge(self, table: str, partition: str, row: str, properties: Mapping[str, Any]) -> None:
-        """Keep nothing."""
-
-    async def find(self, table: str, partition: str, row: str) -> Mapping[str, Any] | None:  # noqa: ARG002
-        """Return None."""
-        return None
-
-    async def every(self, table: str) -> AsyncIterator[Mapping[str, Any]]:  # noqa: ARG002
-        """Yield nothing."""
-        nothing: list[Mapping[str, Any]] = []
-        for each in nothing:
-            yield each
-
-    async def delete(self, table: str, partition: str, row: str) -> None:
-        """There is nothing to delete."""

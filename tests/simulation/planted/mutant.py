@@ -25,6 +25,8 @@ class Mutant:
     make: Callable[[Any], Any]
     seed: int
     """A world that notices it."""
+    words: str
+    """Part of what the oracle then says: a patch that no longer fits its place fails otherwise."""
 
     @contextmanager
     def planted(self) -> Iterator[None]:

@@ -22,24 +22,32 @@ def test_who_is_merged_while_a_page_is_sorted_stays_one() -> None:
     """Nothing moves a link between the look at it and the lock on its record."""
     worlds = [_pulled_and_merged(moves) for moves in range(8, 21, 3)]
     assert _failures(worlds) == []
-    with Mutant("links move meanwhile", "19", PAGE, _does_nothing_later, 0).planted():
-        assert _failures(worlds) != []
+    assert (
+        _noticed(Mutant("links move meanwhile", "19", PAGE, _does_nothing_later, 0, "duplicate key value"), worlds) > 0
+    )
 
 
 def test_a_job_leaves_a_link_that_has_moved_to_the_job_of_its_record() -> None:
     """Else both write there, and one of them what the vendor holds by then."""
     worlds = [_edited_and_merged(moves, salt) for moves, salt in ((14, 9034), (19, 10951), (9, 23854))]
     assert _failures(worlds) == []
-    with Mutant("a job follows a link", "19", OWN, _does_nothing, 0).planted():
-        assert _failures(worlds) != []
+    assert (
+        _noticed(
+            Mutant("a job follows a link", "19", OWN, _does_nothing, 0, "was written though the vendor holds it"),
+            worlds,
+        )
+        > 0
+    )
 
 
 def test_what_a_create_s_answer_hides_is_known_for_our_own() -> None:
     """Else the first look takes it for the vendor's word, younger than what another system's people had entered."""
     worlds = [_edited_and_created(moves) for moves in range(0, 8, 2)]
     assert _failures(worlds) == []
-    with Mutant("what a create's answer hides is not known", "20", HIDDEN, _only_what_is_shown, 0).planted():
-        assert all(play(each).failure is not None for each in worlds)
+    assert _noticed(
+        Mutant("what a create's answer hides is not known", "20", HIDDEN, _only_what_is_shown, 0, "and was undone"),
+        worlds,
+    ) == len(worlds)
 
 
 def _only_what_is_shown(_original: Callable[..., Any]) -> Callable[..., Any]:
@@ -56,16 +64,20 @@ def test_what_a_create_has_made_and_its_vendor_moved_is_ours_before_the_merge_is
     """Else it comes in as another application of who is left, and ours is said to have failed."""
     worlds = [_moved(fate, s) for fate, s in ((Fate.LOST, 1.0), (Fate.LOST, 20.0), (Fate.DELAYED, 1.0))]
     assert _failures(worlds) == []
-    with Mutant("what a vendor has moved is new", "19", UNSETTLED, _finds_nothing, 0).planted():
-        assert len(_failures(worlds)) == len(worlds)
+    assert _noticed(
+        Mutant("what a vendor has moved is new", "19", UNSETTLED, _finds_nothing, 0, "with two records in the portal"),
+        worlds,
+    ) == len(worlds)
 
 
 def test_a_search_for_somebody_who_has_left_is_not_believed() -> None:
     """It finds nothing, and what it looks for is somebody else's by then."""
     worlds = [_moved(Fate.LOST, seen_after_s) for seen_after_s in (70.0, 100.0)]
     assert _failures(worlds) == []
-    with Mutant("nobody waits for a merge", "19", AWAITED, _does_nothing_later, 0).planted():
-        assert len(_failures(worlds)) == len(worlds)
+    assert _noticed(
+        Mutant("nobody waits for a merge", "19", AWAITED, _does_nothing_later, 0, "with two records in the portal"),
+        worlds,
+    ) == len(worlds)
 
 
 def _does_nothing(_original: Callable[..., Any]) -> Callable[..., Any]:
@@ -84,6 +96,12 @@ def _finds_nothing(_original: Callable[..., Any]) -> Callable[..., Any]:
         return {}
 
     return answer
+
+
+def _noticed(mutant: Mutant, worlds: Iterable[Plan]) -> int:
+    """Play *worlds* with the bug; return how many fail as the oracle would tell of it."""
+    with mutant.planted():
+        return sum(mutant.words in failure for failure in _failures(worlds))
 
 
 def _failures(worlds: Iterable[Plan]) -> list[str]:

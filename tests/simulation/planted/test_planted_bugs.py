@@ -12,12 +12,14 @@ from tests.simulation.test_engine_worlds import WORLDS
 
 ENOUGH = 25
 MOST_SEED = 2_000
+FEWEST_LETTERS = 10
 
 
 def test_there_are_enough_and_each_has_a_seed_of_its_own_to_show() -> None:
     assert len(MUTANTS) >= ENOUGH
     assert len({each.name for each in MUTANTS}) == len(MUTANTS)
     assert all(1 <= each.seed <= MOST_SEED for each in MUTANTS)
+    assert [each.name for each in MUTANTS if len(each.words) < FEWEST_LETTERS or "raised" in each.words] == []
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda each: each.name.replace(" ", "_"))
@@ -25,11 +27,14 @@ def test_a_planted_bug_is_noticed(mutant: Mutant) -> None:
     with mutant.planted():
         noticed = play(plan_of(mutant.seed))
     assert noticed.failure is not None, f"pain {mutant.pain}: nobody notices"
+    assert mutant.words in noticed.failure
 
 
 def test_without_a_bug_their_worlds_hold() -> None:
     """Those up to 300 are played by `test_engine_worlds.py` already."""
-    for seed in sorted({each.seed for each in MUTANTS if each.seed > WORLDS}):
+    seeds = sorted({each.seed for each in MUTANTS if each.seed > WORLDS})
+    assert seeds
+    for seed in seeds:
         assert play(plan_of(seed)).failure is None
 
 

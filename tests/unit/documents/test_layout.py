@@ -60,10 +60,10 @@ def test_decisions_are_numbered_dated_and_whole() -> None:
 
 
 def test_the_code_that_a_decision_names_exists() -> None:
-    for page in DECISIONS.glob("*.md"):
-        head = page.read_text("utf-8").splitlines()[2]
-        paths = [name for name in names(head) if name.startswith(("shared/", "functions/"))]
-        assert [path for path in paths if not (ROOT / path).exists()] == [], page.name
+    heads = [page.read_text("utf-8").splitlines()[2] for page in DECISIONS.glob("*.md")]
+    paths = [name for head in heads for name in names(head) if name.startswith(("shared/", "functions/"))]
+    assert len(paths) > len(heads)
+    assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
 def test_the_decisions_that_code_cites_exist() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from uuid import UUID
 
@@ -12,10 +13,15 @@ from hypothesis import strategies as st
 from shared.security import aead
 from shared.security.aead import DataSealer, DataUnreadable
 from shared.security.keys import Keys, Purpose
-from shared.security.person_keys import PersonalData, Place, new_salt
+from shared.security.person_keys import SALT_BYTES, PersonalData, Place
 
 OLD, NEW = Keys(b"o" * 32), Keys(b"n" * 32)
 PLACE = Place(UUID("6f0e1c1e-5d0c-4a0e-9a52-0000000000c1"), "history", "41", "7")
+
+
+def new_salt() -> bytes:
+    """Draw a salt."""
+    return os.urandom(SALT_BYTES)
 
 
 @given(st.binary(max_size=300))

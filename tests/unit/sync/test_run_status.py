@@ -10,7 +10,7 @@ import pytest
 
 from shared.model import Direction, EntityType, RunStatus
 from shared.store.runs import Counts, Run
-from shared.sync.run_status import status_of
+from shared.sync.run_status import entry_of
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 COMPANY = uuid4()
@@ -34,7 +34,7 @@ RUN = Run(
 
 
 def test_s_127_a_running_sync_is_shown_for_an_hour() -> None:
-    assert status_of(COMPANY, RUN, NOW) == {
+    assert entry_of(COMPANY, RUN, NOW) == {
         "sync_id": str(RUN.id),
         "company_id": str(COMPANY),
         "entity": "candidates",
@@ -55,7 +55,7 @@ def test_s_127_a_running_sync_is_shown_for_an_hour() -> None:
     ],
 )
 def test_s_127_an_ended_sync_is_shown_for_a_day(status: RunStatus, key: str) -> None:
-    told = status_of(COMPANY, replace(RUN, status=status, ended_at=NOW, error="why"), NOW)
+    told = entry_of(COMPANY, replace(RUN, status=status, ended_at=NOW, error="why"), NOW)
     assert told["status"] == status.value
     assert told[key] == NOW.isoformat()
     assert ({"completed_at", "failed_at"} & told.keys()) == {key}
@@ -64,4 +64,4 @@ def test_s_127_an_ended_sync_is_shown_for_a_day(status: RunStatus, key: str) -> 
 
 
 def test_a_run_over_several_entities_is_shown_as_all() -> None:
-    assert status_of(COMPANY, replace(RUN, entity=None), NOW)["entity"] == "all"
+    assert entry_of(COMPANY, replace(RUN, entity=None), NOW)["entity"] == "all"

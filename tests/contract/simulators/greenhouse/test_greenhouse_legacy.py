@@ -40,7 +40,11 @@ async def test_pages_are_numbered_and_linked(v1: httpx.AsyncClient, account: Acc
 
 
 async def test_a_candidate_carries_its_children(v1: httpx.AsyncClient, account: Account) -> None:  # 10.4
-    for row in (await v1.get("/candidates", params={"per_page": 500})).json():
+    rows = (await v1.get("/candidates", params={"per_page": 500})).json()
+    assert [row["id"] for row in rows] == account["candidates"].ids()
+    assert any(row["attachments"] for row in rows)
+    assert any(row["custom_fields"]["desired_salary"] for row in rows)
+    for row in rows:
         kept = account.fetch("candidates", row["id"])
         applications = account["applications"].rows("candidate_id", row["id"])
         assert row["is_private"] == kept["private"]
