@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from functions.conflicts import Resolution, typed_value
 from shared.errors import InvalidInput
 from shared.model import EntityType
 from shared.sync.length_check import LONGEST, check_lengths
@@ -32,10 +31,3 @@ def test_too_long_a_text_is_refused_by_field(entity: EntityType, field: str) -> 
 
 def test_what_is_not_looked_up_may_be_as_long_as_it_likes() -> None:
     check_lengths(EntityType.CANDIDATE, {"current_company": "x" * 10_000, "first_name": None})
-
-
-def test_a_typed_decision_is_judged_as_well() -> None:
-    item = {"entity": "application", "unit": "stage"}
-    decision = Resolution.model_validate({"choice": "value", "value": "x" * (LONGEST + 1)})
-    with pytest.raises(InvalidInput, match="stage: has more than"):
-        typed_value(item, decision)

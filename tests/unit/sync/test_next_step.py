@@ -42,6 +42,7 @@ FIRST_ANSWER: dict[str, NextStep] = {
     "NeedsHuman": Pause("needs_human"),
     "AuthFailed": Pause("auth_failed"),
     "Conflict": Again(OVERTAKEN_WAIT_S, "conflict"),
+    "StaleVersion": Again(OVERTAKEN_WAIT_S, "conflict"),
     "LeaseLost": Abandon("lease_lost"),
     "SettingsError": DeadLetter("settings_invalid"),
 }
