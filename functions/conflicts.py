@@ -236,7 +236,8 @@ def _values(
 def conflict_view(row: Mapping[str, Any], values: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return an item; *values* are what its sides say, None where nobody may know any more."""
     unit = UNITS[EntityType(row["entity"])].get(row["unit"] or "")
-    shown = {name: value for name, value in row.items() if name not in ("sealed", "unit")}
+    shown = {name: value for name, value in row.items() if name not in ("sealed", "unit", "links")}
+    sides = {} if values is None else values.get("sides", {})
     return {
         **shown,
         "field": row["unit"],
@@ -245,5 +246,5 @@ def conflict_view(row: Mapping[str, Any], values: Mapping[str, Any] | None) -> d
         "ours_at": None if values is None else values.get("ours_at"),
         "ours_source": None if values is None else values.get("ours_source"),
         "agreed": None if values is None else values.get("agreed"),
-        "sides": None if values is None else list(values.get("sides", {}).values()),
+        "sides": None if values is None else [side for link, side in sides.items() if link in row["links"]],
     }

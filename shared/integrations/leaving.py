@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from shared.integrations.switching import Canceller
+from shared.integrations.switching import ACTIONS, Canceller
 from shared.model import Direction, EntityType, LogAction, LogStatus
 from shared.store.database import Transaction
 from shared.store.dead_letters import BATCH, DeadLetters
+from shared.store.integrations import TOMBSTONE_DAYS, Integration
 from shared.store.leavings import Leavings, Unsubmitted
 from shared.store.logs import LogRow, Logs
 from shared.sync.dismissals import dismissal_rows
+from shared.sync.priorities import REVERT
 
 CAUSE, WORDS = "integration_deleted", "the integration was deleted"
 """Why something ended: for programs, and for people."""
@@ -42,6 +46,14 @@ class Leaving:
         self._logs = logs
         self._leavings = Leavings()
 
+    async def stop(self, tx: Transaction, integration_id: UUID) -> None:
+        """
+        Let nobody who is at work for the integration write any more; what is being written just now comes in first.
+
+        Whoever writes later finds that the job is not his, and leaves. Raises Unavailable when one takes too long.
+        """
+        await self._leavings.take_leases(tx, integration_id, (*ACTIONS, REVERT))
+
     async def fail_submissions(self, tx: Transaction, integration_id: UUID) -> int:
         """
         Fail what was submitted to the integration and has not come to its vendor; return how much that was.
@@ -53,21 +65,21 @@ class Leaving:
         return len(failed)
 
     async def end(self, tx: Transaction, integration_id: UUID) -> Ended:
-        """End everything that waits for the deleted integration; what is at work just now goes on to its end."""
-        cancelled = await self._canceller.cancel(
-            tx, integration_id, list(EntityType), cause=CAUSE, words=f"cancelled: {WORDS}"
-        )
+        """End everything that waits for the deleted integration. Nobody is at work for it after `stop`."""
+        words = f"cancelled: {WORDS}"
+        cancelled = await self._canceller.cancel(tx, integration_id, list(EntityType), cause=CAUSE, words=words)
+        reverts = await self._canceller.cancel_reverts(tx, integration_id, cause=CAUSE, words=words)
         failed = await self.fail_submissions(tx, integration_id)
         await self._leavings.end(tx, integration_id)
         while letters := await DeadLetters().dismiss(tx, by=CAUSE, reason=WORDS, integration_id=integration_id):
             await self._logs.write(tx, dismissal_rows(letters, CAUSE))
             if len(letters) < BATCH:
                 break
-        return Ended(cancelled.jobs, failed)
+        return Ended(cancelled.jobs + reverts, failed)
 
     async def end_what_came_late(self, tx: Transaction) -> int:
         """
-        End what was at work when its integration was deleted, and failed or lost its worker; return how many jobs.
+        End what was asked of an integration while it was deleted, or later; return how many jobs that was.
 
         Nothing of a deleted integration is claimed any more, so nobody else would.
         """
@@ -89,3 +101,21 @@ def _row(integration_id: UUID, submission: Unsubmitted) -> LogRow:
         error_message=SENT if submission.was_sent else UNSENT,
         details={"cause": CAUSE, "was_sent": submission.was_sent},
     )
+
+
+def farewell(gone: Integration, archived: int, *, archive_records: bool) -> dict[str, Any]:
+    """Return what the caller should know after a deletion, and what is left to do by hand."""
+    deleted_at = gone.deleted_at or datetime.now(UTC)
+    vendor = gone.platform.replace("_", " ").title()
+    return {
+        "id": gone.id,
+        "platform": gone.platform,
+        "deleted_at": deleted_at,
+        "records": "archive" if archive_records else "keep",
+        "records_archived": archived,
+        "links_kept_until": deleted_at + timedelta(days=TOMBSTONE_DAYS),
+        "by_hand": [
+            f"In {vendor}, remove the webhook that calls {gone.webhook_url.partition('?')[0]}.",
+            f"In {vendor}, revoke the key or client that was made for this connection.",
+        ],
+    }

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Self
 from uuid import UUID, uuid4
 
 from shared import telemetry
 from shared.adapters import registry
 from shared.adapters.protocol import Connection, ConnectionReport
-from shared.errors import LiaisonError, Unavailable
+from shared.errors import Conflict, LiaisonError, Unavailable
 from shared.intake.secrets import WebhookSecrets
 from shared.integrations import credentials
 from shared.integrations.addresses import CredentialsNeeded, hosts_of
@@ -25,7 +25,7 @@ from shared.integrations.cadence import default_cadences
 from shared.integrations.change import Change, new_webhook_secret, plan_change
 from shared.integrations.connection_test import report_view, require_ok, skew_ms, try_kept, try_new
 from shared.integrations.drafting import default_directions, draft_of
-from shared.integrations.leaving import Leaving
+from shared.integrations.leaving import Leaving, farewell
 from shared.integrations.outbound_turns import follow
 from shared.integrations.parts import Parts
 from shared.integrations.rejudging import look_again, owe_another_look
@@ -37,12 +37,15 @@ from shared.security.keys import Purpose
 from shared.security.webhook_url import webhook_url
 from shared.store.connections import IntegrationRow
 from shared.store.database import Transaction
-from shared.store.integrations import FIRST, TOMBSTONE_DAYS, Integration, NewIntegration
+from shared.store.integrations import FIRST, Integration, NewIntegration
 from shared.store.ledger import JobRequest, Knock
 from shared.store.logs import LogRow
 from shared.store.schedules import Cadence
 from shared.sync.priorities import PUBLISH, SECRETS
 from shared.sync.standing import go_on, lift
+
+TRIES_TO_DELETE = 3
+"""Times that a deletion is tried which waits in a circle with somebody at work."""
 
 log = telemetry.get_logger(__name__)
 
@@ -227,30 +230,50 @@ class Integrations:
         """
         Stop schedules and jobs, destroy credentials, keep log and links (tombstones) for 30 days.
 
-        What was submitted and has not come to the vendor is failed, and says so; issues and dead letters end.
-        *archive_records*: records that no other system is linked to are archived. Raises NotFound.
+        A page or an answer that is being written comes in first; nothing does after that. What was submitted and has
+        not come to the vendor is failed, and says so; issues and dead letters end. *archive_records*: records that no
+        other system is linked to are archived. Raises NotFound, and Unavailable or Conflict when others write to the
+        same records all the time.
         """
-        async with self._parts.database.company(company_id) as tx:
-            archived = await self._archive(tx, integration_id) if archive_records else 0
-            failed = await self._leaving.fail_submissions(tx, integration_id)  # records are locked before links
-            gone = await self._parts.integrations.delete(tx, integration_id)
-            await self._parts.schedules.remove(tx, integration_id)
-            # Whatever was submitted since then held the link of its job, and the links are tombstones now.
-            ended = await self._leaving.end(tx, integration_id)
-            knocks = await self._publish(tx, integration_id)
+        told, knocks = await self._deleted(company_id, integration_id, archive=archive_records)
         await self._parts.knocker.send(knocks)
         log.info(
             "integration_deleted",
             company_id=company_id,
             integration_id=integration_id,
-            archived=archived,
-            submissions_failed=failed + ended.submissions,
+            archived=told["records_archived"],
+            submissions_failed=told["submissions_failed"],
         )
-        return {
-            **_farewell(gone, archived, archive_records=archive_records),
+        return told
+
+    async def _deleted(
+        self, company_id: UUID, integration_id: UUID, *, archive: bool
+    ) -> tuple[dict[str, Any], list[Knock]]:
+        for attempt in range(1, TRIES_TO_DELETE + 1):
+            try:
+                async with self._parts.database.company(company_id) as tx:
+                    return await self._delete(tx, integration_id, archive=archive)
+            except Conflict:  # two who waited for one another: somebody at work, who is gone the next time
+                if attempt == TRIES_TO_DELETE:
+                    raise
+        raise AssertionError("unreachable")
+
+    async def _delete(
+        self, tx: Transaction, integration_id: UUID, *, archive: bool
+    ) -> tuple[dict[str, Any], list[Knock]]:
+        await self._leaving.stop(tx, integration_id)
+        archived = await self._archive(tx, integration_id) if archive else 0
+        failed = await self._leaving.fail_submissions(tx, integration_id)  # records are locked before links
+        gone = await self._parts.integrations.delete(tx, integration_id)
+        await self._parts.schedules.remove(tx, integration_id)
+        # Whatever was submitted since then held the link of its job, and the links are tombstones now.
+        ended = await self._leaving.end(tx, integration_id)
+        told = {
+            **farewell(gone, archived, archive_records=archive),
             "jobs_cancelled": ended.jobs,
             "submissions_failed": failed + ended.submissions,
         }
+        return told, await self._publish(tx, integration_id)
 
     async def _apply(self, tx: Transaction, before: Integration, change: Change) -> tuple[Integration, list[Knock]]:
         after = before
@@ -359,21 +382,3 @@ def _tell_of_trial(company_id: UUID, connection: Connection) -> None:
     """Leave a trace of where credentials are about to go: one that fails is kept nowhere else."""
     hosts = hosts_of(connection.api_base_url, connection.config)
     log.info("connection_tried", company_id=company_id, integration_id=connection.integration_id, hosts=hosts)
-
-
-def _farewell(gone: Integration, archived: int, *, archive_records: bool) -> dict[str, Any]:
-    """Return what the caller should know after a deletion, and what is left to do by hand."""
-    deleted_at = gone.deleted_at or _utc_now()
-    vendor = gone.platform.replace("_", " ").title()
-    return {
-        "id": gone.id,
-        "platform": gone.platform,
-        "deleted_at": deleted_at,
-        "records": "archive" if archive_records else "keep",
-        "records_archived": archived,
-        "links_kept_until": deleted_at + timedelta(days=TOMBSTONE_DAYS),
-        "by_hand": [
-            f"In {vendor}, remove the webhook that calls {gone.webhook_url.partition('?')[0]}.",
-            f"In {vendor}, revoke the key or client that was made for this connection.",
-        ],
-    }

@@ -14,7 +14,7 @@ from shared.store.ledger import Knock, Ledger
 from shared.store.links import EXTERNAL_KEY
 from shared.store.logs import LogRow, Logs
 from shared.store.runs import Run, Runs
-from shared.sync.priorities import COMPARE, PULL, PUSH_MOVED, RECONCILE
+from shared.sync.priorities import COMPARE, PULL, PUSH_MOVED, RECONCILE, REVERT
 
 ACTIONS = (PULL, RECONCILE, PUSH_MOVED, COMPARE)
 """Jobs that move records; what the webhook intake is told is never cancelled."""
@@ -66,6 +66,17 @@ class Canceller:
             if run.parent_id is not None:
                 parents.add(run.parent_id)
         return Cancelled(len(jobs), await self._go_on(tx, integration_id, parents, entities))
+
+    async def cancel_reverts(self, tx: Transaction, integration_id: UUID, *, cause: str, words: str) -> int:
+        """Cancel the taking back of runs that waits for its turn, and end it; return how many jobs that was."""
+        jobs = await self._ledger.cancel(tx, integration_id, (REVERT,))
+        await self._logs.write(tx, [_skipped(integration_id, job, cause, words) for job in jobs])
+        found = [await self._runs.get(tx, UUID(job["record_key"])) for job in jobs]
+        runs = [run for run in found if run is not None]
+        await self._runs.lock(tx, runs)
+        for run in runs:
+            await self._runs.end(tx, run, RunStatus.CANCELLED, error=words)
+        return len(jobs)
 
     async def _running(self, tx: Transaction, integration_id: UUID, entities: Sequence[EntityType]) -> list[Run]:
         found: list[Run] = []

@@ -85,7 +85,7 @@ class ConflictListing:
 
 _COLUMNS: LiteralString = """c.id, c.kind, c.entity_type AS entity, c.record_id, c.unit, c.integration_id,
     c.external_id, c.matches, c.version, c.status, c.reason, c.opened_at, c.updated_at, c.ended_at, c.ended_by,
-    c.decision, c.sealed,
+    c.decision, c.sealed, ARRAY(SELECT jsonb_object_keys(c.inputs)) AS links,
     c.opened_at + %(due)s AS due_at,
     c.status = 'open' AND c.opened_at + %(due)s < clock_timestamp() AS overdue"""
 _ONE: LiteralString = f"SELECT {_COLUMNS} FROM conflicts c WHERE c.id = %(id)s"

@@ -148,12 +148,11 @@ class Resolutions:
     async def _fetch_sides(self, company_id: UUID, item: ConflictItem) -> dict[str, _Fetched]:
         async with self._database.company(company_id) as tx:
             links = await self._store.links.lock(tx, [UUID(each) for each in item.inputs])
-            rows = {
-                link.integration_id: await self._store.connections.get(tx, link.integration_id)
-                for link in links.values()
-            }
+            # One that is no longer live (its integration was deleted just now) has nothing to say in it any more.
+            live = [link for link in links.values() if link.state == "live"]
+            rows = {link.integration_id: await self._store.connections.get(tx, link.integration_id) for link in live}
         fetched: dict[str, _Fetched] = {}
-        for link in links.values():
+        for link in live:
             integration = rows[link.integration_id]
             async with self._database.dispatch() as tx:
                 ticket = await self._store.links.ticket(tx)

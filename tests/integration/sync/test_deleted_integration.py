@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from shared.errors import LeaseLost
 from shared.integrations.lifecycle import Integrations
-from shared.model import EntityType
+from shared.model import Direction, EntityType
+from shared.store.ledger import JobRequest
 from shared.store.records import StoredRecord
+from shared.sync.priorities import RECONCILE
 from tests.fixtures.waiting import until
 from tests.integration.sync.test_archived_submissions import a_submission
 from tests.integration.sync.test_create import (
@@ -164,11 +168,8 @@ async def test_what_is_submitted_while_its_integration_is_deleted_is_not_queued_
     assert await nothing_waits(world)
 
 
-@pytest.mark.parametrize("is_worker_gone", [True, False])
-async def test_a_job_at_work_when_its_integration_was_deleted_ends_in_the_night(
-    world: World, is_worker_gone: bool
-) -> None:
-    """It was given back when nobody claimed it any more, and waited for ever."""
+async def test_a_job_at_work_ends_with_its_integration(world: World) -> None:
+    """It went on, and what it wrote stayed."""
     await a_submission(world)
     services = world.services
     async with services.database.dispatch() as tx:
@@ -177,19 +178,41 @@ async def test_a_job_at_work_when_its_integration_was_deleted_ends_in_the_night(
     async with services.database.company(world.company_id) as tx:
         job = await services.store.ledger.load(tx, claim)
     await delete(world)
-    if is_worker_gone:
-        await world.execute("UPDATE sync_queue SET lease_until = now() WHERE status = 'processing'")
-    else:
+    with pytest.raises(LeaseLost):
         async with services.database.company(world.company_id) as tx:
-            await services.store.ledger.postpone(tx, job, wait_s=60, attempts=1, code="unavailable", message="gone")
-            await services.store.attention.raise_issue(
-                tx, world.integration_id, kind="vendor_unreachable", subject="x", detail="x"
-            )
-        assert not await nothing_waits(world)
+            await services.store.ledger.guard(tx, job)
+    await ended_with_its_integration(world, job.id)
+
+
+@pytest.mark.parametrize("is_worker_gone", [True, False])
+async def test_a_job_that_is_asked_for_while_its_integration_is_deleted_ends_in_the_night(
+    world: World, is_worker_gone: bool
+) -> None:
+    """Nobody claims it any more, and it waited for ever."""
+    services = world.services
+    await delete(world)
+    request = JobRequest(world.integration_id, RECONCILE, CANDIDATE, "ext:1", Direction.INBOUND, 3)
+    async with services.database.company(world.company_id) as tx:
+        await services.store.ledger.enqueue(tx, [request])
+        await services.store.attention.raise_issue(
+            tx, world.integration_id, kind="vendor_unreachable", subject="x", detail="x"
+        )
+    assert not await nothing_waits(world)
+    if is_worker_gone:
+        await world.execute(
+            "UPDATE sync_queue SET status = 'processing', lease_token = 1, lease_until = now()"
+            " WHERE record_key = 'ext:1'"
+        )
+    job = await world.row("SELECT id FROM sync_queue WHERE record_key = 'ext:1'")
     await services.maintenance.run()
+    await ended_with_its_integration(world, job["id"])
+
+
+async def ended_with_its_integration(world: World, job_id: UUID) -> None:
+    """Nothing waits, the job is no longer there, and a row of the log stands for it."""
     assert await nothing_waits(world)
-    assert await world.rows("SELECT 1 FROM sync_queue WHERE id = %(id)s", id=job.id) == []
-    row = await world.row("SELECT * FROM sync_logs WHERE job_id = %(id)s", id=job.id)
+    assert await world.rows("SELECT 1 FROM sync_queue WHERE id = %(id)s", id=job_id) == []
+    row = await world.row("SELECT * FROM sync_logs WHERE job_id = %(id)s", id=job_id)
     assert (row["action"], row["details"]["cause"]) == ("skipped", "integration_deleted")
 
 
