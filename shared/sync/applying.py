@@ -25,6 +25,7 @@ from shared.store.links import EXTERNAL_KEY, Link
 from shared.store.records import RecordWrite
 from shared.store.store import Store
 from shared.sync import waiting
+from shared.sync.absent_parents import AbsentParents, less
 from shared.sync.chronicle import Chronicle
 from shared.sync.conflict_items import ConflictItems
 from shared.sync.counting import counts_of, coverage_of
@@ -56,6 +57,7 @@ class Applier:
         self._pinner = Pinner(store.pins, keys)
         self.suppression = Suppression(store, keys)
         self.left_out = LeftOut(store.left_out)
+        self.absent_parents = AbsentParents(self.left_out, self.suppression)
         self._keys = keys
         self._conflicts = ConflictItems(store.conflicts, vault)
         self._chronicle = Chronicle(store.history, vault)
@@ -186,17 +188,18 @@ class Applier:
             values, missing = resolved(each, ids)
             if missing:
                 lacking[each.external_id] = missing
-            elif each.external_id in known:
-                linked.append((each, values))
+            if each.external_id in known:
+                linked.append((less(each, missing), values))
+            elif missing:
+                continue
             elif is_below_gone(each, parents):
                 found.again.append(each.external_id)
             else:
                 arrivals.append((each, values))
-        strangers = {name: missing for name, missing in lacking.items() if name not in known}
-        orphans = await self.left_out.orphans(tx, work.integration, strangers)
-        found.orphans = orphans.values()
-        found.left_out |= orphans.keys()
-        found.parked = {name: missing[0] for name, missing in lacking.items() if name not in found.left_out}
+        without = await self.absent_parents.sort(tx, work.integration, lacking, known)
+        found.parked, found.children = without.parked, without.children
+        found.left_out |= without.left_out
+        linked = [(each, values) for each, values in linked if each.external_id not in found.parked]
         return linked, arrivals
 
     async def _load(
@@ -282,7 +285,7 @@ class Applier:
         await self._settle_submissions(tx, work, merged)
         doubtful = await self._conflicts.bring_up_to_date(tx, work.integration.id, merged)
         await self._forget(tx, work, [each.record_id for each in merged if each.observation.record.anonymized])
-        await self.left_out.note(tx, work.integration, work.entity, found.left_out, found.orphans)
+        await self.left_out.note(tx, work.integration, work.entity, found.left_out, found.children)
         over = [*(each.observation.external_id for each in merged), *found.left_out, *found.suppressed]
         await store.attention.recover(tx, work.integration.id, work.entity, over)
         await self._tell(tx, work, merged)

@@ -28,6 +28,7 @@ from shared.store.links import EXTERNAL_KEY, Ticket
 from shared.store.parity import DifferenceRow, PageFigures, Parity, ParityRun
 from shared.store.store import Store
 from shared.sync import waiting
+from shared.sync.absent_parents import less
 from shared.sync.adapters import Adapters
 from shared.sync.applying import Applier
 from shared.sync.closing import Closing
@@ -187,7 +188,8 @@ class Comparer:
         async with self._database.company(company_id) as tx:
             await self._store.ledger.guard(tx, comparison.job)
             await self._settle(tx, comparison, page, looked, findings)
-            seen = {each.external_id: each.digest for each in page.observations} | dict.fromkeys(page.refused, b"")
+            digests = {each.external_id: each.digest for each in (*page.observations, *looked.doubtful)}
+            seen = digests | dict.fromkeys(page.refused, b"")
             await self._parity.see(tx, run.id, seen)
             rows, requests = await self._judge(tx, comparison, page, findings)
             await self._parity.note(tx, run.id, rows)
@@ -228,9 +230,15 @@ class Comparer:
         }
         pins = await self._pinner.of_records(tx, {each.link.internal_id for each in sides.values()})
         shown = {each.external_id: resolved(each, ids) for each in doubtful}
-        lacking = {name: missing for name, (_, missing) in shown.items() if missing and name not in standings}
-        orphans = await self._applier.left_out.orphans(tx, comparison.integration, lacking)
-        doubtful = [each for each in doubtful if each.external_id not in orphans]
+        lacking = {name: missing for name, (_, missing) in shown.items() if missing}
+        without = await self._applier.absent_parents.sort(tx, comparison.integration, lacking, standings)
+        for name in without.going_on:
+            shown[name] = shown[name][0], []
+        doubtful = [
+            less(each, lacking[each.external_id]) if each.external_id in without.going_on else each
+            for each in doubtful
+            if each.external_id not in without.left_out
+        ]
         return _Looked(doubtful, shown, sides, pins, standings, in_step)
 
     async def _settle(

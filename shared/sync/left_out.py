@@ -32,32 +32,27 @@ class LeftOut:
         integration: IntegrationRow,
         entity: EntityType,
         external_ids: Collection[str],
-        orphans: Collection[Child],
+        children: Collection[Child],
     ) -> None:
-        """Remember that *external_ids* were left out, if others may refer to them, and on whose account *orphans*."""
+        """Remember that *external_ids* were left out, if others may refer to them, and which parent *children* lack."""
         name = filters_of(integration.config).get(entity) if external_ids else None
         if name is not None and entity is not EntityType.APPLICATION:
             await self._rows.put(tx, integration.id, entity, external_ids, by=name)
-        if orphans:
-            await self._rows.put_children(tx, integration.id, entity, orphans)
+        if children:
+            await self._rows.put_children(tx, integration.id, entity, children)
 
-    async def orphans(
+    async def parents(
         self, tx: Transaction, integration: IntegrationRow, lacking: Mapping[str, Sequence[Reference]]
-    ) -> dict[str, Child]:
-        """Return which of the records *lacking* others (by external id) lack one that was left out."""
+    ) -> dict[Reference, str]:
+        """Return what was left out of that which records are *lacking* (by external id), each with its filter."""
         filters = filters_of(integration.config) if lacking else {}
-        found: dict[str, Child] = {}
+        found: dict[Reference, str] = {}
         for entity, name in filters.items():
             wanted = {
                 each.external_id for references in lacking.values() for each in references if each.entity is entity
             }
             known = await self._rows.known(tx, integration.id, entity, wanted, by=name) if wanted else set()
-            found |= {
-                external_id: Child(external_id, each, name)
-                for external_id, references in lacking.items()
-                for each in references
-                if each.entity is entity and each.external_id in known
-            }
+            found |= dict.fromkeys((Reference(entity, each) for each in known), name)
         return found
 
     async def come_along(

@@ -134,12 +134,13 @@ def references_of(observations: Sequence[Observation]) -> dict[EntityType, set[s
 def resolved(
     observation: Observation, ids: Mapping[EntityType, Mapping[str, object]]
 ) -> tuple[dict[str, JsonValue], list[Reference]]:
-    """Return the visible values with references as our ids, and the references that have no link yet."""
+    """Return the visible values with references as our ids, and those that have no link yet: these are not shown."""
     values, missing = dict(observation.values), []
     for name, reference in observation.record.references.items():
         internal = ids.get(reference.entity, {}).get(reference.external_id)
         if internal is None:
             missing.append(reference)
+            values.pop(name, None)  # adapters may show the vendor's id as the value
         else:
             values[name] = str(internal)
     return values, missing

@@ -76,9 +76,9 @@ class Sorted:
     """External ids of what is of people who were erased, and stays away."""
     left_out: set[str] = field(default_factory=set)
     """External ids of what is not here and the mapping does not want brought in."""
-    orphans: Collection[Child] = ()
-    """Of those: which stay out only because of a parent that is left out."""
-    parked: dict[str, Reference] = field(default_factory=dict)
+    children: Collection[Child] = ()
+    """What refers to a parent that is left out: it stays out as well, or, if it is here, goes on without it."""
+    parked: Mapping[str, Reference] = field(default_factory=dict)
     """By external id: the parent that is missing."""
     unclear: dict[str, Ambiguous] = field(default_factory=dict)
     stale: list[Link] = field(default_factory=list)
