@@ -106,6 +106,13 @@ UPDATE runs SET pages = pages + %(pages)s, requests = requests + %(requests)s, r
         FROM (SELECT jsonb_object_keys(coverage) AS k UNION SELECT jsonb_object_keys(%(coverage)s::jsonb)) keys)
 WHERE id = %(id)s RETURNING cancel_requested_at IS NOT NULL AS is_cancel_requested
 """
+# What was done stays done, and told; what was read is read again.
+_BEGIN_AGAIN: LiteralString = """
+UPDATE runs SET pages = 0, records_read = 0, records_unchanged = 0, records_skipped = 0, records_quarantined = 0,
+    records_suppressed = 0, coverage = '{}',
+    evidence = jsonb_build_object('records_done_before', records_created + records_updated)
+WHERE id = %(id)s
+"""
 _END: LiteralString = """
 UPDATE runs SET status = %(status)s, ended_at = clock_timestamp(), evidence = %(evidence)s, error = %(error)s
 WHERE id = %(id)s AND status = 'running'
@@ -262,6 +269,15 @@ class Runs:
             **{name: getattr(counts, name) for name in Counts.__dataclass_fields__},
         )
         return bool(row["is_cancel_requested"])
+
+    async def begin_again(self, tx: Transaction, run_id: UUID) -> None:
+        """
+        Forget what the run has read: its list is read from its beginning once more.
+
+        What it created and updated stays counted, and stands in its evidence as `records_done_before`: the list shows
+        these once more.
+        """
+        await tx.run(_BEGIN_AGAIN, id=run_id)
 
     async def lock(self, tx: Transaction, runs: Collection[Run]) -> None:
         """

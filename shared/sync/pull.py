@@ -105,9 +105,11 @@ class Puller:
                 again = begun_again(job) if isinstance(error, CursorExpired) else None
                 if again is not None:
                     # Nothing is lost: the run starts over from its own beginning, and known pages cost no writes.
+                    # What it has read so far says nothing of the list that begins now.
                     async with self._database.company(job.company_id) as tx:
                         await self._store.ledger.guard(tx, job)
                         await self._store.runs.move_cursor(tx, integration.id, job.entity, run.id, None)
+                        await self._store.runs.begin_again(tx, run.id)
                     return again
                 await self._end(job, run, RunStatus.FAILED, error=f"{error.code}: {error}")
                 raise

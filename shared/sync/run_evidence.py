@@ -22,11 +22,17 @@ def evidence_of(run: Run) -> dict[str, JsonValue]:
         "last_page_seen": True,
         "pages": counts.pages,
         "records_read": counts.read,
-        "records_accounted_for": sum(parts),
+        "records_accounted_for": sum(parts) - _done_before(run),
         "records_suppressed": counts.suppressed,
         "records_linked_before": run.expected if run.mode == "full" else None,
         "mode": run.mode,
     }
+
+
+def _done_before(run: Run) -> int:
+    """Return how many records *run* had created or updated when its list began again."""
+    found = (run.evidence or {}).get("records_done_before", 0)
+    return found if isinstance(found, int) else 0
 
 
 def missing_records(run: Run, integration: IntegrationRow) -> int:

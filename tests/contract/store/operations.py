@@ -239,7 +239,7 @@ class Chooser:
 
     def run(self) -> Operation:
         chance, which = self.chance, self.chance.randrange(4)
-        name = chance.choice(("create", "create", "add", "end", "end", "cancel", "expect", "latest"))
+        name = chance.choice(("create", "create", "add", "again", "end", "end", "cancel", "expect", "latest"))
         status = chance.choice((RunStatus.COMPLETE, RunStatus.FAILED, RunStatus.PARTIAL))
         mode, is_child = chance.choice(("full", "incremental")), chance.random() < 0.4
 
@@ -257,6 +257,8 @@ class Chooser:
             run_id = known[which % len(known)]
             if name == "add":
                 return await runs.add(tx, run_id, Counts(1, 1, 30), {"email": 2})
+            if name == "again":
+                return await runs.begin_again(tx, run_id)
             if name == "cancel":
                 return await runs.request_cancel(tx, run_id)
             run = await runs.get(tx, run_id)

@@ -50,6 +50,19 @@ async def end(place: Place, run_id: UUID, status: RunStatus, **how: Any) -> None
         await place.ground.store.runs.end(tx, run, status, **how)
 
 
+async def test_a_run_that_begins_again_has_read_nothing_and_did_what_it_did(place: Place) -> None:
+    run_id = await create(place)
+    await add(place, run_id, Counts(1, 2, 10, 3, 2, 1, 1, 1, 4, 2), email=9)
+    async with place.ground.database.company(place.company_id) as tx:
+        await place.ground.store.runs.begin_again(tx, run_id)
+    run = await get(place, run_id)
+    assert run.counts == Counts(pages=0, requests=2, read=0, created=3, updated=2, held=4)
+    assert (run.coverage, run.evidence) == ({}, {"records_done_before": 5})
+    await add(place, run_id, Counts(read=7), email=7)
+    again = await get(place, run_id)
+    assert (again.counts.read, again.coverage) == (7, {"email": 7})
+
+
 async def test_a_run_as_it_is_read(place: Place) -> None:
     parent_id = await create(place, None)
     run_id = await create(place, parent_id=parent_id, mode="full", trigger="schedule")

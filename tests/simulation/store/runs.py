@@ -20,6 +20,8 @@ _COLUMN_OF_COUNT = {
     name: name if name in ("pages", "requests") else f"records_{name}" for name in Counts.__dataclass_fields__
 }
 
+_READ = ("read", "unchanged", "skipped", "quarantined", "suppressed")
+
 
 @imitates(production, "_CREATE")
 async def create(
@@ -95,6 +97,24 @@ async def add(session: Session, *, id: UUID, coverage: str, **counts: int) -> Re
     table = session.memory.tables["runs"]
     changed = await session.update(table, session.by_key(table, id), lambda _: True, change)
     return [{"is_cancel_requested": after["cancel_requested_at"] is not None} for _, after in changed]
+
+
+@imitates(production, "_BEGIN_AGAIN")
+async def begin_again(session: Session, *, id: UUID) -> Result:
+    table = session.memory.tables["runs"]
+    zero = dict.fromkeys(("pages", *(f"records_{name}" for name in _READ)), 0)
+    changed = await session.update(
+        table,
+        session.by_key(table, id),
+        lambda _: True,
+        lambda run: {
+            **run,
+            **zero,
+            "coverage": {},
+            "evidence": {"records_done_before": run["records_created"] + run["records_updated"]},
+        },
+    )
+    return len(changed)
 
 
 @imitates(production, "_END")
