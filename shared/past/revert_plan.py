@@ -26,6 +26,8 @@ class Obstacle(StrEnum):
     NEWER_CHANGE = "newer_change"
     CONFLICT_OPEN = "conflict_open"
     IN_USE = "in_use"
+    MERGED = "merged"
+    """The record is part of another one: nobody would see what is written to it, and to part the two takes it away."""
     ERASED = "erased"
     """Of the record nothing can be opened any more, or the value was an erased person's."""
 
@@ -61,6 +63,10 @@ class RecordPlan:
     def after(self) -> JsonObject:
         """What all its fields would go back to, whatever stands in the way."""
         return {name: value for unit in self.units for name, value in unit.after.items()}
+
+    def as_merged(self) -> RecordPlan:
+        """Return the plan of which nothing is done, since the record is part of another one."""
+        return replace(self, units=[replace(unit, obstacle=Obstacle.MERGED) for unit in self.units])
 
     def without(self, fields: Collection[str]) -> RecordPlan:
         """Return the plan in which no unit with one of *fields* goes back: an erased person's are not even shown."""
@@ -103,9 +109,21 @@ def plan_changed(
 
 
 def plan_created(
-    record: StoredRecord, newer: Sequence[UUID | None], *, run_id: UUID, is_in_use: bool, has_conflict: bool
+    record: StoredRecord,
+    newer: Sequence[UUID | None],
+    *,
+    run_id: UUID,
+    is_merged: bool,
+    is_in_use: bool,
+    has_conflict: bool,
 ) -> RecordPlan:
-    """Plan for a record that the run brought in. *newer*: the runs (None: none) of all its changes."""
+    """
+    Plan for a record that the run brought in. *newer*: the runs (None: none) of all its changes.
+
+    *is_merged*: it is part of another record by now.
+    """
+    if is_merged:
+        return RecordPlan(record, obstacle=Obstacle.MERGED)
     if any(each != run_id for each in newer):
         return RecordPlan(record, obstacle=Obstacle.NEWER_CHANGE)
     if has_conflict:

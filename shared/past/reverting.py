@@ -237,8 +237,11 @@ class Reverts:
     ) -> list[RecordPlan]:
         if run.entity is None:
             raise AssertionError("a run over several entities does nothing itself")
+        if lock:  # before the records' own locks, as whoever merges two does
+            await self._store.record_merges.hold_still(tx)
         read = self._store.records.lock if lock else self._store.records.get
         records = await read(tx, run.entity, ids)
+        merged = await self._store.record_merges.survivors(tx, ids)
         changes = await self._changes.since(tx, ids, run.started_at)
         held: dict[UUID, set[str]] = {}
         for record_id, unit in await self._store.conflicts.open_of(tx, ids):
@@ -250,11 +253,12 @@ class Reverts:
                     record,
                     [each.run_id for each in changes.get(record.id, ())],
                     run_id=run.id,
+                    is_merged=record.id in merged,
                     is_in_use=record.id in in_use,
                     has_conflict=record.id in held,
                 )
                 for record in records.values()
-                if record.archived_at is None
+                if record.archived_at is None or record.id in merged
             ]
         keys = await self._vault.keys(tx, sorted(records))
         plans = []
@@ -265,6 +269,8 @@ class Reverts:
                 plans.append(RecordPlan(record, obstacle=Obstacle.ERASED))
                 continue
             plan = plan_changed(record, known, run_id=run.id, reverting=reverting, held=held.get(record.id, ()))
+            if record.id in merged:
+                plan = plan.as_merged()
             if run.entity is EntityType.CANDIDATE:
                 plan = plan.without(await self._suppression.fields_held(tx, plan.after, known=record.data))
             plans.append(plan)

@@ -15,6 +15,7 @@ from shared.past.reverting import Reverts
 from shared.store.ledger import Job
 from shared.sync.endings import Continue, Done, Ending
 from shared.sync.priorities import REVERT
+from tests.integration.sync.test_candidate_merges import merge, part
 from tests.integration.sync.test_parity import compare
 from tests.integration.sync.world import World
 
@@ -168,6 +169,43 @@ async def test_pain_32_the_address_of_somebody_who_was_erased_is_not_taken_back(
     there = next(row for row in (await world.vendor_state())["candidates"] if row["id"] == person["id"])
     assert [each["value"] for each in there["email_addresses"]] == ["new@example.org"]
     assert there["title"] == person["title"]
+
+
+async def test_nothing_is_written_to_who_is_part_of_somebody_else(world: World) -> None:
+    """Nobody would see it, and it would be lost when the two are parted; the run says that it was not taken back."""
+    await world.pull()
+    alone, survivor, other = await people(world, 3)
+    for person in (alone, other):
+        await world.edit_at_vendor("candidates", person["id"], {"title": "By mistake"})
+    run_id = await world.pull(CANDIDATE)
+    merged = await world.record_of(CANDIDATE, other["id"])
+    stays = (await world.record_of(CANDIDATE, survivor["id"]))["id"]
+    await merge(world, stays, merged["id"])
+    await world.drain()
+    (before,) = await world.rows("SELECT data, version FROM records WHERE id = %(id)s", id=merged["id"])
+    preview = await world.services.reverts.preview(world.company_id, run_id)
+    assert preview["counts"] == {"records": 1, "fields": 1, "merged": 1, "archived": 0}
+    assert {row["record_id"]: row["obstacle"] for row in preview["samples"]}[merged["id"]] == "merged"
+
+    done = await revert(world, run_id)
+    assert (done["status"], done["evidence"]["taken_back"]) == ("partial", preview["counts"])
+    assert await title_there(world, alone["id"]) == alone["title"]
+    assert await world.rows("SELECT data, version FROM records WHERE id = %(id)s", id=merged["id"]) == [before]
+    await part(world, stays)
+    await world.drain()
+    again = await revert(world, run_id)
+    assert again["status"] == "complete"
+    assert (await world.record_of(CANDIDATE, other["id"]))["data"]["current_title"] == other["title"]
+    assert await title_there(world, other["id"]) == other["title"]
+
+
+async def test_who_was_brought_in_and_is_part_of_somebody_else_is_told(world: World) -> None:
+    run_id = await world.pull(CANDIDATE)
+    survivor, other = await people(world, 2)
+    ids = [(await world.record_of(CANDIDATE, each["id"]))["id"] for each in (survivor, other)]
+    await merge(world, ids[0], ids[1])
+    preview = await world.services.reverts.preview(world.company_id, run_id)
+    assert preview["counts"]["merged"] == 1
 
 
 async def test_a_run_is_not_taken_back_while_it_runs_nor_twice_at_once(world: World) -> None:
