@@ -352,8 +352,8 @@ MUTANTS = (
         "31",
         f"{_SYNC}.applying:Applier.part",
         _says_later(None),
-        51,
-        "record is gone at its vendor",
+        93,
+        "No conflict is open in this field",
     ),
     Mutant(
         "links stay where they were",
