@@ -112,3 +112,23 @@ async def test_what_the_vendor_gives_to_somebody_who_was_erased_goes_on_without_
     assert await world.rows("SELECT 1 FROM left_out") == []
     waiting = await world.rows("SELECT hold_reason FROM sync_queue WHERE hold_reason LIKE 'parent:%%'")
     assert waiting == []
+
+
+async def test_who_lacks_one_who_stays_out_and_one_who_is_not_here_yet_waits_for_the_latter(world: World) -> None:
+    erased = await a_candidate(world)
+    async with world.services.database.company(world.company_id) as tx:
+        address = erased["email_addresses"][0]["value"]
+        await world.services.suppression.suppress_identity(tx, {"email": address}, reason="erasure")
+    await world.pull()
+    application = next(
+        row
+        for row in (await world.vendor_state())["applications"]
+        if row["status"] == "in_process" and row["stage_name"] and row["candidate_id"] != erased["id"]
+    )
+    await merge_silently(world, erased["id"], application["candidate_id"])
+    job = (await world.control.post("/jobs", json={"name": "Opened just now"})).json()
+    response = await world.control.post(f"/applications/{application['id']}/move", json={"to_job_id": job["id"]})
+    response.raise_for_status()
+    await signal(world, APPLICATION, application["id"])
+    here = await world.record_of(JOB, job["id"])
+    assert (await world.record_of(APPLICATION, application["id"]))["data"]["job_id"] == str(here["id"])
