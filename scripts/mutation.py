@@ -34,7 +34,7 @@ class Target:
     tests: tuple[str, ...]
     rests_on: tuple[str, ...]
     share: float
-    """The least share that must be killed: what was measured, rounded down."""
+    """The least share that must be killed: a little below what was measured, so that explaining away has an end."""
     spare: tuple[str, ...] = ()
     """Files among them that hold values and no decision."""
 
@@ -51,7 +51,7 @@ TARGETS = {
         ("shared/sync/next_step.py", "shared/sync/priorities.py", "shared/sync/cadence.py"),
         ("tests/unit/sync",),
         sources.LEDGER_MUTANTS,
-        share=0.80,
+        share=0.95,
     ),
 }
 

@@ -91,16 +91,6 @@ def decode_print(stored: JsonValue) -> Print:
     return {Fingerprint(each): Fingerprint(whole or each) for each, _, whole in pairs}
 
 
-def encode_intents(intents: Mapping[str, Print]) -> JsonObject:
-    """Return intents by unit as JSON."""
-    return {name: encode_print(intent) for name, intent in intents.items()}
-
-
-def decode_intents(stored: Mapping[str, JsonValue]) -> dict[str, Print]:
-    """Return what `encode_intents` made."""
-    return {name: decode_print(intent) for name, intent in stored.items()}
-
-
 def _usual(values: Sequence[T], default: T) -> T:
     if not values or values.count(values[0]) == len(values):
         return values[0] if values else default

@@ -11,7 +11,7 @@ import hashlib
 import hmac
 from binascii import b2a_base64
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, cast
+from typing import cast
 
 from pydantic import JsonValue
 
@@ -57,17 +57,6 @@ class LinkHasher:
 def link_hasher(app_key: bytes, link_id: str) -> LinkHasher:
     """Return the hasher of one link: BLAKE2b-96 keyed with HMAC-SHA256(*app_key*, *link_id*)."""
     return LinkHasher(hmac.digest(app_key, link_id.encode(), "sha256"))
-
-
-def digest_of(payload: Mapping[str, Any], volatile: Collection[str] = ()) -> str:
-    """
-    Return a digest of a vendor's whole payload, less its top-level *volatile* keys.
-
-    Equal digests mean that nothing changed; unkeyed, so keep it with the link and delete it with the link.
-    """
-    kept = {key: value for key, value in payload.items() if key not in volatile} if volatile else payload
-    state = hashlib.blake2b(canonical_json(kept), digest_size=_DIGEST_BYTES)
-    return b2a_base64(state.digest(), newline=False).translate(_URL_SAFE).decode("ascii")
 
 
 def norm_of(rules: Rules, unit: Unit) -> int:

@@ -11,15 +11,13 @@ from pydantic import JsonValue
 
 from shared.merge.base_codec import (
     decode_base,
-    decode_intents,
     decode_print,
     encode_base,
-    encode_intents,
     encode_print,
     encode_unit,
 )
 from shared.merge.merge import merge
-from shared.merge.state import Fingerprint, Print, State, StoredBase, UnitBase
+from shared.merge.state import Fingerprint, State, StoredBase, UnitBase
 from shared.merge.times import UNKNOWN_AT
 from tests.unit.merge.lab import NOON, agreed, at, ours, rules, theirs
 
@@ -160,8 +158,6 @@ def test_an_unknown_state_is_refused() -> None:
         decode_base({"u": {"a": {"o": A, "s": "at war"}}})
 
 
-def test_prints_and_intents_have_the_same_form() -> None:
-    intents: dict[str, Print] = {"phone": A, "tags": {B: B, A: C}}
-    assert encode_intents(intents) == {"phone": A, "tags": [f"{A}:{C}", B]}
-    assert decode_intents(encode_intents(intents)) == intents
+def test_a_print_is_what_it_was() -> None:
+    assert encode_print({B: B, A: C}) == [f"{A}:{C}", B]
     assert decode_print(encode_print({A: C})) == {A: C}

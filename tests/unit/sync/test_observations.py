@@ -51,7 +51,7 @@ def test_versions_are_compared_as_moments_whatever_their_zone() -> None:
     assert seen(person(updated_at=NOON, vendor_version="0042")).version == "0042"
 
 
-def test_only_what_a_merge_looks_at_changes_the_digest() -> None:
+def test_pain_26_only_what_a_merge_looks_at_changes_the_digest() -> None:
     base = seen(person(email="a@x.org")).digest
     same = [
         person(email="a@x.org", updated_at=NOON),
