@@ -219,9 +219,9 @@ class TokenSource:
             stored = await self._store.load(self._key)
             if stored is not None and (current is None or stored.version != current.version) and self._is_good(stored):
                 return stored
+        # Without the status: its 403 is about the client as a whole, not about one permission that it lacks.
         raise AuthFailed(
             f"the token service refuses: {_error(answer.body) or answer.status}",
-            status=answer.status,
             remedy="check client id, client secret and user, or connect the account again",
         )
 

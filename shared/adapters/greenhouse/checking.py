@@ -19,8 +19,10 @@ from shared.model import EntityType
 CHECK_S = 5.0
 SIGN_IN = "/users"
 """Answers Site Admins alone, like every list of v3."""
-NEEDED = ("/candidates", "/applications", "/jobs")
-HELPFUL = ("/job_interview_stages", "/rejection_reasons", "/sources", "/departments", "/offices")
+NEEDED_LEGACY = ("/candidates", "/applications", "/jobs")
+NEEDED = (*NEEDED_LEGACY, "/rejection_reasons")
+"""The kind of its reason alone tells a withdrawal from a rejection; v1 shows it with the application."""
+HELPFUL = ("/job_interview_stages", "/sources", "/departments", "/offices")
 """Without these the fields that they name are not visible; the rest works."""
 HELPFUL_LEGACY = ("/job_stages", "/rejection_reasons")
 CUSTOM = ("/custom_fields", "/custom_field_options")
@@ -41,13 +43,14 @@ async def check_connection(lists: Lists, config: Config, board: Board | None = N
 
     The report is ok when all that is needed works; what is missing besides costs fields and stands in its line.
     """
+    needed = NEEDED_LEGACY if lists.is_legacy else NEEDED
     signed_in = await _try_list(lists, SIGN_IN)
     tried = [signed_in]
     if signed_in.check.ok:
         helpful: tuple[str, ...] = HELPFUL_LEGACY if lists.is_legacy else HELPFUL
         if written := sorted(config.custom_fields.keys() - {EntityType.JOB}):
             helpful += (f"{CUSTOM[0]}/{written[0].value}",) if lists.is_legacy else CUSTOM
-        tries = [_try_list(lists, path) for path in (*NEEDED, *helpful)]
+        tries = [_try_list(lists, path) for path in (*needed, *helpful)]
         if board is not None:
             tries.append(_try(lists.api.http.clock, JOB_BOARD, board.look(content=False)))
         tried += await asyncio.gather(*tries)
@@ -55,9 +58,9 @@ async def check_connection(lists: Lists, config: Config, board: Board | None = N
     if config.version == V1 and config.user_id is None:
         detail = "set config.user_id: Harvest v1 writes on behalf of a user"
         checks.append(Check("write", ok=False, detail=detail))
-    needed = {_name(path) for path in (SIGN_IN, *NEEDED)}
+    decisive = {_name(path) for path in (SIGN_IN, *needed)}
     return ConnectionReport(
-        ok=all(one.ok for one in checks if one.name in needed),
+        ok=all(one.ok for one in checks if one.name in decisive),
         checks=checks,
         clock_skew_s=next((one.skew_s for one in tried if one.skew_s is not None), None),
         account=_account(config),

@@ -70,6 +70,28 @@ class Lists:
             seen.add(page.following)
             query = page.following
 
+    async def one(self, path: str, external_id: str) -> Answer:
+        """
+        Return the answer to a GET of one record of the list at *path*.
+
+        Raises NotFound when Greenhouse has all but this record, NeedsHuman when it does not offer the list either,
+        and as `VendorApi.get`.
+        """
+        try:
+            return await self.api.get(f"{path}/{external_id}", needs=self.permission(path, "list"))
+        except NotFound:
+            await self.confirm(path)
+            raise
+
+    async def confirm(self, path: str) -> None:
+        """
+        Return while the list at *path* is offered, else raise NeedsHuman.
+
+        An API that was taken away, or a gateway that has lost its way, answers 404 or 410 to every id: that is no word
+        about a record.
+        """
+        await self.page(path, {"per_page": "1"})
+
     def permission(self, path: str, action: str) -> str:
         """Return what must be granted for *action* on *path*, as Greenhouse calls it."""
         resource = path.strip("/").split("/")[0]

@@ -148,7 +148,10 @@ def read_application(payload: Mapping[str, Any], custom: Collection[str] = ()) -
         fields["applied_at"] = wire.moment(payload, "created_at")
     _read_reason_and_source(payload, extras, fields, warnings)
     if "status" in payload:
-        fields["status"] = _read_status(payload, extras, warnings)
+        if _may_be_withdrawn(payload, extras):
+            warnings.append("status: rejected or withdrawn, which its reason alone tells")
+        else:
+            fields["status"] = _read_status(payload, extras, warnings)
     if custom:
         _read_custom(payload, custom, fields, warnings)
     return Application(
@@ -172,6 +175,12 @@ def _read_status(payload: Mapping[str, Any], extras: Mapping[str, Any], warnings
     if status == "rejected" and is_withdrawal(wire.optional(extras, "rejection_reason", path=f"{EXTRAS}.")):
         return "withdrawn"
     return status
+
+
+def _may_be_withdrawn(payload: Mapping[str, Any], extras: Mapping[str, Any]) -> bool:
+    """Whether this is a rejection for a reason that was not looked up: whose decision it was is not known."""
+    is_rejected = str(payload["status"]).casefold() == "rejected"
+    return is_rejected and payload.get("rejection_reason_id") is not None and "rejection_reason" not in extras
 
 
 def is_withdrawal(reason: Mapping[str, Any] | None) -> bool:

@@ -83,7 +83,7 @@ class Reader:
 
     async def fetch(self, entity: EntityType, external_id: str) -> Record:
         """
-        Return the record as it is now. Raises NotFound.
+        Return the record as it is now. Raises NotFound, once its list has shown that the API is still there.
 
         A refusal of one record alone, while its list is allowed, is about a private or confidential one: Rejected.
         """
@@ -91,11 +91,11 @@ class Reader:
         if not wire.is_identifier(external_id):
             raise NotFound("Greenhouse has numbers for ids")
         try:
-            answer = await self._lists.api.get(f"{path}/{external_id}", needs=self._lists.permission(path, "list"))
+            answer = await self._lists.one(path, external_id)
         except AuthFailed as exc:
             if not exc.lacks_permission:
                 raise
-            await self._lists.page(path, {"per_page": "1"})
+            await self._lists.confirm(path)
             raise Rejected("Greenhouse keeps this record from the acting user", status=403) from exc
         named, _ = await self._names.add(entity, [wire.mapping(answer.body, path)])
         if _is_template(entity, named[0]):
@@ -118,9 +118,7 @@ class Reader:
     async def _applications(self, candidate_id: str, job_id: str) -> list[Mapping[str, Any]]:
         if not self._lists.is_legacy:
             return await self._everything("/applications", {"candidate_ids": candidate_id, "job_ids": job_id})
-        answer = await self._lists.api.get(
-            f"/candidates/{candidate_id}", needs=self._lists.permission("/candidates", "")
-        )
+        answer = await self._lists.one("/candidates", candidate_id)
         nested = wire.objects(wire.mapping(answer.body, "/candidates"), "applications")
         return [row for _, row in nested if any(str(job.get("id")) == job_id for _, job in wire.objects(row, "jobs"))]
 

@@ -17,11 +17,11 @@ from shared.adapters.greenhouse.contact_writing import documented
 from shared.adapters.greenhouse.custom_writing import CustomFieldWriter
 from shared.adapters.greenhouse.lists import Lists
 from shared.adapters.greenhouse.names import Names
-from shared.adapters.greenhouse.reading import Reader
+from shared.adapters.greenhouse.reading import PATHS, Reader
 from shared.adapters.greenhouse.write import Body, candidate_body
 from shared.adapters.http import Answer
 from shared.adapters.protocol import Written
-from shared.errors import InvalidInput, LiaisonError, OutcomeUnknown, Rejected
+from shared.errors import InvalidInput, LiaisonError, NotFound, OutcomeUnknown, Rejected
 from shared.model import EntityType, JsonValue, Record
 from shared.model.fields import CUSTOM_FIELDS
 
@@ -74,10 +74,15 @@ class Writer:
                 yield step
 
     async def delete(self, entity: EntityType, external_id: str) -> None:
-        """Delete the record (6.3). Raises NotFound when it is gone already."""
+        """Delete the record (6.3). Raises NotFound when it is gone already, and its list is still offered."""
         if not CAPABILITIES.entities[entity].delete:
             raise Rejected("requisitions are read from Greenhouse and never deleted")
-        await self._write("DELETE", f"/{entity.value}s/{external_id}", None, action="destroy")
+        path = PATHS[entity]
+        try:
+            await self._write("DELETE", f"{path}/{external_id}", None, action="destroy")
+        except NotFound:
+            await self._lists.confirm(path)
+            raise
 
     async def _patch_candidate(self, record: Record, changes: Mapping[str, JsonValue]) -> AsyncIterator[Step]:
         self._check_version(changes)

@@ -127,6 +127,13 @@ async def test_a_field_that_the_vendor_hides_is_not_visible(start: Start) -> Non
         assert "stage" not in record.visible()
 
 
+def status_without_reasons(row: dict[str, Any]) -> str | None:
+    """What is known of a status while nobody can tell a withdrawal from a rejection: of these two, None."""
+    if row["status"] == "rejected" and row["rejection_reason_id"] is not None:
+        return None
+    return {"in_process": "active"}.get(row["status"], row["status"])
+
+
 async def test_names_without_permission_are_not_visible_and_stop_nothing(start: Start) -> None:
     account = await start()
     account.simulator.simulator.authority.denied_scopes = {
@@ -142,6 +149,7 @@ async def test_names_without_permission_are_not_visible_and_stop_nothing(start: 
     for record in applications:
         assert ("rejection_reason" in record.visible()) is (rows[record.external_id]["rejection_reason_id"] is None)
         assert ("source" in record.visible()) is (rows[record.external_id]["source_id"] is None)
+        assert record.visible().get("status") == status_without_reasons(rows[record.external_id])
     for record in await account.everything(EntityType.JOB):
         assert "stages" not in record.visible()
         assert record.visible().get("department") is None
@@ -316,6 +324,23 @@ async def test_an_unknown_client_is_told_apart_from_trouble(start: Start) -> Non
     assert [check.name for check in report.checks] == ["sign in"]
 
 
+async def test_hidden_reasons_of_rejection_are_a_gap_that_fails_the_test_of_v3(start: Start) -> None:
+    account = await start()
+    account.simulator.simulator.authority.denied_scopes = {"harvest:rejection_reasons:list"}
+    report = await account.adapter.check()
+    assert not report.ok
+    assert [check.name for check in report.checks if not check.ok] == ["rejection reasons"]
+
+
+async def test_a_token_service_that_refuses_hides_no_names(start: Start) -> None:
+    account = await start()
+    account.fault("error", path="/v3/rejection_reasons", status=401, times=None)
+    account.fault("error", path="/token", status=403, times=None, after=1)
+    with pytest.raises(AuthFailed, match="token service") as refused:
+        await account.everything(EntityType.APPLICATION)
+    assert not refused.value.lacks_permission
+
+
 @pytest.mark.parametrize("seconds", [7.0, None])
 async def test_a_refusal_for_too_many_calls_tells_when(start: Start, seconds: float | None) -> None:
     account = await start(limiter=True)
@@ -357,6 +382,29 @@ async def test_a_removed_v1_needs_a_person(start: Start, status: int) -> None:
     account = await start("v1", legacy="removed", legacy_removed_status=status)
     with pytest.raises(NeedsHuman):
         await account.everything(EntityType.CANDIDATE)
+    for entity, table in ((EntityType.CANDIDATE, "candidates"), (EntityType.APPLICATION, "applications")):
+        row = account.rows(table)[0]
+        with pytest.raises(NeedsHuman):
+            await account.adapter.fetch(entity, str(row["id"]))
+        with pytest.raises(NeedsHuman):
+            await account.adapter.delete(entity, str(row["id"]))
+    with pytest.raises(NeedsHuman):
+        await account.adapter.find(EntityType.APPLICATION, {"candidate_id": str(row["candidate_id"]), "job_id": "1"})
+
+
+@pytest.mark.parametrize("status", [404, 410])
+@pytest.mark.parametrize("version", ["v3", "v1"])
+async def test_pain_07_an_address_that_knows_nothing_says_nothing_of_a_record(
+    start: Start, version: str, status: int
+) -> None:
+    account = await start(version)
+    row = account.rows("candidates")[0]
+    account.fault("error", path=f"/{version}/.*", status=status, times=None)
+    with pytest.raises(NeedsHuman, match="doesn't offer this API"):
+        await account.adapter.fetch(EntityType.CANDIDATE, str(row["id"]))
+    with pytest.raises(NeedsHuman, match="doesn't offer this API"):
+        await account.adapter.delete(EntityType.CANDIDATE, str(row["id"]))
+    assert row in account.rows("candidates")
 
 
 async def test_a_clock_that_is_off_is_told(start: Start) -> None:

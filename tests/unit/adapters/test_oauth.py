@@ -209,6 +209,14 @@ async def test_trouble_at_the_token_service_is_worth_another_try(answer: TokenAn
     assert await source(service, store).token() == "access-2"
 
 
+async def test_a_403_of_the_token_service_is_no_missing_permission() -> None:
+    service = Service()
+    service.answers = [TokenAnswer(403, None, {})]
+    with pytest.raises(AuthFailed, match="the token service refuses: 403") as raised:
+        await source(service).token()
+    assert not raised.value.lacks_permission
+
+
 async def test_an_odd_error_is_not_repeated_to_people() -> None:
     service = Service()
     service.answers = [TokenAnswer(401, {"error": "<script>secret"}, {})]

@@ -184,6 +184,11 @@ def test_names_that_were_not_looked_up_are_not_visible() -> None:
     record = read(APPLICATION, application)
     assert record.visible().keys() == payloads.APPLICATION_FIELDS.keys() - {"source", "rejection_reason"}
     assert record.warnings == ("rejection_reason_id: its name can't be read", "source_id: its name can't be read")
+    record = read(APPLICATION, {**application, "status": "rejected"})
+    assert "status" not in record.visible()
+    assert record.warnings[2:] == ("status: rejected or withdrawn, which its reason alone tells",)
+    record = read(APPLICATION, {**application, "status": "rejected", "rejection_reason_id": None})
+    assert record.visible()["status"] == "rejected"
     job = read(JOB, {k: v for k, v in payloads.JOB.items() if k != "_liaison"})
     assert job.visible().keys() == payloads.JOB_FIELDS.keys() - {"department", "location", "stages"}
     assert read(JOB, {"id": 1, "department_id": None, "office_ids": []}).visible() == {
