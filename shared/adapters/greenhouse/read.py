@@ -148,10 +148,7 @@ def read_application(payload: Mapping[str, Any], custom: Collection[str] = ()) -
         fields["applied_at"] = wire.moment(payload, "created_at")
     _read_reason_and_source(payload, extras, fields, warnings)
     if "status" in payload:
-        if _may_be_withdrawn(payload, extras):
-            warnings.append("status: rejected or withdrawn, which its reason alone tells")
-        else:
-            fields["status"] = _read_status(payload, extras, warnings)
+        _read_status(payload, extras, fields, warnings)
     if custom:
         _read_custom(payload, custom, fields, warnings)
     return Application(
@@ -164,23 +161,19 @@ def read_application(payload: Mapping[str, Any], custom: Collection[str] = ()) -
     )
 
 
-def _read_status(payload: Mapping[str, Any], extras: Mapping[str, Any], warnings: Warnings) -> str | None:
+def _read_status(payload: Mapping[str, Any], extras: Mapping[str, Any], fields: Fields, warnings: Warnings) -> None:
     word = wire.text(payload, "status")
-    if word is None:
-        return None
-    status = STATUSES.get(word.casefold())
-    if status is None:
+    status = None if word is None else STATUSES.get(word.casefold())
+    if word is not None and status is None:
         warnings.append("status: unknown word, kept as it came")
-        return word
-    if status == "rejected" and is_withdrawal(wire.optional(extras, "rejection_reason", path=f"{EXTRAS}.")):
-        return "withdrawn"
-    return status
-
-
-def _may_be_withdrawn(payload: Mapping[str, Any], extras: Mapping[str, Any]) -> bool:
-    """Whether this is a rejection for a reason that was not looked up: whose decision it was is not known."""
-    is_rejected = str(payload["status"]).casefold() == "rejected"
-    return is_rejected and payload.get("rejection_reason_id") is not None and "rejection_reason" not in extras
+        status = word
+    elif status == "rejected" and "rejection_reason" in extras:
+        reason = wire.optional(extras, "rejection_reason", path=f"{EXTRAS}.")
+        status = "withdrawn" if is_withdrawal(reason) else status
+    elif status == "rejected" and payload.get("rejection_reason_id") is not None:
+        warnings.append("status: rejected or withdrawn, which its reason alone tells")
+        return
+    fields["status"] = status
 
 
 def is_withdrawal(reason: Mapping[str, Any] | None) -> bool:
