@@ -109,15 +109,22 @@ class Services(Requests):
         from shared.intake.handler import PublishHandler
         from shared.sync.outbound import OutboundSweep
         from shared.sync.priorities import COMPARE, PUBLISH, PULL, PUSH_MOVED, RECONCILE, RETEST, REVERT
+        from shared.sync.run_jobs import Redrivable
         from shared.sync.run_status import ShownLive
         from shared.sync.standing import Retest
 
         return {
-            PULL: ShownLive(self.puller, self.run_status, self.database, self.store.runs),
+            PULL: Redrivable(
+                ShownLive(self.puller, self.run_status, self.database, self.store.runs), self.database, self.store
+            ),
             RECONCILE: self.reconciler,
             COMPARE: self.comparer,
-            PUSH_MOVED: OutboundSweep(self.database, self.store, time_budget_s=self.settings.sync_time_budget_seconds),
-            REVERT: self.reverts,
+            PUSH_MOVED: Redrivable(
+                OutboundSweep(self.database, self.store, time_budget_s=self.settings.sync_time_budget_seconds),
+                self.database,
+                self.store,
+            ),
+            REVERT: Redrivable(self.reverts, self.database, self.store),
             PUBLISH: PublishHandler(self.intake.publishing, self.intake.keeping),
             RETEST: Retest(self.database, self.store, self.adapters, self.syncs.resume),
         }

@@ -89,7 +89,7 @@ class Canceller:
         self, tx: Transaction, integration_id: UUID, parents: Iterable[UUID], without: Sequence[EntityType]
     ) -> list[Knock]:
         """Start what came next in runs over several entities: a cancelled run passes the turn to nobody."""
-        from shared.sync.pull import pull_request  # the engine, which only a worker should have to load
+        from shared.sync.run_jobs import pull_request  # the engine, which only a worker should have to load
 
         requests = []
         for parent_id in parents:

@@ -88,7 +88,7 @@ UPDATE sync_queue SET status = 'pending', lease_until = NULL, lease_token = NULL
         WHEN %(hold)s::text IS NOT NULL THEN 'infinity'
         ELSE clock_timestamp() + %(wait_s)s * interval '1 s' END,
     hold_reason = CASE WHEN requested_seq = claimed_seq THEN %(hold)s END,
-    retry_count = CASE WHEN requested_seq > claimed_seq THEN 0 ELSE retry_count + %(attempts)s END,
+    retry_count = CASE WHEN requested_seq > claimed_seq OR %(got_on)s THEN 0 ELSE retry_count + %(attempts)s END,
     crashes = CASE WHEN %(unforeseen)s THEN crashes + 1 ELSE 0 END,
     error_message = %(message)s, error_code = %(code)s, payload = payload || %(payload)s
 WHERE id = %(job)s AND lease_token = %(token)s AND status = 'processing'
@@ -133,7 +133,8 @@ RETURNING id
 """
 
 _STATE: LiteralString = """
-SELECT status, epoch, error_message, requested_seq > claimed_seq AS is_asked_again,
+SELECT integration_id, action, entity_type, record_key, status, epoch, error_message,
+    requested_seq > claimed_seq AS is_asked_again,
     status = 'processing' AND lease_until > clock_timestamp() AS is_leased
 FROM sync_queue WHERE id = %(job)s
 """
@@ -280,12 +281,13 @@ class Ledger:
         message: str | None = None,
         payload: Mapping[str, JsonValue] | None = None,
         unforeseen: bool = False,
+        got_on: bool = False,
     ) -> Knock:
         """
         Give the job back to run after *wait_s*, or when the event *hold_reason* comes.
 
-        *attempts* 1 spends one. *payload* is added to the job's own. *unforeseen* counts towards MAX_CRASHES, which
-        any other ending sets back. Raises LeaseLost.
+        *attempts* 1 spends one; *got_on* gives all of them back. *payload* is added to the job's own.
+        *unforeseen* counts towards MAX_CRASHES, which any other ending sets back. Raises LeaseLost.
         """
         row = await tx.row(
             _POSTPONE,
@@ -298,6 +300,7 @@ class Ledger:
             message=message,
             payload=as_json(dict(payload or {})),
             unforeseen=unforeseen,
+            got_on=got_on,
         )
         if row is None:
             raise LeaseLost
@@ -327,7 +330,7 @@ class Ledger:
         return row["id"] if row else None
 
     async def state(self, tx: Transaction, job_id: UUID) -> Mapping[str, Any] | None:
-        """Return `status`, `epoch`, `error_message`, `is_asked_again` and `is_leased` of a job, or None."""
+        """Return a job's key, `status`, `epoch`, `error_message`, `is_asked_again` and `is_leased`, or None."""
         return await tx.row(_STATE, job=job_id)
 
     async def redrive(self, tx: Transaction, letter_id: UUID) -> Knock | None:

@@ -54,6 +54,14 @@ VALUES (%(id)s, %(company)s, %(integration)s, %(parent)s, %(entity)s, %(directio
 ON CONFLICT DO NOTHING
 """
 _REVERTS: LiteralString = "SELECT reverts FROM runs WHERE id = %(id)s"
+_REOPEN: LiteralString = """
+UPDATE runs r SET status = 'running', ended_at = NULL, error = NULL
+WHERE r.status = 'failed' AND r.id = %(id)s AND NOT EXISTS (
+    SELECT FROM runs o WHERE o.reverts = r.reverts AND o.entity_type = r.entity_type AND o.status = 'running')
+"""
+_REOPEN_PARENT: LiteralString = """
+UPDATE runs SET status = 'running', ended_at = NULL, evidence = NULL WHERE id = %(id)s AND status <> 'running'
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,3 +142,8 @@ class RunChanges:
         """Return the run that *run_id* takes back."""
         row = await tx.row(_REVERTS, id=run_id)
         return None if row is None else row["reverts"]
+
+    async def reopen(self, tx: Transaction, run: Run) -> None:
+        """Let a run that takes another one back, and is locked, go on where it failed, unless another one does so."""
+        if await tx.run(_REOPEN, id=run.id) and run.parent_id is not None:
+            await tx.run(_REOPEN_PARENT, id=run.parent_id)

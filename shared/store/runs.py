@@ -79,6 +79,9 @@ class CursorState:
     """Since when a pull of everything is owed: the mapping has been another one from then on."""
 
 
+_COLUMN_OF = {
+    name: name if name in ("pages", "requests") else f"records_{name}" for name in Counts.__dataclass_fields__
+}
 _CREATE: LiteralString = """
 INSERT INTO runs (id, company_id, integration_id, parent_id, entity_type, direction, mode, trigger)
 VALUES (%(id)s, %(company)s, %(integration)s, %(parent)s, %(entity)s, %(direction)s, %(mode)s, %(trigger)s)
@@ -91,7 +94,24 @@ ORDER BY started_at, id
 """
 _LATEST: LiteralString = """
 SELECT * FROM runs WHERE integration_id = %(integration)s AND entity_type = %(entity)s AND mode <> 'revert'
+    AND (%(direction)s::text IS NULL OR direction = %(direction)s)
 ORDER BY started_at DESC, id DESC LIMIT 1
+"""
+# A run waits for its own job, or for its turn after a sibling whose job is there.
+_LEFT_OVER: LiteralString = """
+WITH going AS (
+    SELECT r.*, EXISTS (
+        SELECT FROM sync_queue q WHERE q.integration_id = r.integration_id AND q.entity_type = r.entity_type
+            AND q.status IN ('pending', 'processing')
+            AND (q.action, q.record_key) = (CASE WHEN r.mode = 'revert' THEN 'revert'
+                WHEN r.direction = 'inbound' THEN 'pull' ELSE 'push_moved' END,
+                CASE WHEN r.mode = 'revert' THEN r.id::text ELSE 'all' END)) AS has_job
+    FROM runs r
+    WHERE r.integration_id = %(integration)s AND r.status = 'running' AND r.entity_type IS NOT NULL
+)
+SELECT * FROM going g WHERE NOT g.has_job AND (%(entity)s::text IS NULL OR g.entity_type = %(entity)s)
+    AND NOT EXISTS (SELECT FROM going s WHERE s.parent_id = g.parent_id AND s.has_job)
+ORDER BY g.started_at, g.id
 """
 _CHILDREN: LiteralString = "SELECT * FROM runs WHERE parent_id = %(id)s ORDER BY started_at, id"
 _ADD: LiteralString = """
@@ -233,10 +253,18 @@ class Runs:
         rows = await tx.rows(_RUNNING, integration=integration_id, entity=entity.value, direction=direction.value)
         return [_run(row) for row in rows]
 
-    async def latest(self, tx: Transaction, integration_id: UUID, entity: EntityType) -> Run | None:
-        """Return the newest sync of an entity, over or not."""
-        row = await tx.row(_LATEST, integration=integration_id, entity=entity.value)
+    async def latest(
+        self, tx: Transaction, integration_id: UUID, entity: EntityType, direction: Direction | None = None
+    ) -> Run | None:
+        """Return the newest sync of an entity, over or not; of one *direction* or of both."""
+        way = None if direction is None else direction.value
+        row = await tx.row(_LATEST, integration=integration_id, entity=entity.value, direction=way)
         return _run(row) if row else None
+
+    async def left_over(self, tx: Transaction, integration_id: UUID, entity: EntityType | None) -> list[Run]:
+        """Return the runs (of *entity*, or all) that are not over, and that no job would ever go on with."""
+        name = None if entity is None else entity.value
+        return [_run(row) for row in await tx.rows(_LEFT_OVER, integration=integration_id, entity=name)]
 
     async def children(self, tx: Transaction, run_id: UUID) -> list[Run]:
         """Return the runs under a parent."""
@@ -374,18 +402,7 @@ def _run(row: Mapping[str, Any]) -> Run:
         status=RunStatus(row["status"]),
         started_at=row["started_at"],
         ended_at=row["ended_at"],
-        counts=Counts(
-            row["pages"],
-            row["requests"],
-            row["records_read"],
-            row["records_created"],
-            row["records_updated"],
-            row["records_unchanged"],
-            row["records_skipped"],
-            row["records_quarantined"],
-            row["records_held"],
-            row["records_suppressed"],
-        ),
+        counts=Counts(**{name: row[_COLUMN_OF[name]] for name in _COLUMN_OF}),
         coverage=row["coverage"],
         evidence=row["evidence"],
         error=row["error"],

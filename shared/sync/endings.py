@@ -29,7 +29,11 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Continue:
-    """There is more to do than one run may take: run again at once, or after *wait_s*. No attempt is spent."""
+    """
+    There is more to do than one run may take: run again at once, or after *wait_s*. No attempt is spent.
+
+    What goes on at once has got on: it has all its attempts back.
+    """
 
     wait_s: float = 0.0
     knocks: Sequence[Knock] = field(default_factory=tuple)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from shared import telemetry
 from shared.errors import Unavailable
+from shared.model import EntityType
 from shared.store.database import Database
 from shared.store.ledger import Knock
 from shared.store.queues import Queues
 from shared.store.store import Store
+from shared.sync.run_jobs import RunJob, end_run_of
 from shared.sync.runner import read_knock
 
 LOOK_AGAIN_S = 60
@@ -53,14 +55,14 @@ class PoisonRecorder:
                 return "postponed"
             if state["is_asked_again"]:
                 return "asked_again"
+            cause = f"failed five times in a row: {state['error_message'] or 'cause not recorded'}"
             letter = await self._store.ledger.bury(
-                tx,
-                knock.job_id,
-                epoch=knock.epoch,
-                queue=queue,
-                code="poison",
-                message=f"failed five times in a row: {state['error_message'] or 'cause not recorded'}",
+                tx, knock.job_id, epoch=knock.epoch, queue=queue, code="poison", message=cause
             )
+            if letter is not None:  # for what goes on now the sweep knocks
+                entity = EntityType(state["entity_type"])
+                job = RunJob(state["integration_id"], state["action"], entity, state["record_key"])
+                await end_run_of(tx, self._store, job, error=f"poison: {cause}")
         if letter is None:
             return "over"
         log.error("dead_letter", code="poison", letter_id=str(letter), queue=queue)

@@ -12,15 +12,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from uuid import UUID
 
 import psycopg
 
 from shared.adapters.protocol import Cursor, Page
 from shared.errors import AuthFailed, Conflict, CursorExpired, NotFound, Permanent
-from shared.model import Direction, EntityType, RunStatus
+from shared.model import Direction, RunStatus
 from shared.store.attention import Quarantined
-from shared.store.connections import IntegrationRow
 from shared.store.database import Database, Transaction
 from shared.store.ledger import Job, JobRequest, Knock
 from shared.store.links import EXTERNAL_KEY
@@ -31,11 +29,12 @@ from shared.sync.adapters import Adapters
 from shared.sync.applying import Applier
 from shared.sync.endings import Continue, Done, Ending
 from shared.sync.observations import Observation
-from shared.sync.priorities import INCREMENTAL_PULL, PULL, RECONCILE, WEBHOOK_SIGNAL
+from shared.sync.priorities import RECONCILE, WEBHOOK_SIGNAL
 from shared.sync.quarantine import refused_by_database
 from shared.sync.reading import PageReader, Read, Reader, Source, collect_seldom, one_ahead
 from shared.sync.restarting import begun_again
 from shared.sync.run_evidence import evidence_of, missing_records, status_of, tell_of_missing
+from shared.sync.run_jobs import end_cancelled_siblings, next_pulls
 from shared.sync.wakeups import wake_what_is_over
 from shared.sync.work import Applied, Work
 
@@ -111,7 +110,8 @@ class Puller:
                         await self._store.runs.move_cursor(tx, integration.id, job.entity, run.id, None)
                         await self._store.runs.begin_again(tx, run.id)
                     return again
-                await self._end(job, run, RunStatus.FAILED, error=f"{error.code}: {error}")
+                if isinstance(error, AuthFailed):  # else the job is given up, and ends its run
+                    await self._end(job, run, RunStatus.FAILED, error=f"{error.code}: {error}")
                 raise
 
     async def _current_run(self, tx: Transaction, job: Job) -> Run | None:
@@ -286,7 +286,7 @@ class Puller:
             await coverage.tell_of_custom_fields(tx, self._store, integration, run)
             overdue = await self._applier.left_out.overdue(tx, integration)
             knocks.extend(await self._store.ledger.enqueue(tx, overdue))
-            knocks.extend(await self._next_entity(tx, run, integration))
+            knocks.extend(await self._store.ledger.enqueue(tx, await next_pulls(tx, self._store, run)))
             has_more = await self._current_run(tx, pull.job) is not None
         return Continue(knocks=knocks) if has_more else Done(status.value, knocks)
 
@@ -296,39 +296,11 @@ class Puller:
         all_knocks = list(knocks)
         async with self._database.company(job.company_id) as tx:
             await self._store.ledger.guard(tx, job)
-            integration = await self._store.connections.get(tx, job.integration_id)
             await self._store.runs.end(tx, run, status, error=error)
-            await self._end_cancelled(tx, run)
-            all_knocks.extend(await self._next_entity(tx, run, integration))
+            await end_cancelled_siblings(tx, self._store, run)
+            all_knocks.extend(await self._store.ledger.enqueue(tx, await next_pulls(tx, self._store, run)))
             has_more = await self._current_run(tx, job) is not None
         return Continue(knocks=all_knocks) if has_more else Done(status.value, all_knocks)
-
-    async def _end_cancelled(self, tx: Transaction, run: Run) -> None:
-        """Siblings that wait for their turn have no job that could notice that they were cancelled."""
-        if run.parent_id is None:
-            return
-        for sibling in await self._store.runs.children(tx, run.parent_id):
-            if sibling.status is RunStatus.RUNNING and sibling.is_cancel_requested:
-                await self._store.runs.end(tx, sibling, RunStatus.CANCELLED)
-
-    async def _next_entity(self, tx: Transaction, run: Run, integration: IntegrationRow) -> list[Knock]:
-        """A run over several entities takes them one after another: parents before children."""
-        if run.parent_id is None:
-            return []
-        siblings = await self._store.runs.children(tx, run.parent_id)
-        order = list(EntityType)
-        waiting_runs = sorted(
-            (each for each in siblings if each.status is RunStatus.RUNNING and each.entity is not None),
-            key=lambda each: order.index(each.entity or EntityType.JOB),
-        )
-        return await self._store.ledger.enqueue(tx, [pull_request(integration.id, each) for each in waiting_runs[:1]])
-
-
-def pull_request(integration_id: UUID, run: Run, *, priority: int = INCREMENTAL_PULL) -> JobRequest:
-    """Return the job of *run*."""
-    if run.entity is None:
-        raise ValueError("a run over several entities has no job of its own")
-    return JobRequest(integration_id, PULL, run.entity, "all", Direction.INBOUND, priority, run_id=run.id)
 
 
 def _added(one: Counts, other: Counts) -> Counts:

@@ -31,6 +31,7 @@ from shared.sync import waiting
 from shared.sync.endings import Continue, Done, Ending, Hold
 from shared.sync.lease import Lease
 from shared.sync.next_step import EXACT, Backoff, next_step
+from shared.sync.run_jobs import RunJob, end_run_of
 from shared.sync.slots import Slots
 from shared.sync.standing import stop
 from shared.sync.wakeups import wake_what_is_over
@@ -220,7 +221,9 @@ class Runner:
                     await ledger.postpone(tx, job, hold_reason=ending.reason, message=ending.message, code="held")
                     return "held", None
                 case Continue():
-                    again = await ledger.postpone(tx, job, wait_s=ending.wait_s, payload=ending.payload)
+                    again = await ledger.postpone(
+                        tx, job, wait_s=ending.wait_s, payload=ending.payload, got_on=not ending.wait_s
+                    )
                     return "continued", again
 
     async def _settle_error(self, job: Job, error: LiaisonError) -> str:
@@ -283,6 +286,9 @@ class Runner:
         async with self._database.company(job.company_id) as tx:
             letter = await self._store.ledger.fail(tx, job, queue=queue_for(job.priority), code=code, message=message)
             await self._store.logs.write(tx, [_failure(job, error, message)])
+            ended = f"{code}: {message}"
+            knocks = [] if letter is None else await end_run_of(tx, self._store, RunJob.of(job), error=ended)
+        await self._knocker.send(knocks, traceparent=_current_traceparent())
         if letter is None:
             return "asked_again"
         log.error("dead_letter", code=code, letter_id=str(letter), action=job.action, attempt=job.retry_count + 1)

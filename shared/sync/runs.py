@@ -13,8 +13,8 @@ from shared.store.ledger import JobRequest, Knock
 from shared.store.queues import Knocker
 from shared.store.runs import Run
 from shared.store.store import Store
-from shared.sync.priorities import FIRST_SYNC, INCREMENTAL_PULL, OUTBOUND_SWEEP, PUSH_MOVED
-from shared.sync.pull import pull_request
+from shared.sync.priorities import FIRST_SYNC, INCREMENTAL_PULL
+from shared.sync.run_jobs import end_left_over, outbound_request, pull_request
 
 MODES = ("incremental", "full")
 
@@ -88,10 +88,13 @@ class Syncs:
         return run_id
 
     async def cancel(self, company_id: UUID, run_id: UUID) -> None:
-        """Stop a run at its next page. Raises NotFound, and Conflict when it is over already."""
+        """Stop a run at its next page, at once if nobody works on it. Raises NotFound, and Conflict when it is over."""
         async with self._database.company(company_id) as tx:
-            if await self._store.runs.get(tx, run_id) is None:
+            run = await self._store.runs.get(tx, run_id)
+            if run is None:
                 raise NotFound(f"there is no run {run_id}")
+            if run_id in await end_left_over(tx, self._store, run.integration_id, run.entity):
+                return
             if not await self._store.runs.request_cancel(tx, run_id):
                 raise Conflict("the run is over already")
 
@@ -101,6 +104,7 @@ class Syncs:
         """Start the run of a schedule, unless one of the same entity is under way."""
         if not integration.allows(entity, Direction.INBOUND):
             return []
+        await end_left_over(tx, self._store, integration.id, entity)
         if await self._store.runs.running(tx, integration.id, entity, Direction.INBOUND):
             return []
         _, knocks = await self._start(tx, integration, [(Direction.INBOUND, entity)], mode, "schedule")
@@ -161,6 +165,7 @@ class Syncs:
         owed_since = cursor.full_wanted_at
         if owed_since is None or cursor.watermark is None:  # a first pull reads everything whatever it is called
             return asked
+        await end_left_over(tx, self._store, integration.id, entity)
         under_way = await self._store.runs.running(tx, integration.id, entity, direction)
         is_coming = any(run.mode == "full" and run.started_at > owed_since for run in under_way)
         return asked if is_coming else "full"
@@ -182,13 +187,6 @@ class Syncs:
         cursor = await self._store.runs.lock_cursor(tx, integration.id, run.entity)
         is_first = cursor.watermark is None or run.mode == "full"
         return pull_request(integration.id, run, priority=FIRST_SYNC if is_first else INCREMENTAL_PULL)
-
-
-def outbound_request(integration_id: UUID, run: Run) -> JobRequest:
-    """Return the job of an outbound run."""
-    if run.entity is None:
-        raise ValueError("a run over several entities has no job of its own")
-    return JobRequest(integration_id, PUSH_MOVED, run.entity, "all", Direction.OUTBOUND, OUTBOUND_SWEEP, run_id=run.id)
 
 
 def _plans(

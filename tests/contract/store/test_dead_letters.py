@@ -99,6 +99,8 @@ async def test_the_state_of_a_job(place: Place) -> None:
             return await place.ground.store.ledger.state(tx, job_id)
 
     pending = {"status": "pending", "epoch": 0, "error_message": None, "is_asked_again": True, "is_leased": False}
+    key = {"integration_id": place.integration_id, "action": "reconcile", "entity_type": "candidate", "record_key": "k"}
+    pending |= key
     assert await state() == pending
     await place.ground.claimed(job_id)
     assert await state() == {**pending, "status": "processing", "is_asked_again": False, "is_leased": True}

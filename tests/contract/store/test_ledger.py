@@ -201,6 +201,16 @@ async def test_a_job_as_it_is_read(place: Place) -> None:
     assert 30 < job.lease_left_s <= 90
 
 
+async def test_a_job_that_got_on_has_all_its_attempts_back(place: Place) -> None:
+    """Four errors within the day that a first sync takes made it a dead letter."""
+    job_id = await place.ask()
+    await postpone(place.ground, await place.ground.claimed(job_id), attempts=1)
+    await postpone(place.ground, await place.ground.claimed(job_id))
+    assert (await place.job(job_id))["retry_count"] == 1
+    await postpone(place.ground, await place.ground.claimed(job_id), got_on=True)
+    assert (await place.job(job_id))["retry_count"] == 0
+
+
 async def test_a_retry_waits_and_spends_an_attempt(place: Place) -> None:
     job = await place.ground.claimed(await place.ask(payload={"a": 1}))
     await postpone(

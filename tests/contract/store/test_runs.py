@@ -105,6 +105,61 @@ async def test_running_and_latest(place: Place) -> None:
         assert (latest.id, latest.status, latest.error) == (newest, RunStatus.FAILED, "no")
         assert latest.ended_at is not None
         assert await runs.latest(tx, place.integration_id, APPLICATION) is None
+        out = await runs.latest(tx, place.integration_id, CANDIDATE, Direction.OUTBOUND)
+        assert out is not None
+        assert out.direction is Direction.OUTBOUND
+        assert await runs.latest(tx, place.integration_id, JOB, Direction.OUTBOUND) is None
+
+
+async def left_over(place: Place, entity: EntityType | None = None) -> set[UUID]:
+    async with place.ground.database.company(place.company_id) as tx:
+        return {run.id for run in await place.ground.store.runs.left_over(tx, place.integration_id, entity)}
+
+
+async def test_a_run_is_left_over_when_neither_its_job_nor_one_before_it_is_there(place: Place) -> None:
+    parent = await create(place, None)
+    before, after = await create(place, JOB, parent_id=parent), await create(place, parent_id=parent)
+    outbound = await create(place, direction=Direction.OUTBOUND)
+    over = await create(place)
+    await end(place, over, RunStatus.FAILED)
+    assert await left_over(place) == {before, after, outbound}
+    assert await left_over(place, CANDIDATE) == {after, outbound}
+    for entity, action in ((JOB, "pull"), (CANDIDATE, "push_moved")):
+        await place.ask("all", action=action, entity=entity)
+    assert await left_over(place) == set()
+    await end(place, before, RunStatus.PARTIAL)
+    assert await left_over(place) == {after}, "whoever comes before it is over, and its own job is not there"
+    await place.ask("all", action="pull")
+    assert await left_over(place) == set()
+    await place.ground.change("sync_queue", {"action": "pull", "entity_type": "candidate"}, status="failed")
+    assert await left_over(place, CANDIDATE) == {after}
+
+
+async def test_a_reverting_run_has_a_job_of_its_own_and_goes_on_after_it_failed(place: Place) -> None:
+    ground, changes = place.ground, RunChanges()
+    run = await get(place, await create(place))
+    await end(place, run.id, RunStatus.PARTIAL)
+    async with ground.database.company(place.company_id) as tx:
+        parent = await changes.start_reverting(tx, run, entity=None)
+        child = await changes.start_reverting(tx, run, entity=CANDIDATE, parent_id=parent)
+    assert await left_over(place) == {child}
+    await place.ask(str(child), action="revert")
+    assert await left_over(place) == set()
+    await end(place, child, RunStatus.FAILED, error="no")
+    assert (await get(place, parent)).status is RunStatus.FAILED
+
+    async def reopen() -> list[RunStatus]:
+        failed = await get(place, child)
+        async with ground.database.company(place.company_id) as tx:
+            await changes.reopen(tx, failed)
+        return [(await get(place, each)).status for each in (child, parent)]
+
+    async with ground.database.company(place.company_id) as tx:
+        other = await changes.start_reverting(tx, run, entity=CANDIDATE)
+    assert await reopen() == [RunStatus.FAILED] * 2
+    await end(place, other, RunStatus.FAILED)
+    assert await reopen() == [RunStatus.RUNNING] * 2
+    assert ((await get(place, child)).error, (await get(place, child)).ended_at) == (None, None)
 
 
 async def test_a_run_ends_once(place: Place) -> None:

@@ -129,6 +129,7 @@ async def postpone(
     message: str | None,
     payload: str,
     unforeseen: bool,
+    got_on: bool,
 ) -> Result:
     added = orjson.loads(payload)
 
@@ -144,7 +145,7 @@ async def postpone(
             "status": "pending",
             "scheduled_at": due,
             "hold_reason": hold if row["requested_seq"] == row["claimed_seq"] else None,
-            "retry_count": 0 if is_asked else row["retry_count"] + attempts,
+            "retry_count": 0 if is_asked or got_on else row["retry_count"] + attempts,
             "crashes": row["crashes"] + 1 if unforeseen else 0,
             "error_message": message,
             "error_code": code,
@@ -207,6 +208,7 @@ async def state(session: Session, *, job: UUID) -> Result:
     table = session.memory.tables["sync_queue"]
     return [
         {
+            **{name: row[name] for name in _KEY},
             "status": row["status"],
             "epoch": row["epoch"],
             "error_message": row["error_message"],

@@ -102,6 +102,45 @@ async def reverts(session: Session, *, id: UUID) -> Result:
     return [{"reverts": session.seen(slot)["reverts"]} for slot in session.by_key(table, id)]
 
 
+@imitates(production, "_REOPEN")
+async def reopen(session: Session, *, id: UUID) -> Result:
+    table = session.memory.tables["runs"]
+
+    def where(run: Row) -> bool:
+        return run["status"] == "failed" and not session.rows(
+            table,
+            lambda other: (
+                run["reverts"] is not None
+                and (other["reverts"], other["entity_type"]) == (run["reverts"], run["entity_type"])
+                and other["status"] == "running"
+            ),
+        )
+
+    changed = await session.update(
+        table,
+        session.at(table, table.primary.name, id, where),
+        where,
+        lambda run: {**run, "status": "running", "ended_at": None, "error": None},
+    )
+    return len(changed)
+
+
+@imitates(production, "_REOPEN_PARENT")
+async def reopen_parent(session: Session, *, id: UUID) -> Result:
+    table = session.memory.tables["runs"]
+
+    def where(run: Row) -> bool:
+        return bool(run["status"] != "running")
+
+    changed = await session.update(
+        table,
+        session.at(table, table.primary.name, id, where),
+        where,
+        lambda run: {**run, "status": "running", "ended_at": None, "evidence": None},
+    )
+    return len(changed)
+
+
 def _page(ids: Iterable[UUID | None], after: UUID | None, limit: int) -> list[UUID]:
     found = {record_id for record_id in ids if record_id is not None and (after is None or record_id > after)}
     return sorted(found)[:limit]
