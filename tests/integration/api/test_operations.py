@@ -288,9 +288,9 @@ async def test_conflicts_show_the_values_of_both_sides(
     content: dict[str, Any] = {"ours": {"email": "a@example.org"}, "sides": {str(link): side}}
     sealed = services.vault.seal(company.id, key, "conflicts", str(conflict), content)
     query(
-        "INSERT INTO conflicts (id, company_id, kind, entity_type, record_id, unit, sealed)"
-        " VALUES (%s, %s, 'field', 'candidate', %s, 'email', %s)",
-        conflict, company.id, person["id"], sealed,
+        "INSERT INTO conflicts (id, company_id, kind, entity_type, record_id, unit, sealed, inputs)"
+        " VALUES (%s, %s, 'field', 'candidate', %s, 'email', %s, jsonb_build_object(%s::text, '[]'::jsonb))",
+        conflict, company.id, person["id"], sealed, str(link),
     )  # fmt: skip
     (item,) = (await admin("GET", f"/api/conflicts?record_id={person['id']}")).body["data"]
     assert (item["field"], item["members"], item["ours"]) == ("email", ["email"], {"email": "a@example.org"})
