@@ -104,8 +104,7 @@ class Syncs:
         """Start the run of a schedule, unless one of the same entity is under way."""
         if not integration.allows(entity, Direction.INBOUND):
             return []
-        await end_left_over(tx, self._store, integration.id, entity)
-        if await self._store.runs.running(tx, integration.id, entity, Direction.INBOUND):
+        if await self._under_way(tx, integration.id, entity, Direction.INBOUND):
             return []
         _, knocks = await self._start(tx, integration, [(Direction.INBOUND, entity)], mode, "schedule")
         return knocks
@@ -165,10 +164,17 @@ class Syncs:
         owed_since = cursor.full_wanted_at
         if owed_since is None or cursor.watermark is None:  # a first pull reads everything whatever it is called
             return asked
-        await end_left_over(tx, self._store, integration.id, entity)
-        under_way = await self._store.runs.running(tx, integration.id, entity, direction)
+        under_way = await self._under_way(tx, integration.id, entity, direction)
         is_coming = any(run.mode == "full" and run.started_at > owed_since for run in under_way)
         return asked if is_coming else "full"
+
+    async def _under_way(
+        self, tx: Transaction, integration_id: UUID, entity: EntityType, direction: Direction
+    ) -> list[Run]:
+        """Return the runs that are not over; those that nobody works on are ended."""
+        runs = await self._store.runs.running(tx, integration_id, entity, direction)
+        ended = await end_left_over(tx, self._store, integration_id, entity) if runs else frozenset[UUID]()
+        return [run for run in runs if run.id not in ended]
 
     async def _first_jobs(
         self, tx: Transaction, integration: IntegrationRow, run_ids: Sequence[UUID]
