@@ -1,4 +1,4 @@
-"""What a run did, record by record, and what came after it; and runs that take one back."""
+"""What a run did, record by record, and what came after it; runs that take one back; runs that were left over."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shared.errors import Conflict
 from shared.model import Direction, EntityType
 from shared.store.database import Transaction
 from shared.store.history import PastChange, change_of
-from shared.store.runs import Run
+from shared.store.runs import Run, run_of
 
 _CHANGED: LiteralString = """
 SELECT DISTINCT record_id FROM record_history
@@ -61,6 +61,22 @@ WHERE r.status = 'failed' AND r.id = %(id)s AND NOT EXISTS (
 """
 _REOPEN_PARENT: LiteralString = """
 UPDATE runs SET status = 'running', ended_at = NULL, evidence = NULL WHERE id = %(id)s AND status <> 'running'
+"""
+# A run waits for its own job, or for its turn after a sibling whose job is there.
+_LEFT_OVER: LiteralString = """
+WITH going AS (
+    SELECT r.*, EXISTS (
+        SELECT FROM sync_queue q WHERE q.integration_id = r.integration_id AND q.entity_type = r.entity_type
+            AND q.status IN ('pending', 'processing')
+            AND (q.action, q.record_key) = (CASE WHEN r.mode = 'revert' THEN 'revert'
+                WHEN r.direction = 'inbound' THEN 'pull' ELSE 'push_moved' END,
+                CASE WHEN r.mode = 'revert' THEN r.id::text ELSE 'all' END)) AS has_job
+    FROM runs r
+    WHERE r.integration_id = %(integration)s AND r.status = 'running' AND r.entity_type IS NOT NULL
+)
+SELECT * FROM going g WHERE NOT g.has_job AND (%(entity)s::text IS NULL OR g.entity_type = %(entity)s)
+    AND NOT EXISTS (SELECT FROM going s WHERE s.parent_id = g.parent_id AND s.has_job)
+ORDER BY g.started_at, g.id
 """
 
 
@@ -147,3 +163,8 @@ class RunChanges:
         """Let a run that takes another one back, and is locked, go on where it failed, unless another one does so."""
         if await tx.run(_REOPEN, id=run.id) and run.parent_id is not None:
             await tx.run(_REOPEN_PARENT, id=run.parent_id)
+
+    async def left_over(self, tx: Transaction, integration_id: UUID, entity: EntityType | None) -> list[Run]:
+        """Return the runs (of *entity*, or all) that are not over, and that no job would ever go on with."""
+        name = None if entity is None else entity.value
+        return [run_of(row) for row in await tx.rows(_LEFT_OVER, integration=integration_id, entity=name)]

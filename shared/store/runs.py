@@ -97,22 +97,6 @@ SELECT * FROM runs WHERE integration_id = %(integration)s AND entity_type = %(en
     AND (%(direction)s::text IS NULL OR direction = %(direction)s)
 ORDER BY started_at DESC, id DESC LIMIT 1
 """
-# A run waits for its own job, or for its turn after a sibling whose job is there.
-_LEFT_OVER: LiteralString = """
-WITH going AS (
-    SELECT r.*, EXISTS (
-        SELECT FROM sync_queue q WHERE q.integration_id = r.integration_id AND q.entity_type = r.entity_type
-            AND q.status IN ('pending', 'processing')
-            AND (q.action, q.record_key) = (CASE WHEN r.mode = 'revert' THEN 'revert'
-                WHEN r.direction = 'inbound' THEN 'pull' ELSE 'push_moved' END,
-                CASE WHEN r.mode = 'revert' THEN r.id::text ELSE 'all' END)) AS has_job
-    FROM runs r
-    WHERE r.integration_id = %(integration)s AND r.status = 'running' AND r.entity_type IS NOT NULL
-)
-SELECT * FROM going g WHERE NOT g.has_job AND (%(entity)s::text IS NULL OR g.entity_type = %(entity)s)
-    AND NOT EXISTS (SELECT FROM going s WHERE s.parent_id = g.parent_id AND s.has_job)
-ORDER BY g.started_at, g.id
-"""
 _CHILDREN: LiteralString = "SELECT * FROM runs WHERE parent_id = %(id)s ORDER BY started_at, id"
 _ADD: LiteralString = """
 UPDATE runs SET pages = pages + %(pages)s, requests = requests + %(requests)s, records_read = records_read + %(read)s,
@@ -244,14 +228,14 @@ class Runs:
     async def get(self, tx: Transaction, run_id: UUID) -> Run | None:
         """Return a run, or None."""
         row = await tx.row(_GET, id=run_id)
-        return _run(row) if row else None
+        return run_of(row) if row else None
 
     async def running(
         self, tx: Transaction, integration_id: UUID, entity: EntityType, direction: Direction
     ) -> list[Run]:
         """Return the syncs of an entity that are not over, oldest first."""
         rows = await tx.rows(_RUNNING, integration=integration_id, entity=entity.value, direction=direction.value)
-        return [_run(row) for row in rows]
+        return [run_of(row) for row in rows]
 
     async def latest(
         self, tx: Transaction, integration_id: UUID, entity: EntityType, direction: Direction | None = None
@@ -259,16 +243,11 @@ class Runs:
         """Return the newest sync of an entity, over or not; of one *direction* or of both."""
         way = None if direction is None else direction.value
         row = await tx.row(_LATEST, integration=integration_id, entity=entity.value, direction=way)
-        return _run(row) if row else None
-
-    async def left_over(self, tx: Transaction, integration_id: UUID, entity: EntityType | None) -> list[Run]:
-        """Return the runs (of *entity*, or all) that are not over, and that no job would ever go on with."""
-        name = None if entity is None else entity.value
-        return [_run(row) for row in await tx.rows(_LEFT_OVER, integration=integration_id, entity=name)]
+        return run_of(row) if row else None
 
     async def children(self, tx: Transaction, run_id: UUID) -> list[Run]:
         """Return the runs under a parent."""
-        return [_run(row) for row in await tx.rows(_CHILDREN, id=run_id)]
+        return [run_of(row) for row in await tx.rows(_CHILDREN, id=run_id)]
 
     async def expect(self, tx: Transaction, run: Run, *, is_whole: bool) -> None:
         """
@@ -390,7 +369,8 @@ class Runs:
         return [Shown(**row) for row in rows]
 
 
-def _run(row: Mapping[str, Any]) -> Run:
+def run_of(row: Mapping[str, Any]) -> Run:
+    """Read a row of `runs`."""
     return Run(
         id=row["id"],
         integration_id=row["integration_id"],

@@ -117,7 +117,7 @@ async def end_left_over(tx: Transaction, store: Store, integration_id: UUID, ent
 
     There should be none: whatever ends a job ends its run. One that is there all the same would keep others waiting.
     """
-    runs = await store.runs.left_over(tx, integration_id, entity)
+    runs = await RunChanges().left_over(tx, integration_id, entity)
     await store.runs.lock(tx, runs)
     for run in runs:
         await store.runs.end(tx, run, RunStatus.FAILED, error=LEFT_OVER)

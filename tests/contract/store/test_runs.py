@@ -113,7 +113,7 @@ async def test_running_and_latest(place: Place) -> None:
 
 async def left_over(place: Place, entity: EntityType | None = None) -> set[UUID]:
     async with place.ground.database.company(place.company_id) as tx:
-        return {run.id for run in await place.ground.store.runs.left_over(tx, place.integration_id, entity)}
+        return {run.id for run in await RunChanges().left_over(tx, place.integration_id, entity)}
 
 
 async def test_a_run_is_left_over_when_neither_its_job_nor_one_before_it_is_there(place: Place) -> None:

@@ -141,6 +141,37 @@ async def reopen_parent(session: Session, *, id: UUID) -> Result:
     return len(changed)
 
 
+@imitates(production, "_LEFT_OVER")
+async def left_over(session: Session, *, integration: UUID, entity: str | None) -> Result:
+    table = session.memory.tables["runs"]
+    going = session.rows_at(
+        table,
+        "integration",
+        integration,
+        lambda row: row["status"] == "running" and row["entity_type"] is not None,
+    )
+    working = {row["id"] for row in going if _has_job(session, row)}
+    waited_for = {row["parent_id"] for row in going if row["id"] in working} - {None}
+    found = [
+        row
+        for row in going
+        if row["id"] not in working and entity in (None, row["entity_type"]) and row["parent_id"] not in waited_for
+    ]
+    return [table.fresh(row) for row in sorted(found, key=lambda row: (row["started_at"], row["id"]))]
+
+
+def _has_job(session: Session, run: Row) -> bool:
+    if run["mode"] == "revert":
+        action, key = "revert", str(run["id"])
+    else:
+        action, key = "pull" if run["direction"] == "inbound" else "push_moved", "all"
+    jobs = session.memory.tables["sync_queue"]
+    wanted = (run["integration_id"], action, run["entity_type"], key)
+    return bool(
+        session.rows_at(jobs, "sync_queue_open", wanted, lambda job: job["status"] in ("pending", "processing"))
+    )
+
+
 def _page(ids: Iterable[UUID | None], after: UUID | None, limit: int) -> list[UUID]:
     found = {record_id for record_id in ids if record_id is not None and (after is None or record_id > after)}
     return sorted(found)[:limit]

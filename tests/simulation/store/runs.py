@@ -79,33 +79,6 @@ async def latest(session: Session, *, integration: UUID, entity: str, direction:
     return _fresh(session, rows[-1:])
 
 
-@imitates(production, "_LEFT_OVER")
-async def left_over(session: Session, *, integration: UUID, entity: str | None) -> Result:
-    going = _of(session, integration, lambda row: _is_running(row) and row["entity_type"] is not None)
-    working = {row["id"] for row in going if _has_job(session, row)}
-    waited_for = {row["parent_id"] for row in going if row["id"] in working} - {None}
-    return _fresh(
-        session,
-        [
-            row
-            for row in going
-            if row["id"] not in working and entity in (None, row["entity_type"]) and row["parent_id"] not in waited_for
-        ],
-    )
-
-
-def _has_job(session: Session, run: Row) -> bool:
-    if run["mode"] == "revert":
-        action, key = "revert", str(run["id"])
-    else:
-        action, key = "pull" if run["direction"] == "inbound" else "push_moved", "all"
-    jobs = session.memory.tables["sync_queue"]
-    wanted = (run["integration_id"], action, run["entity_type"], key)
-    return bool(
-        session.rows_at(jobs, "sync_queue_open", wanted, lambda job: job["status"] in ("pending", "processing"))
-    )
-
-
 @imitates(production, "_CHILDREN")
 async def children(session: Session, *, id: UUID) -> Result:
     rows = session.rows_at(session.memory.tables["runs"], "parent", id)
