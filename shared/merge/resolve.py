@@ -18,7 +18,7 @@ from shared.errors import InvalidInput
 from shared.merge.base_codec import encode_print
 from shared.merge.draft import laid_over
 from shared.merge.elements import with_left_out
-from shared.merge.fingerprints import alike, norm_of, pending, print_of
+from shared.merge.fingerprints import alike, mark_of, norm_of, pending, print_of
 from shared.merge.normal_forms import canonical_json
 from shared.merge.rows import Row
 from shared.merge.state import Base, Ours, Print, Rules, Stamp, StoredBase, Theirs, UnitBase
@@ -119,7 +119,9 @@ def _decided(side: Side, unit: Unit, values: Mapping[str, JsonValue]) -> StoredB
     )
     known = base.get(unit.name)
     if known is not None:
-        fresh = replace(fresh, blocked=known.blocked, blocked_reason=known.blocked_reason, extra=known.extra)
+        fresh = replace(fresh, extra=known.extra)
+        if known.blocked != mark_of(decision):  # who decides for what was refused asks for it anew
+            fresh = replace(fresh, blocked=known.blocked, blocked_reason=known.blocked_reason)
         if (known.norm, known.key_id) == (fresh.norm, fresh.key_id):
             fresh = laid_over(fresh, known, unit)
     base[unit.name] = fresh

@@ -84,7 +84,7 @@ def test_only_the_unit_is_touched_and_a_side_that_hides_it_not_at_all() -> None:
     assert made.bases["a"][TITLE] == known.base[TITLE]
 
 
-def test_a_refused_value_stays_refused_and_unknown_keys_survive() -> None:
+def test_another_value_stays_refused_and_unknown_keys_survive() -> None:
     base = refuse(agreed({PHONE: "1"}), [PHONE], {PHONE: Fingerprint("x" * 16)}, "no")
     made, _ = decided(OURS, a=Side(base, side("3").theirs, rules()))
     assert (made.bases["a"][PHONE].blocked, made.bases["a"][PHONE].blocked_reason) == ("x" * 16, "no")
@@ -92,6 +92,17 @@ def test_a_refused_value_stays_refused_and_unknown_keys_survive() -> None:
     assert made.bases["a"][PHONE].extra == {"new": 1}
     made, _ = decided(OURS, a=Side({}, side("3").theirs, rules()))
     assert made.bases["a"][PHONE].blocked is None
+
+
+def test_a_person_who_decides_for_what_was_refused_has_it_sent_once_more() -> None:
+    """What the vendor refused it for may have been mended there: whoever decides for it asks anew."""
+    pushed = merge(agreed({PHONE: "1"}), MINE, theirs({PHONE: "1"}, 70), rules())
+    refused = refuse(with_intents(pushed.base, pushed.intents), [PHONE], pushed.intents, "no")
+    shown = theirs({PHONE: "1"}, 80)
+    assert merge(refused, MINE, shown, rules()).push == {}
+    made, now = decided(OURS, a=Side(refused, shown, rules()))
+    assert (made.bases["a"][PHONE].blocked, made.bases["a"][PHONE].blocked_reason) == (None, None)
+    assert merge(made.bases["a"], now, theirs({PHONE: "1"}, 85), rules()).push == {PHONE: "2"}
 
 
 def test_a_decided_base_knows_the_form_and_the_key_of_its_prints() -> None:
