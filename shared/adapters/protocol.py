@@ -245,8 +245,8 @@ class Adapter(Protocol):
         """
         Write *changes* onto *record* as just fetched, call by call.
 
-        Each step yields the fields that the call sent and the vendor's answer to it.
-        Raises Rejected, OutcomeUnknown.
+        Each step yields the fields that the call sent and the vendor's answer to it. Raises Rejected, OutcomeUnknown,
+        and Conflict where the vendor refuses because somebody has changed the record since: nothing was written.
         """
         ...
 

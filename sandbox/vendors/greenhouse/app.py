@@ -11,6 +11,7 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any
 
+import orjson
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -133,6 +134,8 @@ class Simulator:
             return answered
         if fault.kind == "latency":
             await fault.wait(self._chance)
+        if fault.kind == "overtaken":
+            await self._overtake(fault)
         if fault.kind in {"error", "throttle", "ignore"}:
             answered = _answered(_instead(fault))
             await _send(answered, send)
@@ -149,6 +152,25 @@ class Simulator:
             case _:
                 await _send(_spoilt(answered, fault, scope), send)
         return answered
+
+    async def _overtake(self, fault: Fault) -> None:
+        """Do what somebody does in the vendor's own pages just before the request that *fault* is about."""
+        path = f"/_control{fault.meanwhile['path']}"
+        token = f"Bearer {self.account.settings.admin_token}".encode()
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": fault.meanwhile["method"],
+            "scheme": "http",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "root_path": "",
+            "headers": [(b"authorization", token), (b"content-type", b"application/json")],
+        }
+        done = await self._answer(scope, orjson.dumps(fault.meanwhile.get("body", {})))
+        if done.status >= HTTPStatus.BAD_REQUEST:
+            raise RuntimeError(f"what was to happen meanwhile was refused: {done.body.decode()}")
 
     async def _answer(self, scope: Scope, body: bytes) -> Answered:
         answered = Answered()
@@ -201,6 +223,8 @@ def _spoilt(answered: Answered, fault: Fault, scope: Scope) -> Answered:
         case "empty":
             body = b"[]"
             headers = [pair for pair in headers if pair[0] != b"link"]
+        case "garble":
+            body = body.replace(fault.old.encode(), fault.new.encode())
         case "not_json":
             return _answered(Response("<html><body>Please wait</body></html>"))
         case "stuck_cursor":

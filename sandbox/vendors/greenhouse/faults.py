@@ -17,12 +17,14 @@ KINDS = frozenset(
         "error",  # answer `status` without doing anything
         "throttle",  # answer 429 with Retry-After `seconds` (none if null), doing nothing
         "ignore",  # answer 200 with an empty object, doing nothing
+        "overtaken",  # somebody is faster: the control plane's `meanwhile` {method, path, body} is done, then answer
         "lost_answer",  # do it, then wait `seconds` or for the caller to leave; answer nothing
         "cut",  # do it, then break the connection half way through the body
         "truncate",  # do it, and answer half the body as if that were all
         "empty",  # answer a list with [] and no next page
         "stuck_cursor",  # the next page is always this one
         "not_json",  # answer 200 with a page of HTML
+        "garble",  # do it, and answer with the text `old` replaced by `new` in the body's bytes
     }
 )
 
@@ -40,6 +42,9 @@ class Fault:
     status: int = 500
     seconds: float | None = 1.0
     seconds_more: float = 0.0
+    meanwhile: dict[str, Any] = field(default_factory=dict)
+    old: str = ""
+    new: str = ""
     applied: int = 0
 
     def matches(self, method: str, path: str) -> bool:

@@ -19,12 +19,16 @@ from shared.adapters.greenhouse.reading import Reader
 from shared.adapters.greenhouse.write import application_patch
 from shared.adapters.http import Answer
 from shared.adapters.protocol import Written
-from shared.errors import AuthFailed, InvalidInput, Rejected
+from shared.errors import AuthFailed, Conflict, InvalidInput, InvalidPayload, NotFound, Rejected
 from shared.model import EntityType, JsonValue, Record
 from shared.model.fields import CUSTOM_FIELDS
 
 Step = tuple[frozenset[str], Written]
 Body = dict[str, Any]
+
+_STAGE = frozenset({"stage_id", "job_interview_stage_id"})
+_STANDING = _STAGE | {"status", "job_id"}
+"""What an act on an application is decided by, and what Greenhouse refuses it for once somebody has changed it."""
 
 
 class Write(Protocol):
@@ -65,7 +69,8 @@ class ApplicationCalls:
         """
         Write *changes* in the order in which Greenhouse can take them: its fields, then reopen, move, and end.
 
-        Each call's answer shows nothing of the record in v3 (204), so the caller fetches it afterwards.
+        Each call's answer shows nothing of the record in v3 (204), so the caller fetches it afterwards. Raises Conflict
+        when somebody has moved, ended or reopened it since *record* was fetched: what to do has to be decided anew.
         """
         if CUSTOM_FIELDS in changes:
             yield await self._change_fields(record, changes[CUSTOM_FIELDS])
@@ -73,16 +78,17 @@ class ApplicationCalls:
         raw, was = record.raw, _status(record.raw)
         target = patch.get("status", was)
         if target == "in_process" and was != "in_process":
-            yield await self._reopen(record, was, changes)
+            yield await self._reopen(record, raw, was, changes)
             raw, was = (await self._reader.fetch(EntityType.APPLICATION, record.external_id)).raw, "in_process"
         stage = patch.get("stage_name")
         ends = target in {"rejected", "hired"} and target != was
         if "stage" in changes and (stage is not None or not ends):
             yield await self._move(record, raw, was, stage)
+            raw = {name: value for name, value in raw.items() if name not in _STAGE}  # our own doing from here on
         if target == "hired" and was != "hired":
             yield await self._hire(record, raw, was, changes)
         elif target == "rejected" and was != "rejected":
-            yield await self._reject(record, was, patch, changes)
+            yield await self._reject(record, raw, was, patch, changes)
         elif target == "rejected" and {"status", "rejection_reason"} & changes.keys():
             yield await self._change_reason(record, patch, changes)
         elif changes.get("rejection_reason") is not None:
@@ -101,11 +107,11 @@ class ApplicationCalls:
         request_id = None if answer is None else answer.request_id
         return frozenset({CUSTOM_FIELDS}), Written(record.external_id, shown, request_id)
 
-    async def _reopen(self, record: Record, was: str, changes: Mapping[str, JsonValue]) -> Step:
+    async def _reopen(self, record: Record, raw: Mapping[str, Any], was: str, changes: Mapping[str, JsonValue]) -> Step:
         if was != "rejected":
             raise Rejected(f"the API can't reopen an application that is {was}", field="status")
         sent = {"status"} | ({"rejection_reason"} if changes.get("rejection_reason", "") is None else set())
-        return await self._act(record, "unreject", {}, sent)
+        return await self._act(record, raw, "unreject", {}, sent)
 
     async def _move(self, record: Record, raw: Mapping[str, Any], was: str, stage: Any) -> Step:
         if was != "in_process":
@@ -118,7 +124,7 @@ class ApplicationCalls:
         if from_id is None:
             raise Rejected("this application is on no stage", field="stage")
         body = {"from_stage_id": int(from_id), "to_stage_id": await self._stage_id(job_id, stage)}
-        return await self._act(record, "move", body, {"stage"})
+        return await self._act(record, raw, "move", body, {"stage"})
 
     async def _hire(self, record: Record, raw: Mapping[str, Any], was: str, changes: Mapping[str, JsonValue]) -> Step:
         if was != "in_process":
@@ -128,7 +134,7 @@ class ApplicationCalls:
         if job_id is not None and not self._lists.is_legacy:
             opening_id = await self._opening(job_id)
             body |= {} if opening_id is None else {"opening_id": opening_id}
-        return await self._act(record, "hire", body, _with_stage({"status"}, changes))
+        return await self._act(record, raw, "hire", body, _with_stage({"status"}, changes))
 
     async def _opening(self, job_id: str) -> int | None:
         """Return the first open opening where the job has several, which must then be named; else None."""
@@ -141,12 +147,14 @@ class ApplicationCalls:
         order = sorted((wire.whole(row, "sort_order", default=0), int(wire.required_id(row))) for row in rows)
         return order[0][1] if len(order) > 1 else None
 
-    async def _reject(self, record: Record, was: str, patch: Body, changes: Mapping[str, JsonValue]) -> Step:
+    async def _reject(
+        self, record: Record, raw: Mapping[str, Any], was: str, patch: Body, changes: Mapping[str, JsonValue]
+    ) -> Step:
         if was != "in_process":
             raise Rejected(f"an application that is {was} can't be rejected", field="status")
         body = {"rejection_reason_id": await self._reason_id(patch)}
         sent = {name for name in ("status", "rejection_reason") if name in changes}
-        return await self._act(record, "reject", body, _with_stage(sent, changes))
+        return await self._act(record, raw, "reject", body, _with_stage(sent, changes))
 
     async def _change_reason(self, record: Record, patch: Body, changes: Mapping[str, JsonValue]) -> Step:
         """Give another reason to an application that is rejected already; a withdrawal is nothing but a reason."""
@@ -203,11 +211,16 @@ class ApplicationCalls:
             raise Rejected("the job has no active stage of this name", field="stage")
         return stage_id
 
-    async def _act(self, record: Record, action: str, body: Body, sent: set[str]) -> Step:
+    async def _act(self, record: Record, seen: Mapping[str, Any], action: str, body: Body, sent: set[str]) -> Step:
+        """Call *action* on the application as it was *seen*. Raises Conflict when it no longer stands so, Rejected."""
         path = f"/applications/{record.external_id}/{action}"
         try:
             answer = await self._write("POST", path, body, action=action)
         except Rejected as exc:
+            if await self._stands_otherwise(record.external_id, seen):
+                raise Conflict(
+                    "somebody changed the application at Greenhouse first", status=exc.status, request_id=exc.request_id
+                ) from exc
             if exc.field in sent:
                 raise
             field = "stage" if action == "move" else "status"
@@ -216,6 +229,14 @@ class ApplicationCalls:
         if self._lists.is_legacy and isinstance(answer.body, Mapping) and "id" in answer.body:
             shown = self._reader.read(EntityType.APPLICATION, answer.body)
         return frozenset(sent), Written(record.external_id, shown, answer.request_id)
+
+    async def _stands_otherwise(self, external_id: str, seen: Mapping[str, Any]) -> bool:
+        """Whether the application has been moved, ended, reopened or deleted since it was *seen*."""
+        try:
+            now = (await self._reader.fetch(EntityType.APPLICATION, external_id)).raw
+        except (NotFound, InvalidPayload):
+            return True
+        return any(seen[name] != now.get(name) for name in _STANDING & seen.keys())
 
 
 def reference(fields: Mapping[str, JsonValue], name: str) -> int | None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.adapters.protocol import Written
-from shared.errors import AuthFailed, InvalidInput, NotFound, OutcomeUnknown, RateLimited, Rejected
+from shared.errors import AuthFailed, Conflict, InvalidInput, NotFound, OutcomeUnknown, RateLimited, Rejected
 from shared.model import EntityType, JsonValue, Record
 from tests.contract.greenhouse.conftest import Account, Start, connect
 
@@ -171,16 +171,91 @@ async def test_a_stage_is_moved_by_name_from_where_it_is(start: Start, version: 
     assert after.visible()["stage"] == "Offer"
 
 
-async def test_a_stage_that_moved_meanwhile_is_refused(start: Start) -> None:
+def overtaken(account: Account, act: str, record: Record, verb: str, body: Mapping[str, Any]) -> None:
+    """Let a recruiter do *verb* to an application just before our own *act* arrives."""
+    meanwhile = {"method": "POST", "path": f"/applications/{record.external_id}/{verb}", "body": body}
+    account.fault("overtaken", method="POST", path=f".*/applications/.*/{act}", meanwhile=meanwhile)
+
+
+async def another_stage(account: Account, record: Record) -> str:
+    row = next(r for r in account.rows("applications") if str(r["id"]) == record.external_id)
+    return "Offer" if row["stage_name"] != "Offer" else "Reference Check"
+
+
+@pytest.mark.parametrize("version", ["v3", "v1"])
+async def test_a_move_that_a_recruiter_was_faster_with_is_to_be_decided_anew(start: Start, version: str) -> None:
+    """No refusal of the stage that we wanted: another guard, and Greenhouse takes it."""
+    account = await start(version)
+    record = await an_application(account)
+    overtaken(account, "move", record, "move", {"stage_name": await another_stage(account, record)})
+    with pytest.raises(Conflict) as raised:
+        await written(account, record, {"stage": "Face to Face"})
+    assert raised.value.status == 422
+    again = await account.adapter.fetch(APPLICATION, record.external_id)
+    await written(account, again, {"stage": "Face to Face"})
+    after = await account.adapter.fetch(APPLICATION, record.external_id)
+    assert after.visible()["stage"] == "Face to Face"
+
+
+@pytest.mark.parametrize("version", ["v3", "v1"])
+@pytest.mark.parametrize(
+    ("act", "changes", "verb"),
+    [
+        ("hire", {"status": "hired", "stage": None}, "reject"),
+        ("hire", {"status": "hired", "stage": "Offer"}, "reject"),
+        ("reject", {"status": "rejected", "stage": None}, "hire"),
+        ("move", {"stage": "Face to Face"}, "reject"),
+    ],
+)
+async def test_an_end_that_a_recruiter_was_faster_with_is_to_be_decided_anew(
+    start: Start, version: str, act: str, changes: Mapping[str, JsonValue], verb: str
+) -> None:
+    account = await start(version)
+    record = await an_application(account)
+    overtaken(account, act, record, verb, {})
+    with pytest.raises(Conflict):
+        await written(account, record, changes)
+
+
+@pytest.mark.parametrize("version", ["v3", "v1"])
+async def test_a_reopening_that_a_recruiter_was_faster_with_is_to_be_decided_anew(start: Start, version: str) -> None:
+    account = await start(version)
+    record = await an_application(account)
+    await written(account, record, {"status": "rejected", "stage": None})
+    rejected = await account.adapter.fetch(APPLICATION, record.external_id)
+    overtaken(account, "unreject", record, "unreject", {})
+    with pytest.raises(Conflict):
+        await written(account, rejected, {"status": "active", "rejection_reason": None})
+
+
+async def test_an_application_that_is_gone_when_its_move_is_refused_is_to_be_looked_at_anew(start: Start) -> None:
     account = await start()
     record = await an_application(account)
-    row = next(r for r in account.rows("applications") if str(r["id"]) == record.external_id)
-    other = "Offer" if row["stage_name"] != "Offer" else "Reference Check"
-    await account.control("POST", f"/applications/{record.external_id}/move", {"stage_name": other})
+    account.fault("error", status=422, method="POST", path=".*/move")
+    account.fault("error", status=404, method="GET", path=".*/applications.*")
+    with pytest.raises(Conflict):
+        await written(account, record, {"stage": await another_stage(account, record)})
+
+
+@pytest.mark.parametrize(
+    ("act", "changes", "unit"),
+    [
+        ("move", {"stage": "Offer"}, "stage"),
+        ("hire", {"status": "hired", "stage": "Offer"}, "status"),
+        ("hire", {"status": "hired", "stage": None}, "status"),
+        ("reject", {"status": "rejected", "stage": None}, "status"),
+    ],
+)
+async def test_an_act_that_is_refused_though_nobody_was_faster_is_refused(
+    start: Start, act: str, changes: Mapping[str, JsonValue], unit: str
+) -> None:
+    """Our own move before a hire is no change of somebody else's."""
+    account = await start()
+    record = await an_application(account)
+    account.fault("error", status=422, method="POST", path=f".*/applications/.*/{act}")
     with pytest.raises(Rejected) as raised:
-        await written(account, record, {"stage": "Face to Face"})
-    assert raised.value.field == "stage"
-    assert raised.value.status == 422
+        await written(account, record, changes)
+    assert raised.value.field == unit
 
 
 @pytest.mark.parametrize("stage", ["No such stage", None])
