@@ -82,6 +82,9 @@ Harvest v3; v1 where `config.api_version` says so, or where only keys are given.
 - Changes of an application are calls of their own, in the order reopen, move, end. A withdrawal is a rejection with a
   reason of the kind THEY_REJECTED_US. Without a named reason the first of the right kind is taken. A hire on a job with
   several open openings fills the first. A move may set off the customer's own rules, e-mails among them.
+- When one of these calls is refused, the application is fetched once more. If somebody has moved, ended or reopened it
+  since our look, nothing was wrong with the value (`from_stage_id` was stale): `Conflict`, and the job reads and merges
+  again. Else the refusal stands.
 """
 
 
