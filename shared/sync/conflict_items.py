@@ -102,8 +102,23 @@ class ConflictItems:
         """A side that agrees again leaves its item; an item without sides closes."""
         for unit in merged.outcome.settled:
             item = known.get((merged.record_id, unit))
-            if item is not None and _is_over(item, merged, unit):
+            if item is None or str(merged.link_id) not in item.inputs:
+                continue
+            if _is_over(item, merged, unit):
                 await self._drop_side(tx, item, merged.link_id, keys[merged.record_id], decision="agreed")
+            else:
+                await self._print_anew(tx, item, merged, unit)
+
+    async def _print_anew(self, tx: Transaction, item: ConflictItem, merged: Merged, unit: str) -> None:
+        """Let a refusal that stands be told by prints of the newest key: a decision is checked by these alone."""
+        base = merged.outcome.base[unit]
+        inputs = {**item.inputs, str(merged.link_id): [encode_print(base.ours), encode_print(base.theirs)]}
+        if inputs == item.inputs or item.record_id is None or item.sealed is None:
+            return
+        await self.conflicts.put(
+            tx,
+            [FieldConflict(item.id, item.kind, item.entity, item.record_id, unit, inputs, item.sealed, item.reason)],
+        )
 
     async def agree(self, tx: Transaction, record_id: UUID, link_id: UUID, units: Collection[str]) -> None:
         """Take the side of a link out of the items of *units*: the vendor has taken our value by now."""

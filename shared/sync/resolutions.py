@@ -1,8 +1,9 @@
 """
 A person's decision on what waits for one.
 
-Every listed vendor is fetched first. If any of them moved since the person looked, the item is brought up to date and
-the decision refused with 409; else ours becomes the decision, and each link pushes it where it differs.
+Every listed vendor is fetched first. If any of them moved since the person looked, the decision is refused with 409 and
+a reconcile of each side asked for, which brings the item up to date; else ours becomes the decision, and each link
+pushes it where it differs.
 """
 
 from __future__ import annotations
@@ -38,6 +39,10 @@ from shared.sync.identity import NEW
 from shared.sync.merging import ours_of
 from shared.sync.observations import Observation, RuleBook, observe
 from shared.sync.priorities import MANUAL_RECORD, RECONCILE
+
+
+class _Moved(Conflict):
+    """A side is not what the person was shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +101,28 @@ class Resolutions:
         if item.kind in ("ambiguous_match", "possible_duplicate"):
             knocks = await self._decide_match(company_id, item, choice, value, actor)
         else:
-            fetched = await self._fetch_sides(company_id, item)
-            decision = _decision(item, choice, integration_id, value, fetched)
-            knocks = await self._decide_field(company_id, item, decision, fetched, actor)
+            try:
+                fetched = await self._fetch_sides(company_id, item)
+                decision = _decision(item, choice, integration_id, value, fetched)
+                knocks = await self._decide_field(company_id, item, decision, fetched, actor)
+            except _Moved:
+                await self._look_again(company_id, item)
+                raise
+        await self._knocker.send(knocks)
+
+    async def _look_again(self, company_id: UUID, item: ConflictItem) -> None:
+        """Let each side that is still linked be reconciled, which makes the item say what is there now, or closes it."""
+        if item.record_id is None:
+            return
+        async with self._database.company(company_id) as tx:
+            links = (await self._store.links.of_records(tx, [item.record_id])).get(item.record_id, [])
+            sides = {each.integration_id for each in links if each.state == "live" and str(each.id) in item.inputs}
+            key = str(item.record_id)
+            requests = [
+                JobRequest(each, RECONCILE, item.entity, key, Direction.INBOUND, MANUAL_RECORD)
+                for each in sorted(sides)
+            ]
+            knocks = await self._store.ledger.enqueue(tx, requests)
         await self._knocker.send(knocks)
 
     async def _decide_match(
@@ -162,7 +186,7 @@ class Resolutions:
                     record = await adapter.fetch(item.entity, link.external_id)
                 except NotFound as error:
                     remedy = "read the conflict again: without this side it is brought up to date or closes"
-                    raise Conflict("a side's record is gone at its vendor", remedy=remedy) from error
+                    raise _Moved("a side's record is gone at its vendor", remedy=remedy) from error
             (observation,) = observe([record], ticket, context=book.context, is_fresh_fetch=True)
             fetched[str(link.id)] = _Fetched(link, book, observation)
         return fetched
@@ -205,13 +229,13 @@ class Resolutions:
             return await self._store.ledger.enqueue(tx, requests)
 
     def _require_unmoved(self, item: ConflictItem, ours: Ours, sides: Mapping[str, Side]) -> None:
-        """Raise Conflict when we or a vendor hold something else than what the person was shown."""
+        """Raise _Moved when we or a vendor hold something else than what the person was shown."""
         unit = UNITS[item.entity][item.unit or ""]
         for name, side in sides.items():
             shown = tuple(member for member in unit.members if member in side.theirs.values)
             now = [encode_print(print_of(side.rules, unit, each.values, shown)) for each in (ours, side.theirs)]
             if item.inputs.get(name) != now:
-                raise Conflict(
+                raise _Moved(
                     "a side has moved since this conflict was shown",
                     remedy="read the conflict again: it is brought up to date within a minute",
                 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -120,6 +121,28 @@ async def test_an_overdue_conflict_is_told_once_more_and_no_more(world: World) -
     await reminders.run()
     await reminders.run()
     assert [each for each in await notices(world) if each[0] == "conflict_overdue"] == [("conflict_overdue", row["id"])]
+
+
+async def test_a_refused_decision_brings_the_item_up_to_date(world: World) -> None:
+    """No event told of the vendor's change: without a look of its own the item would show the old value for a day."""
+    await world.pull()
+    (person,) = await with_emails(world, 1)
+    await edit_both(world, [person])
+    (before,) = await items(world, status="open", unit="email")
+    address = {"value": "moved.since@example.org", "type": "personal"}
+    await world.edit_at_vendor("candidates", person["id"], {"email_addresses": [address]})
+    decide = partial(world.services.resolutions.resolve, world.company_id, before["id"], choice="portal", actor="test")
+    with pytest.raises(Conflict, match="moved since"):
+        await decide()
+    await world.drain()
+    (after,) = await items(world, status="open", unit="email")
+    assert (after["id"], after["version"]) == (before["id"], before["version"] + 1)
+    response = await world.control.delete(f"/candidates/{person['id']}")
+    response.raise_for_status()
+    with pytest.raises(Conflict, match="gone at its vendor"):
+        await decide()
+    await world.drain()
+    assert await items(world, status="open", unit="email") == []
 
 
 async def test_many_are_decided_alike_and_one_that_moved_stays_open(world: World) -> None:
