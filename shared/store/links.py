@@ -15,6 +15,8 @@ from shared.errors import Conflict
 from shared.model import EntityType
 from shared.store.database import Transaction, rows_as_json
 
+OUT_OF_DATE = b""
+"""Digest of a link that was merged, and whose prints are to be made anew: no record has it."""
 EXTERNAL_KEY = "ext:"
 """Begins the record key of a job for a record that only the vendor's id names."""
 

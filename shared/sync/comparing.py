@@ -37,6 +37,7 @@ from shared.sync.examining import Finding, Kind, examine
 from shared.sync.observations import Observation, RuleBook, observe, references_of, resolved
 from shared.sync.pinning import Pinner
 from shared.sync.priorities import FULL_COMPARISON, RECONCILE
+from shared.sync.remembering import AS_THEY_SHOULD_BE, Remembering
 from shared.sync.restarting import begun_again
 from shared.sync.suppression import Suppression
 from shared.sync.true_records import TrueRecords
@@ -73,6 +74,10 @@ class _Execution:
     @property
     def entity(self) -> EntityType:
         return self.job.entity
+
+    @property
+    def work(self) -> Work:
+        return Work(self.integration, type(self.adapter), self.entity, self.job)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,7 @@ class Comparer:
         self._suppression = Suppression(store, keys)
         self._true_records = TrueRecords()
         self._closing = Closing(database, store)
+        self._remembering = Remembering(database, store, applier)
         self._time_budget_s = time_budget_s
 
     async def __call__(self, job: Job) -> Ending:
@@ -193,7 +199,7 @@ class Comparer:
             await self._parity.see(tx, run.id, seen)
             rows, requests = await self._judge(tx, comparison, page, findings)
             await self._parity.note(tx, run.id, rows)
-            await self._comparison.seal(tx, _to_seal(looked, findings))
+            await self._remembering.seal(tx, findings, looked.standings, digests)
             knocks = await self._store.ledger.enqueue(tx, requests)
             figures = PageFigures(
                 page.requests,
@@ -202,6 +208,9 @@ class Comparer:
                 sum(each.hidden for each in findings) + sum(each.fields_hidden for each in looked.in_step),
             )
             await self._parity.turn(tx, run.id, page.following, figures)
+        if run.repairs:
+            again = _to_merge_again(page, looked, findings, rows)
+            knocks += await self._remembering.merge_again(comparison.work, comparison.book, again, findings)
         return knocks
 
     async def _look(self, tx: Transaction, comparison: _Execution, page: _Page) -> _Looked:
@@ -306,16 +315,26 @@ async def _examined(comparison: _Execution, looked: _Looked) -> list[Finding]:
     return findings
 
 
-def _to_seal(looked: _Looked, findings: Sequence[Finding]) -> list[Standing]:
-    """Return the standings of what was found in step, just as it was listed."""
-    digests = {each.external_id: each.digest for each in looked.doubtful}
-    return [
-        replace(standing, fields_compared=each.compared, fields_hidden=each.hidden)
+def _to_merge_again(
+    page: _Page, looked: _Looked, findings: Sequence[Finding], rows: Sequence[DifferenceRow]
+) -> list[Observation]:
+    """Return what is as it should be and was last merged as something else, or not since its digest went."""
+    causes = {each.external_id: each.cause for each in rows}
+    examined = {
+        each.external_id
         for each in findings
-        if each.kind is None
-        and (standing := looked.standings.get(each.external_id)) is not None
-        and standing.seal is not None
-        and standing.digest == digests[each.external_id]
+        if (each.kind is None or causes[each.external_id] is not None)
+        and causes.get(each.external_id) in AS_THEY_SHOULD_BE
+        and (side := looked.sides.get(each.external_id)) is not None
+        and side.record is not None
+        and not side.record.is_erased
+    }
+    return [
+        each
+        for each in page.observations
+        if each.external_id in examined
+        and looked.standings[each.external_id].digest != each.digest
+        and not each.record.anonymized
     ]
 
 

@@ -26,7 +26,7 @@ from shared.merge.state import NEVER, Base, Ours, Pin, Print, Rules, State, Stor
 from shared.model import UNITS, EntityType
 from shared.model.fields import SET_POLICIES, Unit
 from shared.store.comparison import Sides
-from shared.store.links import Link
+from shared.store.links import OUT_OF_DATE, Link
 from shared.store.records import StoredRecord
 from shared.sync.bases import base_of
 from shared.sync.distrust import Distrust
@@ -155,7 +155,9 @@ def examine(
         found.kind = Kind.THEIRS_CHANGED if record.data else None
         return found
     if link.state != "live" or record.archived_at is not None:
-        is_as_it_was = link.state == "live" and (record.archived_by is not None or link.digest == observation.digest)
+        is_as_it_was = link.state == "live" and (
+            record.archived_by is not None or link.digest in (observation.digest, OUT_OF_DATE)
+        )
         found.kind = Kind.ARCHIVED if is_as_it_was else Kind.RETURNED
         return found
     ours, theirs = ours_of(record, pins), book.theirs(observation, values)

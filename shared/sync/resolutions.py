@@ -111,7 +111,7 @@ class Resolutions:
         await self._knocker.send(knocks)
 
     async def _look_again(self, company_id: UUID, item: ConflictItem) -> None:
-        """Let each side that is still linked be reconciled, which makes the item say what is there now, or closes it."""
+        """Let each side that is still linked be reconciled: the item then says what is there now, or closes."""
         if item.record_id is None:
             return
         async with self._database.company(company_id) as tx:
