@@ -54,8 +54,8 @@ _OF_OLDER_KEY: LiteralString = """
 l.base -> 'u' IS DISTINCT FROM '{}'::jsonb AND l.base ? 'u' AND (coalesce((l.base ->> 'k')::bigint, 1) <> %(key)s
     OR jsonb_path_exists(l.base, '$.u.*.k ? (@ != $key)', jsonb_build_object('key', %(key)s::bigint)))
 """
-# A link that is at work just now is left to the next run: nobody waits for us. One without a digest is looked at anyhow;
-# it says that we wrote there last, or decided, which brings back what was archived.
+# A link that is at work just now is left to the next run: nobody waits for us. To take its digest away would say that
+# we wrote there last, which brings back what was archived; one without is looked at anyhow.
 _LOOK_AGAIN: LiteralString = f"""
 UPDATE external_entity_map SET digest = %(out_of_date)s WHERE id IN (
     SELECT l.id FROM external_entity_map l WHERE l.state <> 'tombstone' AND l.digest <> %(out_of_date)s
@@ -116,7 +116,7 @@ class SealedRows:
         await tx.run(_PUT_PERSON_KEYS, kid=kid, ids=ids, salts=[wrapped[each] for each in ids])
 
     async def look_again(self, tx: Transaction, key_id: int) -> int:
-        """Let links whose prints another key made be merged by the next full pull or comparison; return how many now."""
+        """Let the next full pull or comparison merge links whose prints another key made; return how many now."""
         return await tx.run(_LOOK_AGAIN, key=key_id, limit=BATCH, out_of_date=OUT_OF_DATE)
 
     async def stays(self, tx: Transaction, *, kid: str, key_id: int) -> dict[str, int]:
