@@ -130,7 +130,11 @@ class Record(BaseModel):
     field_times: SkipValidation[Mapping[str, datetime]] = Field(default_factory=dict)
     """The vendor's own times of its last changes by field, where it has them; with a zone."""
     vendor_version: str | None = None
-    """What the vendor counts its changes by, where it does; compared as text of equal length."""
+    """
+    What the vendor counts its changes by, where it does; compared as text of equal length.
+
+    `what=count` where one record may come with counts of several things: only those of one thing are compared.
+    """
     references: dict[str, Reference] = Field(default_factory=dict)
     """Fields of kind REFERENCE, as the vendor names them."""
     anonymized: bool = False

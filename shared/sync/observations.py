@@ -46,7 +46,7 @@ class Observation:
     digest: bytes
     """Of all that a merge looks at: equal digests need no merge."""
     version: str | None
-    """The vendor's own count or time of changes; later is greater."""
+    """The vendor's own count or time of changes; later is greater (`Record.vendor_version`)."""
     ticket: Ticket
     is_fresh_fetch: bool
     external_id: str
@@ -92,9 +92,20 @@ def _as_version(updated_at: datetime | None) -> str | None:
 
 def is_admitted(observation: Observation, link: Link) -> bool:
     """Whether nothing newer has been seen of the link: an older observation never beats a newer one."""
-    if observation.ticket.number < link.fence:
+    return observation.ticket.number >= link.fence and not is_outdated(observation, link)
+
+
+def is_outdated(observation: Observation, link: Link) -> bool:
+    """Whether the vendor has shown a later version already; versions of two kinds tell nothing of one another."""
+    shown, known = observation.version, link.vendor_version
+    if not shown or not known:
         return False
-    return not (observation.version and link.vendor_version and observation.version < link.vendor_version)
+    return _kind_of(shown) == _kind_of(known) and shown < known
+
+
+def _kind_of(version: str) -> str:
+    """Return what *version* is one of: what stands before its `=`; without one it is the vendor's own of the record."""
+    return version.rpartition("=")[0]
 
 
 def may_lag(observation: Observation, link: Link, lag: timedelta) -> bool:

@@ -32,17 +32,15 @@ from shared.sync.endings import Continue, Done, Ending, Hold, together
 from shared.sync.gone import Gone
 from shared.sync.merging import Merged
 from shared.sync.moved_submissions import MovedSubmissions
-from shared.sync.observations import observe
+from shared.sync.observations import Observation, observe
+from shared.sync.older_looks import LOOK_AGAIN_S, OlderLooks
 from shared.sync.outcome_log import log_row
 from shared.sync.priorities import RECONCILE
 from shared.sync.pushing import Pusher
 from shared.sync.quarantine import refused_by_database
 from shared.sync.removing import Remover
 from shared.sync.vendor_merges import VendorMerges
-from shared.sync.work import Work
-
-STALE_WAIT_S = 15.0
-"""A vendor's replica that shows less than its last answer did is given this long to catch up."""
+from shared.sync.work import Applied, Work
 
 
 class Reconciler:
@@ -72,6 +70,7 @@ class Reconciler:
         self._remover = remover
         self._vendor_merges = vendor_merges
         self._moved = moved
+        self._older_looks = OlderLooks(database, store)
 
     async def __call__(self, job: Job) -> Ending:
         """Bring the job's record and its integration together."""
@@ -195,16 +194,22 @@ class Reconciler:
                 )
         except psycopg.DataError as error:
             return (), [], await self._set_aside(work, refused_by_database(record.external_id, error))
+        ending = await self._unfinished(work, job, observation, applied)
+        return () if ending is not None else applied.merged, applied.knocks, ending
+
+    async def _unfinished(self, work: Work, job: Job, observation: Observation, applied: Applied) -> Ending | None:
+        """Return how the job ends where *observation* did not come in, or not for good; None where it did."""
         if applied.waits:
-            hold = Hold(next(iter(applied.waits.values())), "waits for another record or a person", applied.knocks)
-            return (), applied.knocks, hold
+            return Hold(next(iter(applied.waits.values())), "waits for another record or a person", applied.knocks)
         if applied.left_out:
-            return (), applied.knocks, Done("left_out", applied.knocks)
+            return Done("left_out", applied.knocks)
         if applied.counts.suppressed:
-            return (), applied.knocks, Done("suppressed", applied.knocks)
-        if applied.is_stale or any(each.wants_fetch for each in applied.merged):
-            return (), applied.knocks, Continue(STALE_WAIT_S, applied.knocks)
-        return applied.merged, applied.knocks, None
+            return Done("suppressed", applied.knocks)
+        if applied.is_stale:
+            return replace(await self._older_looks.wait(work, job, observation), knocks=applied.knocks)
+        if any(each.wants_fetch for each in applied.merged):
+            return Continue(LOOK_AGAIN_S, applied.knocks)
+        return None
 
     async def _never_seen(self, work: Work, external_id: str) -> Ending:
         """An event or a child named a record that the vendor does not have (any more)."""

@@ -206,7 +206,10 @@ def add_note(
     note_type: str = "NOTE",
     visibility: str = "admin_only_visible",
 ) -> Row:
-    """Insert a note and move the candidate's `last_activity_at` (section 6.8)."""
+    """Insert a note and move the `last_activity_at` of the candidate and of the application (sections 3.6, 6.8)."""
+    application = None if application_id is None else account["applications"].find(application_id)
+    if application is not None:
+        account.save("applications", application | {"last_activity_at": account.clock.text()}, touch=False)
     note_activity(account, candidate_id)
     return account.add(
         "notes",

@@ -154,6 +154,7 @@ def read_application(payload: Mapping[str, Any], custom: Collection[str] = ()) -
     return Application(
         external_id=external_id,
         updated_at=wire.moment(payload, "updated_at"),
+        vendor_version=read_v1.activity_of(payload),
         references=references,
         warnings=tuple(warnings),
         raw=payload,

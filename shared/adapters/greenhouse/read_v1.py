@@ -8,6 +8,7 @@ goes to the reserved key `_liaison`, where the adapter puts what it looked up fo
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC
 from typing import Any
 
 from shared.adapters import wire
@@ -59,10 +60,19 @@ def flatten_application(payload: Payload) -> Payload:
         extras["rejection_reason"] = wire.optional(payload, "rejection_reason")
     if "source" in payload:
         extras["source"] = _source_name(payload)
-    # v1 has no time of the last change; the last activity is the nearest it tells.
-    if "updated_at" not in payload and "last_activity_at" in payload:
-        flat["updated_at"] = payload["last_activity_at"]
     return flat | {EXTRAS: extras}
+
+
+def activity_of(payload: Payload) -> str | None:
+    """
+    Return an application's last activity as a version of its own kind; None beside the time of the last change.
+
+    v1 does not tell when an application was changed. Its last activity is later whenever somebody has written a note
+    or a mail, so it is no time of a change, but no answer with an earlier one is the newer of two. Raises
+    InvalidPayload.
+    """
+    moment = None if "updated_at" in payload else wire.moment(payload, "last_activity_at")
+    return None if moment is None else f"last_activity_at={moment.astimezone(UTC).isoformat(timespec='microseconds')}"
 
 
 def _job_of(payload: Payload) -> dict[str, Any]:

@@ -98,6 +98,23 @@ async def test_a_fetch_shows_what_the_list_shows(start: Start, version: str, ent
     assert account.adapter.to_canonical(entity, listed.raw) == listed
 
 
+async def test_a_note_on_an_application_is_no_change_of_it(start: Start) -> None:
+    """v3 says so, v1 shows the note's time alone: which tells only how two answers of v1 follow one another."""
+    legacy = await start("v1")
+    account = legacy.connected_again("v3")
+    row = next(row for row in legacy.rows("applications") if row["status"] == "in_process")
+    shown = [await each.adapter.fetch(EntityType.APPLICATION, str(row["id"])) for each in (account, legacy)]
+    note = {"application_id": row["id"], "body": "Called back"}
+    await account.control("POST", f"/candidates/{row['candidate_id']}/note", note)
+    again = [await each.adapter.fetch(EntityType.APPLICATION, str(row["id"])) for each in (account, legacy)]
+    assert again[0].updated_at == shown[0].updated_at
+    assert (again[1].updated_at, again[0].vendor_version) == (None, None)
+    before, after = shown[1].vendor_version, again[1].vendor_version
+    assert before is not None
+    assert after is not None
+    assert before < after
+
+
 @pytest.mark.parametrize("version", ["v3", "v1"])
 async def test_pain_29_unknown_fields_and_null_lists_cost_nothing(start: Start, version: str) -> None:
     account = await start(version, people=60)

@@ -45,6 +45,14 @@ def test_a_vendor_without_versions_is_ordered_by_tickets_alone() -> None:
     assert is_admitted(seen(person(updated_at=NOON)), link(vendor_version=None))
 
 
+def test_versions_of_two_kinds_tell_nothing_of_one_another() -> None:
+    """Greenhouse's v1 shows an application's last activity, v3 the time of its last change, which is earlier."""
+    activity = seen(person(vendor_version="last_activity_at=2026-11-02")).version
+    assert is_admitted(seen(person(updated_at=NOON)), link(vendor_version=activity))
+    assert is_admitted(seen(person(vendor_version="last_activity_at=2000-01-01")), link(vendor_version="2026-11-02"))
+    assert not is_admitted(seen(person(vendor_version="last_activity_at=2026-11-01")), link(vendor_version=activity))
+
+
 def test_versions_are_compared_as_moments_whatever_their_zone() -> None:
     there = NOON.astimezone(timezone(timedelta(hours=-11)))
     assert seen(person(updated_at=there)).version == seen(person(updated_at=NOON)).version

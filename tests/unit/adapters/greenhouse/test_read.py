@@ -45,6 +45,15 @@ def test_an_application_of_either_version(payload: dict[str, Any]) -> None:
         "candidate_id": Reference(CANDIDATE, "9000000001"),
         "job_id": Reference(JOB, "4410"),
     }
+
+
+def test_the_last_activity_of_v1_is_no_time_of_a_change() -> None:
+    """A note moves it: it only orders what v1 shows, and not against what v3 shows."""
+    legacy = read(APPLICATION, payloads.V1_APPLICATION)
+    assert legacy.updated_at is None
+    assert legacy.vendor_version == "last_activity_at=2026-10-02T08:00:01.002000+00:00"
+    record = read(APPLICATION, {**payloads.APPLICATION, "last_activity_at": "2027-01-01T00:00:00.000Z"})
+    assert record.vendor_version is None
     assert record.updated_at is not None
     assert record.updated_at.isoformat() == "2026-10-02T08:00:01.002000+00:00"
 
