@@ -39,6 +39,9 @@ An adapter maps records and calls one vendor. It never retries a job, decides a 
 - **Errors** become ours in one table (`shared/adapters/errors_of_http.py`); a vendor's dialect adds how it words a
   refusal. A write whose answer is lost or 5xx is `OutcomeUnknown`: search or fetch before repeating it. A read whose
   connection broke is repeated once.
+- **Half a character**, the escape of half a surrogate pair, is JSON that no UTF-8 can hold: it costs the record that
+  holds it, which is set aside, and not its page. What breaks off, holds `NaN` or is nested beyond 1,024 is no JSON. An
+  answer to a write of which no record can be made is `OutcomeUnknown`: the next look tells.
 - **401** proves that nothing was executed: the token is renewed and the call repeated, once.
 - **Pace.** `Limiter` uses up the window that the vendor's headers tell, waits for its end and goes on. A wait beyond
   35 s is `RateLimited(retry_at)`: the job's to wait. Calls with the same credential share a window through a

@@ -110,13 +110,13 @@ def raise_for_status(
     """Raise our error for an answer of *status* 300 or above, with the vendor's words where it has some."""
     words, theirs = dialect.words(body)
     # A vendor may quote what was sent; these words are logged, stored and shown.
-    words = _REDACTOR.text(words[:MOST_WORDS])
+    words = _REDACTOR.text(_unicode(words[:MOST_WORDS]))
     kind = dialect.statuses.get(status) or _STATUSES.get(status) or _by_hundreds(status)
     if kind is Unavailable and is_write:
         kind = OutcomeUnknown
     details: dict[str, Any] = {"status": status, "request_id": request_id}
     if kind is Rejected:
-        ours = None if theirs is None else dialect.fields.get(theirs, theirs)
+        ours = None if theirs is None else dialect.fields.get(theirs, _unicode(theirs))
         raise Rejected(_told(dialect, status, words), field=ours, **details)
     if kind is AuthFailed:
         permission = f" ({needs})" if needs else ""
@@ -131,6 +131,11 @@ def _by_hundreds(status: int) -> type[LiaisonError]:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Unavailable
     return Rejected if status >= HTTPStatus.BAD_REQUEST else NeedsHuman
+
+
+def _unicode(text: str) -> str:
+    """Return *text* with `?` for each half of a surrogate pair (`shared.adapters.json_bodies`)."""
+    return text.encode(errors="replace").decode()
 
 
 def _told(dialect: Dialect, status: int, words: str) -> str:

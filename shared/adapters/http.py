@@ -20,6 +20,7 @@ import httpx
 import orjson
 
 from shared import telemetry
+from shared.adapters import json_bodies
 from shared.adapters.breaker import Breaker, NoBreaker
 from shared.adapters.errors_of_http import Dialect, raise_for_status, raise_for_transport
 from shared.adapters.limits import Clock, Limiter, WindowHeaders, read_headers, refusal_s
@@ -304,7 +305,7 @@ class VendorApi:
             f"{self.base_url}{path}",
             needs=needs,
             max_bytes=MAX_BODY_BYTES,
-            content=orjson.dumps({} if body is None else body),
+            content=json_bodies.encode({} if body is None else body),
             headers={"Content-Type": "application/json", **(headers or {})},
         )
 
@@ -379,8 +380,8 @@ def _parse(body: bytes) -> tuple[Any, bool]:
     if not body.strip():
         return None, True
     try:
-        return orjson.loads(body), True
-    except orjson.JSONDecodeError:
+        return json_bodies.parse(body), True
+    except ValueError:
         return None, False
 
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, Protocol
 
 from shared.adapters import wire
+from shared.adapters.greenhouse.answers import shown_by
 from shared.adapters.greenhouse.custom_writing import CustomFieldWriter
 from shared.adapters.greenhouse.lists import Lists
 from shared.adapters.greenhouse.names import Names
@@ -101,9 +102,7 @@ class ApplicationCalls:
         answer, refusal = await self._custom_fields.write(send, record.raw, value, {})
         if refusal is not None:
             raise refusal
-        shown: Record | None = None
-        if answer is not None and isinstance(answer.body, Mapping) and "id" in answer.body:
-            shown = self._reader.read(EntityType.APPLICATION, answer.body)
+        shown = None if answer is None else shown_by(answer, self._reader, EntityType.APPLICATION)
         request_id = None if answer is None else answer.request_id
         return frozenset({CUSTOM_FIELDS}), Written(record.external_id, shown, request_id)
 
@@ -225,9 +224,7 @@ class ApplicationCalls:
                 raise
             field = "stage" if action == "move" else "status"
             raise Rejected(str(exc), field=field, status=exc.status, request_id=exc.request_id) from exc
-        shown: Record | None = None
-        if self._lists.is_legacy and isinstance(answer.body, Mapping) and "id" in answer.body:
-            shown = self._reader.read(EntityType.APPLICATION, answer.body)
+        shown = shown_by(answer, self._reader, EntityType.APPLICATION) if self._lists.is_legacy else None
         return frozenset(sent), Written(record.external_id, shown, answer.request_id)
 
     async def _stands_otherwise(self, external_id: str, seen: Mapping[str, Any]) -> bool:

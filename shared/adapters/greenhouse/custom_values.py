@@ -124,7 +124,8 @@ def _range(value: object) -> JsonValue:
 
 def _with_unit(amount: str, value: Mapping[str, Any]) -> JsonValue:
     unit = value.get("currency_code", value.get("unit"))
-    return f"{amount} {unit}" if amount and isinstance(unit, str) and unit else amount or None
+    unit = wire.clean(unit, "unit") if isinstance(unit, str) else None
+    return f"{amount} {unit}" if amount and unit else amount or None
 
 
 def _user(value: object) -> JsonValue:

@@ -11,9 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
-import orjson
-
-from shared.adapters import wire
+from shared.adapters import json_bodies, wire
 from shared.adapters.protocol import Change, ChangeKind
 from shared.errors import InvalidPayload, SignatureError
 from shared.model import EntityType
@@ -47,8 +45,8 @@ def _digest(secret: str, body: bytes) -> bytes:
 def read_changes(headers: Mapping[str, str], body: bytes) -> Sequence[Change]:
     """Return what the event says may differ, parents first; empty for a ping and for unknown actions."""
     try:
-        envelope = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        envelope = json_bodies.parse(body)
+    except ValueError:
         raise InvalidPayload("body: is not JSON") from None
     envelope = wire.mapping(envelope, "body")
     action = wire.text(envelope, "action")

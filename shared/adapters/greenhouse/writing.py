@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from shared.adapters import wire
+from shared.adapters.greenhouse.answers import is_record, read_answer, shown_by
 from shared.adapters.greenhouse.applications import ApplicationCalls, reference
 from shared.adapters.greenhouse.capabilities import CAPABILITIES
 from shared.adapters.greenhouse.config import Config
@@ -134,7 +135,7 @@ class Writer:
         body = {**candidate_body(own, {}), "applications": [application]}
         body |= await self._custom[EntityType.CANDIDATE].first(own.get(CUSTOM_FIELDS))
         answer = await self._write("POST", "/candidates", body, action="create")
-        if _is_record(answer.body):
+        if is_record(answer.body):
             written = self._written(EntityType.CANDIDATE, answer, None)
             return await self._with_application(written, answer)
         found = await self._look_for(fields.get("email"))
@@ -157,7 +158,7 @@ class Writer:
         The candidate is there whatever comes of this look, so its failure is not the create's: the application is
         then found by the next pull.
         """
-        body = answer.body if _is_record(answer.body) else {}
+        body = answer.body if is_record(answer.body) else {}
         ids: Sequence[Any] = wire.items(body, "application_ids")
         if not ids and not self._lists.is_legacy:
             try:
@@ -182,19 +183,18 @@ class Writer:
         if not self._lists.is_legacy:
             body = {"candidate_id": candidate_id, **body}
         answer = await self._write("POST", path, body, action="create")
-        if not _is_record(answer.body):
+        if not is_record(answer.body):
             raise OutcomeUnknown("Greenhouse makes the application later", request_id=answer.request_id)
         named, _ = await self._names.add(EntityType.APPLICATION, [answer.body])
-        record = self._reader.read(EntityType.APPLICATION, named[0])
+        record = read_answer(answer, self._reader, EntityType.APPLICATION, named[0])
         return Written(record.external_id, record, answer.request_id)
 
     def _written(self, entity: EntityType, answer: Answer | None, external_id: str | None) -> Written:
         if answer is None:
             return Written(external_id or "")
-        if not _is_record(answer.body):
-            return Written(external_id or "", None, answer.request_id)
-        record = self._reader.read(entity, answer.body)
-        return Written(record.external_id, record, answer.request_id)
+        record = shown_by(answer, self._reader, entity)
+        known_id = external_id or "" if record is None else record.external_id
+        return Written(known_id, record, answer.request_id)
 
     async def _write(self, method: str, path: str, body: Any, *, action: str) -> Answer:
         headers: dict[str, str] = {}
@@ -208,10 +208,6 @@ class Writer:
             headers["On-Behalf-Of"] = self._config.user_id
         needs = self._lists.permission(path, action)
         return await self._lists.api.write(method, path, body, needs=needs, headers=headers)
-
-
-def _is_record(body: Any) -> bool:
-    return isinstance(body, Mapping) and body.get("id") is not None
 
 
 def _is_filled(value: JsonValue) -> bool:

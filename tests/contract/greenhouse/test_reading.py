@@ -385,6 +385,27 @@ async def test_half_an_answer_is_no_answer(start: Start, kind: str) -> None:
         await account.everything(EntityType.CANDIDATE)
 
 
+@pytest.mark.parametrize("version", ["v3", "v1"])
+async def test_half_a_character_costs_its_own_record_alone(start: Start, version: str) -> None:
+    """An emoji that somebody cut in two: JSON that no UTF-8 can hold, on a page with healthy records."""
+    account = await start(version)
+    row = account.rows("candidates")[3]
+    await account.control("PATCH", f"/candidates/{row['id']}", {"title": "Baker of fire"})
+    account.fault("garble", path=f"/{version}/candidates.*", times=None, old="Baker of fire", new=r"Baker \ud83d")
+    pages = await account.pages(EntityType.CANDIDATE)
+    records = {record.external_id for page in pages for record in page.records}
+    assert records == {str(each["id"]) for each in account.rows("candidates")} - {str(row["id"])}
+    (refused,) = [one for page in pages for one in page.refused]
+    assert refused.external_id == str(row["id"])
+    assert refused.reason.endswith("title: is not valid Unicode")
+    with pytest.raises(InvalidPayload, match="title: is not valid Unicode"):
+        await account.adapter.fetch(EntityType.CANDIDATE, str(row["id"]))
+    account.fault("truncate", path=f"/{version}/candidates.*")
+    account.simulator.simulator.faults.rules.reverse()
+    with pytest.raises(Unavailable):
+        await account.everything(EntityType.CANDIDATE)
+
+
 async def test_an_answer_that_breaks_off_is_asked_for_once_more(start: Start) -> None:
     account = await start()
     account.fault("cut", path="/v3/candidates")

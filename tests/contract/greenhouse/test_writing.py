@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 
 from shared.adapters.protocol import Written
-from shared.errors import AuthFailed, Conflict, InvalidInput, NotFound, OutcomeUnknown, RateLimited, Rejected
+from shared.errors import (
+    AuthFailed,
+    Conflict,
+    InvalidInput,
+    InvalidPayload,
+    NotFound,
+    OutcomeUnknown,
+    RateLimited,
+    Rejected,
+)
 from shared.model import EntityType, JsonValue, Record
 from tests.contract.greenhouse.conftest import Account, Start, connect
 
@@ -492,3 +501,27 @@ async def test_a_delete_whose_answer_is_lost_may_have_happened(start: Start) -> 
         await account.adapter.delete(CANDIDATE, record.external_id)
     with pytest.raises(NotFound):
         await account.adapter.fetch(CANDIDATE, record.external_id)
+
+
+async def test_an_answer_with_half_a_character_tells_only_that_something_was_written(start: Start) -> None:
+    """Greenhouse may cut our own emoji in two: the next look says what is there now."""
+    account = await start()
+    record = await a_candidate(account)
+    account.fault("garble", path="/v3/candidates/.*", times=None, old="Baker of fire", new=r"Baker \ud83d")
+    with pytest.raises(OutcomeUnknown, match="title: is not valid Unicode"):
+        await written(account, record, {"current_title": "Baker of fire"})
+    with pytest.raises(InvalidPayload, match="title: is not valid Unicode"):
+        await account.adapter.fetch(CANDIDATE, record.external_id)
+    account.fault("garble", path="/v3/candidates", old="Baker of fire", new=r"Baker \ud83d")
+    with pytest.raises(OutcomeUnknown, match="title: is not valid Unicode"):
+        await account.adapter.create(CANDIDATE, {"first_name": "A", "last_name": "B", "current_title": "Baker of fire"})
+
+
+async def test_the_words_of_a_refusal_are_unicode_whatever_they_quote(start: Start) -> None:
+    account = await start()
+    record = await a_candidate(account)
+    account.fault("garble", path="/v3/candidates/.*", old="is not an e-mail", new=r"\ud83d is not an e-mail")
+    with pytest.raises(Rejected) as raised:
+        await written(account, record, {"email": "no address"})
+    assert "?" in str(raised.value)
+    assert raised.value.field == "email"

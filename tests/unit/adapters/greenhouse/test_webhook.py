@@ -168,3 +168,11 @@ def test_any_bytes_are_an_event_or_a_reason(body: bytes) -> None:
     except InvalidPayload:
         return
     assert list(changes) == []
+
+
+def test_half_a_character_in_an_event_hides_nothing_of_what_it_names() -> None:
+    body = rb'{"action":"update_candidate","payload":{"candidate":{"id":7,"title":"Baker \ud83d"}}}'
+    (change,) = GreenhouseAdapter.read_webhook({}, body)
+    assert (change.entity, change.external_id) == (C, "7")
+    with pytest.raises(InvalidPayload, match="body: is not JSON"):
+        GreenhouseAdapter.read_webhook({}, body[:-1])
