@@ -191,12 +191,14 @@ SELECT r.id, p.pair AS key, r.data FROM unnest(%(keys)s::text[]) AS p (pair)
 JOIN records r ON r.company_id = %(company)s AND r.entity_type = 'application'
     AND r.candidate_id = split_part(p.pair, ' ', 1)::uuid AND r.job_id = split_part(p.pair, ' ', 2)::uuid
 """
-# An approval was of that one disappearance; were it kept, the next loss of a permission would meet no brake.
+# An approval was of that one disappearance; were it kept, the next loss of a permission would meet no brake. What is
+# archived here and still to be deleted there is alive until then: to see it says nothing against the decision.
 _SEEN_AGAIN: LiteralString = """
 DELETE FROM held_deletes h USING external_entity_map l, parity_seen s, delete_brakes b, parity_runs p
 WHERE l.id = h.link_id AND l.integration_id = %(integration)s AND l.entity_type = %(entity)s
     AND s.parity_id = %(parity)s AND s.external_id = l.external_id AND b.id = h.brake_id AND p.id = s.parity_id
     AND (b.state <> 'approved' OR l.state = 'live' AND b.ended_at < p.started_at)
+    AND NOT EXISTS (SELECT FROM removals r WHERE r.link_id = h.link_id AND r.state IN ('wanted', 'sent'))
 """
 
 

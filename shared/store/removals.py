@@ -63,6 +63,16 @@ _KEEP: LiteralString = """
 UPDATE removals SET state = 'kept', detail = %(detail)s, ended_at = clock_timestamp()
 WHERE link_id = ANY(%(links)s) AND state IN ('wanted', 'sent')
 """
+# Whoever holds a row at the moment asks the brake next, whose lock the caller has, and finds it rejected.
+_KEEP_HELD: LiteralString = """
+WITH held AS (
+    SELECT r.link_id FROM removals r JOIN held_deletes h ON h.link_id = r.link_id
+    WHERE h.brake_id = %(brake)s AND r.state = 'wanted' FOR UPDATE OF r SKIP LOCKED
+)
+UPDATE removals r SET state = 'kept', detail = NULL, ended_at = clock_timestamp()
+FROM held JOIN external_entity_map l ON l.id = held.link_id WHERE r.link_id = held.link_id
+RETURNING l.entity_type, l.internal_id, l.external_id
+"""
 _FORGET: LiteralString = "DELETE FROM removals WHERE link_id = ANY(%(links)s)"
 _UNDER_WAY: LiteralString = """
 SELECT count(*) AS sent FROM removals r JOIN external_entity_map l ON l.id = r.link_id
@@ -109,6 +119,15 @@ class Removals:
     async def keep(self, tx: Transaction, link_ids: Sequence[UUID], *, detail: str) -> int:
         """Let the vendor keep what is due of *link_ids*; return how many that were."""
         return await tx.run(_KEEP, links=list(link_ids), detail=detail)
+
+    async def keep_held(self, tx: Transaction, brake_id: UUID) -> list[tuple[EntityType, UUID, str]]:
+        """
+        Let the vendor keep what is wanted of what the brake holds; return entity, record and external id of each.
+
+        The lock of the integration's deletes must be held.
+        """
+        rows = await tx.rows(_KEEP_HELD, brake=brake_id)
+        return [(EntityType(row["entity_type"]), row["internal_id"], row["external_id"]) for row in rows]
 
     async def forget(self, tx: Transaction, link_ids: Sequence[UUID]) -> None:
         """Ask for nothing any more."""

@@ -17,11 +17,12 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from shared.errors import Conflict
-from shared.model import Direction, EntityType
+from shared.model import Direction, EntityType, LogAction, LogStatus
 from shared.store.connections import IntegrationRow
 from shared.store.database import Database, Transaction
 from shared.store.ledger import JobRequest, Knock
 from shared.store.links import Link
+from shared.store.logs import LogRow
 from shared.store.queues import Knocker
 from shared.store.store import Store
 from shared.sync import waiting
@@ -145,7 +146,8 @@ class Deletes:
         """
         Keep what the brake holds, links and all; return how many records that are.
 
-        They are not asked about again until they have been seen alive. Raises Conflict when no brake is pulled.
+        What was archived here is not deleted there any more, whenever its job runs. What disappeared there is not asked
+        about again until it has been seen alive. Raises Conflict when no brake is pulled.
         """
         return await self._decide(company_id, integration_id, REJECTED, actor)
 
@@ -156,11 +158,35 @@ class Deletes:
             if brake_id is None:
                 raise Conflict("no brake is pulled: there is nothing to decide")
             held = await self._store.delete_brakes.held(tx, brake_id)
-            knocks = await self._look_again(tx, integration_id, held) if state == APPROVED else []
+            knocks = []
+            if state == APPROVED:
+                knocks = await self._look_again(tx, integration_id, held)
+            else:
+                await self._keep(tx, integration_id, brake_id)
             knocks += await self._store.ledger.release_held(tx, integration_id, [waiting.brake(integration_id)])
             await self._store.attention.settle_issue(tx, integration_id, kind=ISSUE, subject="deletes")
         await self._knocker.send(knocks)
         return len(held)
+
+    async def _keep(self, tx: Transaction, integration_id: UUID, brake_id: UUID) -> None:
+        """No delete that the brake holds is asked of the vendor any more."""
+        kept = await self._store.removals.keep_held(tx, brake_id)
+        await self._store.logs.write(
+            tx,
+            [
+                LogRow(
+                    integration_id,
+                    entity,
+                    LogAction.SKIPPED,
+                    Direction.OUTBOUND,
+                    LogStatus.SUCCESS,
+                    entity_id=record_id,
+                    external_id=external_id,
+                    details={"rule": "kept_by_decision"},
+                )
+                for entity, record_id, external_id in kept
+            ],
+        )
 
     async def _look_again(
         self, tx: Transaction, integration_id: UUID, held: list[tuple[EntityType, UUID]]

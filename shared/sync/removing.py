@@ -19,7 +19,7 @@ from shared.store.links import Link
 from shared.store.removals import DONE, KEPT, REFUSED, REVOKED, SENT, Removal
 from shared.store.store import Store
 from shared.sync import waiting
-from shared.sync.brake import DeleteBrake, Verdict
+from shared.sync.brake import REJECTED, DeleteBrake, Verdict
 from shared.sync.endings import Done, Ending, Hold
 from shared.sync.gone import Gone, removal_row
 from shared.sync.merging import Merged
@@ -77,20 +77,26 @@ class Remover:
             if locked is None:
                 return None
             link, removal = locked
-            if removal.state != SENT:
-                under_way = await self._under_way(tx, work, link)
-                verdict = await self._brake.ask(tx, work.integration, link, under_way=under_way)
-                if verdict is Verdict.HELD:
-                    await self._log(tx, work, link, LogStatus.PENDING, "delete_brake")
-                    reason = waiting.brake(work.integration.id)
-                    return Hold(reason, "too many records are to be deleted: a person decides")
-                if verdict is Verdict.KEPT:
-                    await self._store.removals.mark(tx, link.id, KEPT)
-                    row = removal_row(work, link, LogAction.SKIPPED, LogStatus.SUCCESS, "kept_by_decision")
-                    await self._store.logs.write(tx, [row])
-                    return Done("kept")
+            verdict = await self._verdict(tx, work, link, removal)
+            if verdict is Verdict.HELD:
+                await self._log(tx, work, link, LogStatus.PENDING, "delete_brake")
+                reason = waiting.brake(work.integration.id)
+                return Hold(reason, "too many records are to be deleted: a person decides")
+            if verdict is Verdict.KEPT:
+                await self._store.removals.mark(tx, link.id, KEPT)
+                row = removal_row(work, link, LogAction.SKIPPED, LogStatus.SUCCESS, "kept_by_decision")
+                await self._store.logs.write(tx, [row])
+                return Done("kept")
             await self._store.removals.mark(tx, link.id, SENT)
         return link
+
+    async def _verdict(self, tx: Transaction, work: Work, link: Link, removal: Removal) -> Verdict:
+        """What was sent and is alive all the same is sent again, unless a person has decided since that it stays."""
+        if removal.state != SENT:
+            under_way = await self._under_way(tx, work, link)
+            return await self._brake.ask(tx, work.integration, link, under_way=under_way)
+        decision = await self._store.delete_brakes.decision(tx, link.id)
+        return Verdict.KEPT if decision == REJECTED else Verdict.GO
 
     async def _under_way(self, tx: Transaction, work: Work, link: Link) -> int:
         await self._store.delete_brakes.lock(tx, work.integration.id)

@@ -33,14 +33,23 @@ async def _is_over(tx: Transaction, store: Store, integration_id: UUID, reason: 
         case "parent":
             return bool(await store.links.internal_ids(tx, integration_id, EntityType(entity), [key]))
         case "link":
-            links = (await store.links.of_records(tx, [UUID(key)])).get(UUID(key), [])
-            if any(link.integration_id == integration_id and link.state == "live" for link in links):
-                return True
-            record = (await store.records.get(tx, EntityType(entity), [UUID(key)])).get(UUID(key))
-            return record is not None and record.archived_at is not None  # who is archived is not sent there
+            return await _is_linked_or_archived(tx, store, integration_id, EntityType(entity), UUID(key))
         case "creation":
             return not await store.create_intents.any_open(tx, integration_id, EntityType(entity))
         case "people":
             return (await store.connections.get(tx, integration_id)).attention is None
+        case "brake":
+            return await store.delete_brakes.open_one(tx, integration_id) is None
         case _:
-            return False  # a person's decision and a quarantined payload end by their own transactions, later
+            return False  # a match's decision and a quarantined payload end by their own transactions, later
+
+
+async def _is_linked_or_archived(
+    tx: Transaction, store: Store, integration_id: UUID, entity: EntityType, record_id: UUID
+) -> bool:
+    """Whether the record exists at the vendor, or will not: who is archived is not sent there."""
+    links = (await store.links.of_records(tx, [record_id])).get(record_id, [])
+    if any(link.integration_id == integration_id and link.state == "live" for link in links):
+        return True
+    record = (await store.records.get(tx, entity, [record_id])).get(record_id)
+    return record is not None and record.archived_at is not None

@@ -214,3 +214,26 @@ async def test_what_is_due_can_be_kept_and_nothing_else(place: Place) -> None:
         assert await removals.keep(tx, links, detail="merged") == 2
         states = {link: (each.state, each.detail) for link, each in (await removals.lock(tx, links)).items()}
         assert states == dict(zip(links, [("kept", "merged"), ("kept", "merged"), ("done", None)], strict=True))
+
+
+async def test_what_a_brake_holds_and_is_wanted_is_kept_at_once(place: Place) -> None:
+    """Not what was sent already, nor what another brake holds, nor a row that somebody is at."""
+    removals, brakes = place.ground.store.removals, place.ground.store.delete_brakes
+    wanted, sent, others, busy = links = await linked(place, "1", "2", "3", "4")
+    async with place.ground.database.company(place.company_id) as tx:
+        await removals.want(tx, links, by="jo")
+        await removals.mark(tx, sent, "sent")
+        first = await brakes.pull(tx, place.integration_id, CANDIDATE, disappeared=2, allowed=1)
+        await brakes.hold(tx, first, CANDIDATE, {others: uuid4()})
+        await brakes.decide(tx, place.integration_id, state="rejected", by="jo")
+        brake = await brakes.pull(tx, place.integration_id, CANDIDATE, disappeared=2, allowed=1)
+        await brakes.hold(tx, brake, CANDIDATE, {each: uuid4() for each in (wanted, sent, busy)})
+    record = {each["id"]: each["internal_id"] for each in await place.ground.rows("external_entity_map")}[wanted]
+    async with place.ground.database.company(place.company_id) as other:
+        await removals.lock(other, [busy])
+        async with place.ground.database.company(place.company_id) as tx:
+            await brakes.lock(tx, place.integration_id)
+            assert await removals.keep_held(tx, brake) == [(CANDIDATE, record, "1")]
+    async with place.ground.database.company(place.company_id) as tx:
+        states = {link: each.state for link, each in (await removals.lock(tx, links)).items()}
+        assert states == {wanted: "kept", sent: "sent", others: "wanted", busy: "wanted"}

@@ -51,6 +51,22 @@ async def test_a_parent_that_is_not_there_is_waited_for(world: World) -> None:
     assert await is_waiting(world)
 
 
+async def test_a_brake_that_was_decided_meanwhile_ends_the_wait_and_a_pulled_one_does_not(world: World) -> None:
+    """Between the brake's answer and the wait somebody rejected: nobody else wakes the job."""
+    reason = await held(world, waiting.brake(world.integration_id))
+    brakes = world.services.store.delete_brakes
+    async with world.services.database.company(world.company_id) as tx:
+        await brakes.pull(tx, world.integration_id, EntityType.CANDIDATE, disappeared=2, allowed=1)
+        assert await wake_what_is_over(tx, world.services.store, world.integration_id, [reason]) == []
+    assert await is_waiting(world)
+    async with world.services.database.company(world.company_id) as tx:
+        assert await brakes.decide(tx, world.integration_id, state="rejected", by="jo") is not None
+    async with world.services.database.company(world.company_id) as tx:
+        (knock,) = await wake_what_is_over(tx, world.services.store, world.integration_id, [reason])
+    assert knock.company_id == world.company_id
+    assert not await is_waiting(world)
+
+
 async def test_a_look_waits_for_whoever_is_just_ending_waits(world: World) -> None:
     """The parent's transaction released before the wait was there, and commits after: the look sees its link."""
     await world.pull(EntityType.CANDIDATE)

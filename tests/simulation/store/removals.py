@@ -88,6 +88,26 @@ async def keep(session: Session, *, links: Sequence[UUID], detail: str) -> Resul
     return len(changed)
 
 
+@imitates(production, "_KEEP_HELD")
+async def keep_held(session: Session, *, brake: UUID) -> Result:
+    held = session.rows(session.memory.tables["held_deletes"], lambda row: row["brake_id"] == brake)
+    table, links = session.memory.tables["removals"], session.memory.tables["external_entity_map"]
+    free = await session.lock(
+        _of_links(session, [row["link_id"] for row in held]),
+        Strength.FOR_UPDATE,
+        lambda row: row["state"] == "wanted",
+        skip_locked=True,
+    )
+    changed = await session.update(
+        table,
+        [slot for slot in free if session.by_key(links, session.seen(slot)["link_id"])],
+        lambda _: True,
+        lambda row: {**row, "state": "kept", "detail": None, "ended_at": session.clock()},
+    )
+    found = [slot for _, after in changed for slot in session.by_key(links, after["link_id"])]
+    return shown([session.seen(slot) for slot in found], ("entity_type", "internal_id", "external_id"))
+
+
 @imitates(production, "_FORGET")
 async def forget(session: Session, *, links: Sequence[UUID]) -> Result:
     table = session.memory.tables["removals"]
