@@ -9,26 +9,21 @@ policy that is changed later deletes nothing that was archived before.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from uuid import UUID
-
-from pydantic import JsonValue
 
 from shared.errors import Conflict, NotFound, StaleVersion
 from shared.model import Direction, EntityType
 from shared.store.database import Database, Transaction
-from shared.store.ledger import JobRequest, Knock
+from shared.store.ledger import Knock
 from shared.store.links import Link
 from shared.store.queues import Knocker
 from shared.store.records import RecordWrite, StoredRecord
-from shared.store.removals import REVOKED
 from shared.store.store import Store
-from shared.sync import waiting
-from shared.sync.edits import queued_for, submission_request
+from shared.sync.edits import queued_for
 from shared.sync.identity import application_identity, candidate_identity
 from shared.sync.owed_submissions import closed, tell
-from shared.sync.priorities import MANUAL_RECORD, RECONCILE
+from shared.sync.restoring import follow_restored, reconcile_request
 from shared.sync.suppression import Suppression
 
 CANDIDATE, APPLICATION = EntityType.CANDIDATE, EntityType.APPLICATION
@@ -92,10 +87,9 @@ class Archives:
             children = [each for each in await self._children(tx, record) if each.archived_by == str(record.id)]
             back = [record, *children]
             links = await self._links(tx, back)
-            was_sent = await self._revoke(tx, links)
             await self._store.records.update(tx, entity, [_restored(record)])
             await self._store.records.update(tx, APPLICATION, [_restored(each) for each in children])
-            knocks = await self._look_again(tx, back, links, {REVOKED: True} if was_sent else {})
+            knocks = await follow_restored(tx, self._store, back, links)
         await self._knocker.send(knocks)
 
     async def _hold_place(self, tx: Transaction, entity: EntityType, record_id: UUID) -> None:
@@ -166,7 +160,7 @@ class Archives:
         take_along = {link.integration_id for link in wanted}
         wanted += [link for link in await self._to_go(tx, children) if link.integration_id not in take_along]
         await self._store.removals.want(tx, [link.id for link in wanted], by=actor)
-        return await self._store.ledger.enqueue(tx, [_request(link, Direction.OUTBOUND) for link in wanted])
+        return await self._store.ledger.enqueue(tx, [reconcile_request(link, Direction.OUTBOUND) for link in wanted])
 
     async def _to_go(self, tx: Transaction, records: Sequence[StoredRecord]) -> list[Link]:
         """Return the live links of *records* whose vendors are to delete what is archived here."""
@@ -176,48 +170,6 @@ class Archives:
         }
         return [link for link in links if integrations[link.integration_id].deletes(link.entity)]
 
-    async def _revoke(self, tx: Transaction, links: Sequence[Link]) -> bool:
-        """
-        Take back what was asked of vendors; return whether something was sent, and may have happened.
-
-        A vendor lets a candidate's applications go with them: of those, too, a 404 is then our own doing.
-        """
-        if not await self._store.removals.revoke(tx, [link.id for link in links]):
-            return False
-        applications = [link.id for link in links if link.entity is APPLICATION and link.state == "live"]
-        known = await self._store.removals.lock(tx, applications)
-        await self._store.removals.presume(tx, [each for each in applications if each not in known])
-        return True
-
-    async def _look_again(
-        self, tx: Transaction, back: Sequence[StoredRecord], links: Sequence[Link], payload: Mapping[str, JsonValue]
-    ) -> list[Knock]:
-        """Bring the restored records in step, and let go of jobs that waited for a decision about their deletes."""
-        requests: list[JobRequest] = []
-        waits: dict[UUID, set[str]] = {}
-        for link in links:
-            integration = await self._store.connections.get(tx, link.integration_id)
-            if integration.syncs(link.entity):
-                requests.append(replace(_request(link, Direction.INBOUND), payload=payload))
-                waits.setdefault(link.integration_id, set()).add(waiting.brake(link.integration_id))
-        for record in back:
-            owner_id = queued_for(record)
-            if owner_id is None:
-                continue
-            owner = await self._store.connections.get(tx, owner_id)
-            if owner.deleted_at is not None:
-                continue
-            # Its job has ended since, or waits for a candidate whose own job has.
-            requests.append(submission_request(owner_id, record.id))
-            if closed(owner):
-                await tell(tx, self._store, owner_id)
-            candidate_id = str(record.data["candidate_id"])
-            waits.setdefault(owner_id, set()).add(waiting.link(owner_id, CANDIDATE, candidate_id))
-        knocks = await self._store.ledger.enqueue(tx, requests)
-        for integration_id in sorted(waits):
-            knocks += await self._store.ledger.release_held(tx, integration_id, sorted(waits[integration_id]))
-        return knocks
-
     async def _links(self, tx: Transaction, records: Sequence[StoredRecord]) -> list[Link]:
         found = await self._store.links.of_records(tx, [each.id for each in records])
         return [link for record_links in found.values() for link in record_links]
@@ -225,10 +177,6 @@ class Archives:
 
 def _identity(record: StoredRecord) -> str | None:
     return candidate_identity(record.data) if record.entity is CANDIDATE else application_identity(record.data)
-
-
-def _request(link: Link, direction: Direction) -> JobRequest:
-    return JobRequest(link.integration_id, RECONCILE, link.entity, str(link.internal_id), direction, MANUAL_RECORD)
 
 
 def _archived(record: StoredRecord, by: str) -> RecordWrite:

@@ -32,6 +32,7 @@ from shared.sync.merge_snapshots import TABLE, Content, Snapshot, read_snapshot
 from shared.sync.merging import ours_of
 from shared.sync.priorities import MANUAL_RECORD, RECONCILE
 from shared.sync.record_changes import RecordChange, RecordChanges
+from shared.sync.restoring import follow_restored
 from shared.sync.stamps import encode_stamps
 
 PARTED = "parted"
@@ -96,7 +97,7 @@ class CandidatePartings:
             await self.store.record_merges.end(tx, found.merge.id, by=actor)
             await self.store.identity_pairs.put(tx, found.survivor.id, [found.other.id], by=actor)
             await self._ask_of_namesakes(tx, found)
-            knocks = await self._ask(tx, found, asked)
+            knocks = [*await self._ask(tx, found, asked), *await self._follow_restored(tx, found.other.id)]
         await self.knocker.send(knocks)
         return Parting(
             found.survivor.id,
@@ -206,7 +207,7 @@ class CandidatePartings:
             )
         ]
         returning = set(found.theirs.applications) - set(later)
-        back = [of_candidate(each, found.other.id) for each in records.values() if each.id in returning]
+        back = [_given_back(each, found) for each in records.values() if each.id in returning]
         await self.changes.write(tx, entity, back)
         systems = {each.integration_id for each in found.places if each.id in found.theirs.links}
         # Whose an application is, only its vendor knows: its record names the candidate. What is given back may be the
@@ -221,6 +222,15 @@ class CandidatePartings:
             for each in integrations
         ]
         return requests, [each for each in later if not asked[each]]
+
+    async def _follow_restored(self, tx: Transaction, other_id: UUID) -> list[Knock]:
+        """What lives of the other has left the archive with this, if the survivor took it there."""
+        candidate = await self.store.records.get(tx, CANDIDATE, [other_id])
+        ids = await self.store.records.applications_of(tx, other_id)
+        applications = await self.store.records.get(tx, EntityType.APPLICATION, ids)
+        alive = [each for each in (*candidate.values(), *applications.values()) if each.archived_at is None]
+        links = await self.store.links.of_records(tx, [each.id for each in alive])
+        return await follow_restored(tx, self.store, alive, [link for each in links.values() for link in each])
 
     async def _end_items(self, tx: Transaction, found: _Merged, actor: str) -> None:
         """
@@ -282,6 +292,12 @@ class CandidatePartings:
         ]
         woken = await wake(tx, self.store, [found.survivor.id, found.other.id])
         return [*woken, *await self.store.ledger.enqueue(tx, requests)]
+
+
+def _given_back(application: StoredRecord, found: _Merged) -> RecordChange:
+    """Return *application* as the other's. One that went into the archive with the survivor lived when it came."""
+    change = of_candidate(application, found.other.id)
+    return replace(change, is_archived=False) if application.archived_by == str(found.survivor.id) else change
 
 
 def _is_submitted_since(application: StoredRecord, moment: datetime) -> bool:
