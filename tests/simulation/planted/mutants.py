@@ -448,7 +448,7 @@ MUTANTS = (
         "-",
         f"{_SYNC}.candidate_partings:reconciles",
         _says_later([]),
-        64,
+        136,
         "nothing says why",
     ),
     Mutant(
@@ -478,7 +478,7 @@ MUTANTS = (
     Mutant(
         "a restore takes nothing back",
         "6",
-        f"{_SYNC}.archiving:Archives._revoke",
+        f"{_SYNC}.restoring:_revoke",
         _says_later(False),
         717,
         "is archived again by nobody",
