@@ -326,8 +326,14 @@ def _request(integration_id: UUID, change: Change, record_key: str) -> JobReques
 
 
 def _row(event: Event, changes: Sequence[Change], state: str) -> EventRow:
-    """Return the row that counts *event*: one for a vendor's event id, else one for each delivery."""
+    """
+    Return the row that counts *event*: one for a vendor's event id, else one for each delivery.
+
+    Kept events are told apart by their bodies as well: of two real changes under one id, neither replaces the other.
+    """
     event_id = next((_bounded(change.event_id) for change in changes if change.event_id is not None), None)
+    if event_id is not None and state == "kept":
+        event_id = f"{event_id} sha256:{hashlib.sha256(event.body).hexdigest()}"
     return EventRow(
         id=event.id if event_id is None else uuid5(event.integration_id, event_id),
         event_id=event_id,

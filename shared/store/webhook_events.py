@@ -35,7 +35,7 @@ class EventRow:
 
     id: UUID
     event_id: str | None
-    """The vendor's."""
+    """The vendor's; of a kept event with the digest of its body, for several may come under one id."""
     state: str
     """processed, kept or refused."""
     received_at: datetime
@@ -77,8 +77,8 @@ FROM jsonb_to_recordset(%(rows)s) AS r (id uuid, event_id text, state text, rece
     size_bytes integer, headers_sealed text, body_sealed text, times integer)
 ORDER BY r.id
 ON CONFLICT (id) DO UPDATE SET times = e.times + excluded.times, state = excluded.state,
-    processed_at = excluded.processed_at, records = excluded.records, headers_sealed = excluded.headers_sealed,
-    body_sealed = excluded.body_sealed
+    processed_at = excluded.processed_at, records = excluded.records, size_bytes = excluded.size_bytes,
+    headers_sealed = excluded.headers_sealed, body_sealed = excluded.body_sealed
 """
 
 _SETTLE: LiteralString = """

@@ -281,11 +281,13 @@ async def test_kept_events(place: Place) -> None:
         await events.settle(tx, UUID(int=1), "refused", records=0)
         again = replace(kept(2), state="processed", headers_sealed=None, body_sealed=None, records=4)
         await events.record(tx, place.integration_id, [again, again])
+        await events.record(tx, place.integration_id, [kept(3, size_bytes=17)])
+        assert await events.kept_size(tx, place.integration_id) == (1, 17), "what lies there now"
     rows = {row["id"].int: row for row in await ground.rows("webhook_events")}
     shown = ("state", "times", "records", "body_sealed")
     assert [rows[1][name] for name in shown] == ["processed", 1, 2, None]
     assert [rows[2][name] for name in shown] == ["processed", 3, 4, None]
-    assert [rows[3][name] for name in shown] == ["kept", 2, 0, "b3"]
+    assert [rows[3][name] for name in shown] == ["kept", 3, 0, "b3"]
     assert rows[3]["processed_at"] is None
     assert rows[1]["processed_at"] is not None
     await ground.pass_time(5 * 86_400)

@@ -168,6 +168,38 @@ async def test_while_paused_events_are_kept_sealed_and_replayed_on_resume(world:
     assert await replay_kept(world.intake.keeping, world.company_id, integration_id) == 0
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_two_changes_under_one_event_id_are_both_kept_and_a_replay_is_not(world: World, at_once: bool) -> None:
+    integration_id = await world.published()
+    pause(world, integration_id)
+    sizes = {}
+    for number in (1, 1, 22):
+        body = candidate_event(number)
+        sizes[len(body)] = sizes.get(len(body), 0) + 1
+        await world.send(integration_id, body, event_id="e-1")
+        if not at_once:
+            await world.work()
+    await world.work()
+
+    kept = world.recorded(integration_id)
+    assert {row["size_bytes"]: row["times"] for row in kept} == sizes
+    assert all(row["state"] == "kept" and row["event_id"].startswith("e-1 sha256:") for row in kept)
+    resume(world, integration_id)
+    await world.send(integration_id, candidate_event(1), event_id="e-1")
+    await world.work()
+    assert await replay_kept(world.intake.keeping, world.company_id, integration_id) == 2
+    assert set(world.jobs(integration_id)) == {"candidate ext:1", "candidate ext:22"}
+
+
+async def test_an_endless_event_id_is_kept_as_well(world: World) -> None:
+    integration_id = await world.published()
+    pause(world, integration_id)
+    for number in (1, 2):
+        await world.send(integration_id, candidate_event(number), event_id=secrets.token_hex(2_000))
+    await world.work()
+    assert [row["state"] for row in world.recorded(integration_id)] == ["kept", "kept"]
+
+
 async def test_what_was_kept_and_can_not_be_read_any_more_is_made_up_for(world: World) -> None:
     integration_id = await world.published()
     pause(world, integration_id)

@@ -36,7 +36,7 @@ async def receiver(session: Session, *, integration: UUID | None) -> Result:
 @imitates(production, "_RECORD")
 async def record(session: Session, *, company: UUID, integration: UUID, rows: str) -> Result:
     def change(event: Row, excluded: Row) -> Row:
-        taken = ("state", "processed_at", "records", "headers_sealed", "body_sealed")
+        taken = ("state", "processed_at", "records", "size_bytes", "headers_sealed", "body_sealed")
         return {
             **event,
             **{name: excluded[name] for name in taken},
