@@ -11,8 +11,10 @@ decides nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NoReturn, Protocol
+from uuid import uuid4
 
 from shared.errors import BreakerOpen
 
@@ -100,6 +102,41 @@ class NoBreaker:
 
     async def answered(self, probe: str) -> None:
         """Forget it."""
+
+
+class OwnBreaker:
+    """Guards what nobody shares and nobody is told of: each process counts for itself. *clock* gives epoch seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._circuit = Circuit()
+
+    async def enter(self) -> str:
+        """Return when a call may go out: the name of the probe that it is, or nothing. Raises BreakerOpen."""
+        now = self._clock()
+        until = self._circuit.refusal(now)
+        if until:
+            raise_open(until - now)
+        if self._circuit.is_closed:
+            return ""
+        probe = uuid4().hex[:12]
+        self._circuit = self._circuit.probing(probe, now)
+        return probe
+
+    async def failed(self, probe: str) -> None:
+        """Note a failure."""
+        self._circuit = self._circuit.failed(self._clock(), probe)
+
+    async def answered(self, probe: str) -> None:  # noqa: ARG002 - any answer closes it
+        """Note an answer."""
+        self._circuit = Circuit()
+
+
+async def note_failure(breaker: Breaker, probe: str, *, is_write: bool) -> None:
+    """Note a failure. A probe that only read is no failure of its job: raises BreakerOpen for it."""
+    await breaker.failed(probe)
+    if probe and not is_write:
+        await breaker.enter()
 
 
 def raise_open(wait_s: float) -> NoReturn:

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -21,7 +22,7 @@ import orjson
 
 from shared import telemetry
 from shared.adapters import json_bodies
-from shared.adapters.breaker import Breaker, NoBreaker
+from shared.adapters.breaker import Breaker, NoBreaker, note_failure
 from shared.adapters.errors_of_http import Dialect, raise_for_status, raise_for_transport
 from shared.adapters.limits import Clock, Limiter, WindowHeaders, read_headers, refusal_s
 from shared.adapters.oauth import Grant, InMemoryTokens, TokenAnswer, TokenSource, TokenStore
@@ -164,17 +165,25 @@ class VendorHttp:
         )
 
     def bind(
-        self, *, base_url: str, auth: Auth, dialect: Dialect, account: str, window: WindowHeaders | None = None
+        self,
+        *,
+        base_url: str,
+        auth: Auth,
+        dialect: Dialect,
+        account: str,
+        window: WindowHeaders | None = None,
+        breaker: Breaker | None = None,
     ) -> VendorApi:
         """
         Return a way to call *base_url* (no slash at its end).
 
-        Calls with the same *account* share the vendor's window; without *window* the vendor tells none.
+        Calls with the same *account* share the vendor's window; without *window* the vendor tells none. *breaker*
+        guards them in place of the integration's: what else the vendor runs may be down by itself.
         """
         limiter = (
             Limiter(account, self._windows, self.clock, self._rate_share) if window and not self._limiter_off else None
         )
-        return VendorApi(self, base_url, auth, dialect, limiter, window or WindowHeaders())
+        return VendorApi(self, base_url, auth, dialect, limiter, window or WindowHeaders(), breaker)
 
     def token_source(self, *, key: str, token_url: str, grant: Grant) -> TokenSource:
         """Return the tokens of the account *key* at *token_url*."""
@@ -187,7 +196,7 @@ class VendorHttp:
         await self._client.aclose()
 
     async def send(
-        self, request: httpx.Request, *, is_write: bool, max_bytes: int
+        self, request: httpx.Request, *, is_write: bool, max_bytes: int, breaker: Breaker | None = None
     ) -> tuple[httpx.Response, bytes, float]:
         """
         Send *request* and read the whole answer, redirects as they are. Return it, its bytes and when it was sent.
@@ -198,23 +207,18 @@ class VendorHttp:
         hook = before_call.get()
         if hook is not None:
             await hook()
-        probe = await self._breaker.enter()
+        breaker = breaker or self._breaker
+        probe = await breaker.enter()
         try:
             response, body, sent_at = await self._exchange(request, is_write=is_write, max_bytes=max_bytes)
         except (Unavailable, OutcomeUnknown):
-            await self._failed(probe, is_write=is_write)
+            await note_failure(breaker, probe, is_write=is_write)
             raise
         if response.status_code in _TROUBLES or response.is_server_error:
-            await self._failed(probe, is_write=is_write)
+            await note_failure(breaker, probe, is_write=is_write)
         else:
-            await self._breaker.answered(probe)
+            await breaker.answered(probe)
         return response, body, sent_at
-
-    async def _failed(self, probe: str, *, is_write: bool) -> None:
-        """Note a failure. A probe that only read is no failure of its job: raises BreakerOpen for it."""
-        await self._breaker.failed(probe)
-        if probe and not is_write:
-            await self._breaker.enter()
 
     async def _exchange(
         self, request: httpx.Request, *, is_write: bool, max_bytes: int
@@ -271,6 +275,8 @@ class VendorApi:
     dialect: Dialect
     limiter: Limiter | None
     window: WindowHeaders = field(default_factory=WindowHeaders)
+    breaker: Breaker | None = None
+    """What guards its calls in place of the integration's."""
 
     async def get(
         self, path: str, params: Mapping[str, str] | str | None = None, *, needs: str = "", max_bytes: int | None = None
@@ -327,13 +333,14 @@ class VendorApi:
 
     async def _paced(self, request: httpx.Request, *, is_write: bool, max_bytes: int) -> tuple[httpx.Response, bytes]:
         limiter = self.limiter
+        send = partial(self.http.send, is_write=is_write, max_bytes=max_bytes, breaker=self.breaker)
         if limiter is None:
-            response, body, _ = await self.http.send(request, is_write=is_write, max_bytes=max_bytes)
+            response, body, _ = await send(request)
             return response, body
         permit = await limiter.wait()
         answered = False
         try:
-            response, body, sent_at = await self.http.send(request, is_write=is_write, max_bytes=max_bytes)
+            response, body, sent_at = await send(request)
             answered = True
         finally:
             if not answered:
@@ -353,7 +360,10 @@ class VendorApi:
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             wait_s = refusal_s(response.headers, self.window, self.http.clock.now())
             raise RateLimited("the vendor asks to wait", wait_s=wait_s, status=status, request_id=request_id)
-        parsed, is_json = _parse(body)
+        try:
+            parsed, is_json = json_bodies.parse(body) if body.strip() else None, True
+        except ValueError:
+            parsed, is_json = None, False
         if status >= HTTPStatus.MULTIPLE_CHOICES:  # what is not a success
             raise_for_status(self.dialect, status, parsed, is_write=is_write, needs=needs, request_id=request_id)
         if not is_json:
@@ -373,16 +383,6 @@ async def _read(response: httpx.Response, max_bytes: int) -> bytes:
             raise InvalidPayload(f"body: is larger than {max_bytes} bytes", status=response.status_code)
         parts.append(part)
     return b"".join(parts)
-
-
-def _parse(body: bytes) -> tuple[Any, bool]:
-    """Return (JSON value, whether *body* is JSON). Nothing at all counts as None."""
-    if not body.strip():
-        return None, True
-    try:
-        return json_bodies.parse(body), True
-    except ValueError:
-        return None, False
 
 
 __all__ = [

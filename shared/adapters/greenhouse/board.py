@@ -14,6 +14,7 @@ from typing import Any
 
 from shared import telemetry
 from shared.adapters import wire
+from shared.adapters.breaker import OwnBreaker
 from shared.adapters.errors_of_http import Dialect
 from shared.adapters.greenhouse.dialect import words
 from shared.adapters.greenhouse.read import BOARD_ERROR, EXTRAS, POST
@@ -80,8 +81,14 @@ class Board:
 
     @classmethod
     def open(cls, url: str, http: VendorHttp) -> Board:
-        """Return the board at *url*. Reading it needs no key, so none is sent there."""
-        return cls(http.bind(base_url=url, auth=StaticAuth({}), dialect=JOB_BOARD, account=f"greenhouse:{url}"))
+        """
+        Return the board at *url*. Reading it needs no key, so none is sent there.
+
+        Its breaker is its own: a board that hangs must not shut Harvest off, nor one that answers vouch for Harvest.
+        """
+        breaker = OwnBreaker(http.clock.now)
+        account = f"greenhouse:{url}"
+        return cls(http.bind(base_url=url, auth=StaticAuth({}), dialect=JOB_BOARD, account=account, breaker=breaker))
 
     async def posts(self) -> Posts:
         """Return what the board shows now, in one call; a board that can't be read is told, not raised."""

@@ -10,9 +10,11 @@ import httpx
 import pytest
 
 from shared import telemetry
+from shared.adapters.breaker import MOST_FAILURES, OPEN_S, NoBreaker
 from shared.adapters.greenhouse.board import LOOK_BACK, NO_BOARD, Board, Posts
 from shared.adapters.greenhouse.read import read
 from shared.adapters.http import VendorHttp
+from shared.adapters.limits import Clock
 from shared.model import EntityType
 from tests.unit.adapters.greenhouse import payloads
 
@@ -137,3 +139,47 @@ async def test_a_post_tells_by_its_own_time_that_it_changed() -> None:
     assert posts.changed_since(changed_at) == {4410}
     assert posts.changed_since(changed_at + LOOK_BACK) == {4410}
     assert posts.changed_since(changed_at + LOOK_BACK + timedelta(seconds=1)) == set()
+
+
+class Counting(NoBreaker):
+    """The integration's breaker, as far as it hears of calls."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    async def failed(self, probe: str) -> None:  # noqa: ARG002 - whatever it was
+        self.heard.append("failed")
+
+    async def answered(self, probe: str) -> None:  # noqa: ARG002 - whatever it was
+        self.heard.append("answered")
+
+
+async def test_a_board_that_hangs_is_left_alone_and_shuts_nothing_else_off() -> None:
+    """Neither its failures nor its answers say anything of Harvest."""
+    breaker, hour, asked = Counting(), [1_800_000_000.0], list[float]()
+    is_down = True
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        asked.append(hour[0])
+        if is_down:
+            raise httpx.ReadTimeout("hangs")
+        return httpx.Response(200, json={"jobs": [a_post()]})
+
+    clock = Clock(now=lambda: hour[0])
+    http = VendorHttp(integration_id="i", transport=httpx.MockTransport(answer), breaker=breaker, clock=clock)
+    board = Board.open(URL, http)
+    for _ in range(MOST_FAILURES + 3):
+        posts = await board.posts()
+        assert posts.error is not None
+    assert len(asked) == MOST_FAILURES, "nobody waits for it again and again"
+    hour[0] += OPEN_S[0]
+    assert (await board.posts()).error is not None
+    assert (await board.posts()).error is not None
+    assert len(asked) == MOST_FAILURES + 1, "the probe alone"
+    is_down = False
+    hour[0] += OPEN_S[1]
+    for _ in range(2):
+        assert (await board.posts()).error is None
+    assert len(asked) == MOST_FAILURES + 3
+    assert breaker.heard == []
+    await http.aclose()
