@@ -172,7 +172,7 @@ async def test_while_paused_events_are_kept_sealed_and_replayed_on_resume(world:
 async def test_two_changes_under_one_event_id_are_both_kept_and_a_replay_is_not(world: World, at_once: bool) -> None:
     integration_id = await world.published()
     pause(world, integration_id)
-    sizes = {}
+    sizes: dict[int, int] = {}
     for number in (1, 1, 22):
         body = candidate_event(number)
         sizes[len(body)] = sizes.get(len(body), 0) + 1
