@@ -27,8 +27,9 @@ An error's text is made for the person who can act on it and holds neither perso
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from http import HTTPStatus
-from typing import TypedDict, Unpack
+from typing import Self, TypedDict, Unpack
 
 
 class _Details(TypedDict, total=False):
@@ -140,6 +141,11 @@ class InvalidInput(Permanent):
     def __init__(self, message: str = "", *, field: str | None = None, **details: Unpack[_Details]) -> None:
         super().__init__(message, **details)
         self.field = field
+
+    @classmethod
+    def none_of(cls, path: str, fault: str, choices: Iterable[str]) -> Self:
+        """Return the refusal of what stands at *path* and is none of *choices*, which the remedy names."""
+        return cls(f"{path}: {fault}", field=path, remedy="choose one of: " + ", ".join(sorted(choices)))
 
 
 class PreviewNeeded(InvalidInput):

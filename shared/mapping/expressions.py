@@ -297,9 +297,7 @@ def _judge(root: ast.AST, path: str, known: Mapping[str, Any]) -> None:
             parts.extend((each, depth + 1) for each in node.args)
             continue
         if isinstance(node, ast.Name) and node.id not in known:
-            raise InvalidInput(
-                f"{path}: there is no {node.id}", field=path, remedy="choose one of: " + ", ".join(sorted(known))
-            )
+            raise InvalidInput.none_of(path, f"there is no {node.id}", known)
         if isinstance(node, ast.Constant) and not isinstance(node.value, _CONSTANTS):
             raise InvalidInput(f"{path}: only texts, numbers, True, False and None", field=path, remedy='"open"')
         parts.extend((each, depth + 1) for each in ast.iter_child_nodes(node))

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from itertools import combinations
 from zlib import crc32
@@ -99,7 +99,7 @@ def mapping_of(entity: EntityType, given: JsonValue, path: str) -> EntityMapping
     said = _object(given, path, '{"exclude": ["addresses"]}')
     for key in said:
         if key not in _KEYS:
-            raise _fault(f"{path}.{key}", "there is no such setting", _KEYS)
+            raise InvalidInput.none_of(f"{path}.{key}", "there is no such setting", _KEYS)
     fields = [each.name for each in FIELDS[entity].values() if each.kind is not Kind.REFERENCE]
     excluded = _names(said.get("exclude"), fields, f"{path}.exclude")
     read_only = _names(said.get("read_only"), fields, f"{path}.read_only")
@@ -129,7 +129,7 @@ def _entity(name: str) -> EntityType:
     try:
         return EntityType.parse(name)
     except ValueError:
-        raise _fault(f"{PATH}.{name}", "there is no such entity", FIELDS) from None
+        raise InvalidInput.none_of(f"{PATH}.{name}", "there is no such entity", FIELDS) from None
 
 
 def _object(given: JsonValue, path: str, example: str) -> Mapping[str, JsonValue]:
@@ -142,7 +142,7 @@ def _object(given: JsonValue, path: str, example: str) -> Mapping[str, JsonValue
 
 def _known(name: JsonValue, fields: Collection[str], path: str) -> str:
     if not isinstance(name, str) or name not in fields:
-        raise _fault(path, "there is no such field to map", fields)
+        raise InvalidInput.none_of(path, "there is no such field to map", fields)
     return name
 
 
@@ -226,7 +226,3 @@ def _apart(path: str, groups: Mapping[str, Collection[str]]) -> None:
             raise InvalidInput(
                 f"{path}.{other}: {name} stands in {one} as well", field=f"{path}.{other}", remedy="choose one of them"
             )
-
-
-def _fault(path: str, fault: str, choices: Iterable[str]) -> InvalidInput:
-    return InvalidInput(f"{path}: {fault}", field=path, remedy="choose one of: " + ", ".join(sorted(choices)))

@@ -9,7 +9,7 @@ Checked when it is saved; what is stored is read again by the same code.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue
@@ -62,7 +62,7 @@ def _entity(name: str) -> EntityType:
     try:
         return EntityType.parse(name)
     except ValueError:
-        raise _fault(f"config.{POLICIES}.{name}", "there is no such entity", EntityType) from None
+        raise InvalidInput.none_of(f"config.{POLICIES}.{name}", "there is no such entity", EntityType) from None
 
 
 def _of_entity(entity: EntityType, given: JsonValue) -> Overrides:
@@ -95,14 +95,16 @@ def _unit(entity: EntityType, name: str, path: str) -> Unit:
         raise InvalidInput(
             f"{path}: {name} is decided together with others", field=path, remedy=f"give the policy of {group}"
         )
-    raise _fault(path, f"a {entity.value} has no such unit", UNITS[entity])
+    raise InvalidInput.none_of(path, f"a {entity.value} has no such unit", UNITS[entity])
 
 
 def _policy(entity: EntityType, unit: Unit, asked: Mapping[str, JsonValue], path: str) -> Policy:
     policy = _named_policy(asked.get("policy"), path)
     is_set = FIELDS[entity][unit.members[0]].kind is Kind.SET
     if policy in SET_POLICIES and not is_set:
-        raise _fault(path, f"{policy.value} is for lists, and {unit.name} is none", set(Policy) - SET_POLICIES)
+        raise InvalidInput.none_of(
+            path, f"{policy.value} is for lists, and {unit.name} is none", set(Policy) - SET_POLICIES
+        )
     if unit.policy is Policy.CRITICAL and policy is not Policy.CRITICAL and asked.get("loosen") is not True:
         raise InvalidInput(
             f"{path}: {unit.name} is critical; under {policy.value} a conflict would be decided without a person",
@@ -128,15 +130,11 @@ def _named_policy(given: JsonValue, path: str) -> Policy:
     try:
         return Policy(str(given))
     except ValueError:
-        raise _fault(path, "must be one of the listed", Policy) from None
+        raise InvalidInput.none_of(path, "must be one of the listed", Policy) from None
 
 
 def _named_party(given: JsonValue, path: str) -> Party:
     party = _PARTIES.get(str(given))
     if party is None:
-        raise _fault(path, "must be one of the listed", _PARTIES)
+        raise InvalidInput.none_of(path, "must be one of the listed", _PARTIES)
     return party
-
-
-def _fault(path: str, fault: str, choices: Iterable[str]) -> InvalidInput:
-    return InvalidInput(f"{path}: {fault}", field=path, remedy="choose one of: " + ", ".join(sorted(choices)))
