@@ -13,6 +13,7 @@ from shared.store.integrations import Integrations
 from shared.store.ledger import Knock, Ledger
 from shared.store.links import EXTERNAL_KEY
 from shared.store.logs import LogRow, Logs
+from shared.store.parity import Parity
 from shared.store.runs import Run, Runs
 from shared.sync.priorities import COMPARE, PULL, PUSH_MOVED, RECONCILE, REVERT
 
@@ -43,17 +44,19 @@ class Canceller:
         self._ledger = ledger
         self._logs = logs
         self._runs = runs
+        self._parity = Parity()
 
     async def cancel(
         self, tx: Transaction, integration_id: UUID, entities: Sequence[EntityType], *, cause: str, words: str
     ) -> Cancelled:
         """
-        Cancel the pending jobs of *entities* and end their runs; a run at work ends at its next page.
+        Cancel the pending jobs of *entities*, end their runs and comparisons; what is at work ends at its next page.
 
         *cause* is stable and for programs, *words* are for people.
         """
         jobs = await self._ledger.cancel(tx, integration_id, ACTIONS, entities)
         await self._logs.write(tx, [_skipped(integration_id, job, cause, words) for job in jobs])
+        await self._parity.cancel(tx, integration_id, entities, error=words)
         at_work = await self._integrations.at_work(tx, integration_id, (PULL, PUSH_MOVED))
         parents: set[UUID] = set()
         running = await self._running(tx, integration_id, entities)

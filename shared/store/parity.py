@@ -30,6 +30,8 @@ class ParityRun:
     pages: int
     requests: int
     records_read: int
+    unnamed: int
+    """Rows that the vendor listed without an id: nothing tells what they are."""
     fields_compared: int
     fields_hidden: int
     records: int | None
@@ -66,6 +68,7 @@ class PageFigures:
 
     requests: int
     records: int
+    unnamed: int
     fields_compared: int
     fields_hidden: int
 
@@ -84,6 +87,13 @@ UPDATE parity_runs SET status = 'failed', ended_at = clock_timestamp(),
 WHERE integration_id = %(integration)s AND entity_type = %(entity)s AND status = 'running'
     AND started_at < clock_timestamp() - interval '1 day'
 RETURNING id
+"""
+_CANCEL: LiteralString = """
+WITH ended AS (
+    UPDATE parity_runs SET status = 'failed', ended_at = clock_timestamp(), error = %(error)s
+    WHERE integration_id = %(integration)s AND entity_type = ANY(%(entities)s) AND status = 'running' RETURNING id
+)
+DELETE FROM parity_seen s USING ended WHERE s.parity_id = ended.id
 """
 _RUNNING: LiteralString = """
 SELECT * FROM parity_runs WHERE integration_id = %(integration)s AND entity_type = %(entity)s AND status = 'running'
@@ -113,15 +123,15 @@ ON CONFLICT (parity_id, external_id) DO UPDATE SET kind = excluded.kind, record_
 """
 _TURN: LiteralString = """
 UPDATE parity_runs SET position = %(position)s, pages = pages + 1, requests = requests + %(requests)s,
-    records_read = records_read + %(records)s, fields_compared = fields_compared + %(fields_compared)s,
-    fields_hidden = fields_hidden + %(fields_hidden)s
-WHERE id = %(id)s
+    records_read = records_read + %(records)s, unnamed = unnamed + %(unnamed)s,
+    fields_compared = fields_compared + %(fields_compared)s, fields_hidden = fields_hidden + %(fields_hidden)s
+WHERE id = %(id)s AND status = 'running'
 """
 _RESTART: LiteralString = """
 WITH seen AS (DELETE FROM parity_seen WHERE parity_id = %(id)s),
     differences AS (DELETE FROM parity_differences WHERE parity_id = %(id)s)
 UPDATE parity_runs SET started_at = clock_timestamp(), position = NULL, pages = 0, records_read = 0,
-    fields_compared = 0, fields_hidden = 0
+    unnamed = 0, fields_compared = 0, fields_hidden = 0
 WHERE id = %(id)s
 """
 _SIZE: LiteralString = """
@@ -179,6 +189,12 @@ class Parity:
         )
         return UUID(str(row["id"]))
 
+    async def cancel(
+        self, tx: Transaction, integration_id: UUID, entities: Sequence[EntityType], *, error: str
+    ) -> None:
+        """End the comparisons of *entities* that are under way; what they had seen is let go."""
+        await tx.run(_CANCEL, integration=integration_id, entities=[each.value for each in entities], error=error)
+
     async def running(self, tx: Transaction, integration_id: UUID, entity: EntityType) -> ParityRun | None:
         """Return the comparison under way, or None."""
         row = await tx.row(_RUNNING, integration=integration_id, entity=entity.value)
@@ -207,17 +223,23 @@ class Parity:
         if rows:
             await tx.run(_NOTE, id=parity_id, company=tx.company, rows=as_json([_difference(row) for row in rows]))
 
-    async def turn(self, tx: Transaction, parity_id: UUID, position: str | None, figures: PageFigures) -> None:
-        """Remember where the next page starts (None: this was the last one), and add what this one came to."""
-        await tx.run(
+    async def turn(self, tx: Transaction, parity_id: UUID, position: str | None, figures: PageFigures) -> bool:
+        """
+        Remember where the next page starts (None: this was the last one), and add what this one came to.
+
+        Return False when the comparison is over: somebody has ended it.
+        """
+        touched = await tx.run(
             _TURN,
             id=parity_id,
             position=position,
             requests=figures.requests,
             records=figures.records,
+            unnamed=figures.unnamed,
             fields_compared=figures.fields_compared,
             fields_hidden=figures.fields_hidden,
         )
+        return touched == 1
 
     async def restart(self, tx: Transaction, parity_id: UUID) -> None:
         """Begin again at the first page."""

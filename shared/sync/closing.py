@@ -77,6 +77,8 @@ class Closing:
         """End *run*, whose last page has been seen."""
         async with self._database.company(job.company_id) as tx:
             await self._store.ledger.guard(tx, job)
+            if await self._parity.running(tx, integration.id, run.entity) is None:
+                return []  # somebody has ended it meanwhile
             await self._comparison.seen_again(tx, integration.id, run.entity, run.id)
             missing = await self._missing(tx, run, integration, adapter)
         alive = await _alive(adapter, run.entity, missing) if missing.is_mass else None
@@ -185,6 +187,17 @@ class Closing:
         tally = await self._parity.tally(tx, run.id)
         drift = sum(count for _, cause, count in tally if cause is None)
         explained = sum(count for _, cause, count in tally if cause is not None)
+        if found.unnamed:
+            detail = (
+                f"{found.unnamed} rows of the vendor's list can't be read and have no id: nothing tells whether they"
+                " are here; the quarantine of the last pull tells the cause"
+            )
+            records, drift = records + found.unnamed, drift + found.unnamed
+            await self._parity.end(
+                tx, found, "partial", records=records, drift=drift, explained=explained, error=detail
+            )
+            await self._parity.drop_old(tx, run.integration_id, run.entity, keep=KEPT_RUNS)
+            return
         examples = await self._parity.differences(tx, run.id, limit=EXAMPLES)
         certificate: dict[str, JsonValue] = {
             "version": 1,

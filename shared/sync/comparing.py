@@ -50,6 +50,10 @@ EXAMINED_AT_ONCE = 10
 """Records between two turns of the event loop, some 5 ms."""
 
 
+class _Ended(Exception):
+    """Somebody has ended the comparison meanwhile: nothing of this page is kept."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Page:
     """What a page showed, and what became of it so far."""
@@ -57,6 +61,9 @@ class _Page:
     ticket: Ticket
     observations: Sequence[Observation]
     refused: Sequence[str]
+    """External ids of what can't be read."""
+    unnamed: int
+    """What can't be read and has no id."""
     requests: int
     following: Cursor | None
 
@@ -136,6 +143,8 @@ class Comparer:
             book = self._applier.book(Work(integration, type(adapter), job.entity, job))
             try:
                 return await self._compare(_Execution(job, run, integration, book, adapter))
+            except _Ended:
+                return Done("comparison_ended")
             except (Permanent, AuthFailed) as error:
                 again = begun_again(job) if isinstance(error, CursorExpired) else None
                 if again is not None:
@@ -183,7 +192,8 @@ class Comparer:
             return None
         observations = observe(page.records, ticket, context=comparison.book.context)
         refused = [each.external_id for each in page.refused if each.external_id is not None]
-        return _Page(ticket, observations, refused, page.requests, page.following)
+        unnamed = len(page.refused) - len(refused)
+        return _Page(ticket, observations, refused, unnamed, page.requests, page.following)
 
     async def _take_in(self, comparison: _Execution, page: _Page) -> list[Knock]:
         """Examine one page; write down what differs and ask for repairs in the transaction that moves the position."""
@@ -203,11 +213,13 @@ class Comparer:
             knocks = await self._store.ledger.enqueue(tx, requests)
             figures = PageFigures(
                 page.requests,
-                len(seen),
+                len(seen) + page.unnamed,
+                page.unnamed,
                 sum(each.compared for each in findings) + sum(each.fields_compared for each in looked.in_step),
                 sum(each.hidden for each in findings) + sum(each.fields_hidden for each in looked.in_step),
             )
-            await self._parity.turn(tx, run.id, page.following, figures)
+            if not await self._parity.turn(tx, run.id, page.following, figures):
+                raise _Ended
         if run.repairs:
             again = _to_merge_again(page, looked, findings, rows)
             knocks += await self._remembering.merge_again(comparison.work, comparison.book, again, findings)
@@ -283,7 +295,9 @@ class Comparer:
     ) -> tuple[list[DifferenceRow], list[JobRequest]]:
         """Return what is to be written down, and what is to be asked for."""
         differing = [each for each in findings if each.kind is not None]
-        differing += [Finding(external_id, Kind.UNREADABLE) for external_id in page.refused]
+        # Of suppressed people nothing is kept, not even that they can't be read.
+        hidden = await self._suppression.hidden_ids(tx, comparison.integration.id, comparison.entity, page.refused)
+        differing += [Finding(each, Kind.UNREADABLE) for each in page.refused if each not in hidden]
         if not differing:
             return [], []
         around = await self._comparison.circumstances(

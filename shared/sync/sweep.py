@@ -12,7 +12,7 @@ from typing import LiteralString
 from uuid import UUID
 
 from shared import telemetry
-from shared.errors import Unavailable
+from shared.errors import Conflict, Unavailable
 from shared.store.connections import Connections
 from shared.store.database import Database
 from shared.store.heartbeats import SWEEP, Heartbeats
@@ -105,7 +105,8 @@ class Sweep:
     async def start_due(self) -> int:
         """
         Start the runs of due schedules; return how many. One that can't start stops no other: it is logged, and comes
-        due again after its period. Raises Unavailable when the database is away.
+        due again after its period; one that lost against another transaction stays due. Raises Unavailable when the
+        database is away.
         """
         async with self._database.dispatch() as tx:
             due = await self._schedules.due(tx)
@@ -115,6 +116,8 @@ class Sweep:
                 started += await self._start(schedule_id, company_id)
             except Unavailable:
                 raise
+            except Conflict as error:  # another transaction was faster: it stays due
+                log.warning("schedule_waits", schedule_id=str(schedule_id), company_id=str(company_id), why=str(error))
             except Exception:
                 log.exception("schedule_not_started", schedule_id=str(schedule_id), company_id=str(company_id))
                 await self._pass_over(schedule_id, company_id)

@@ -162,6 +162,23 @@ async def test_one_companys_broken_schedule_stops_nobody_and_is_told(
     assert await workshop.sweep.start_due() == 0
 
 
+async def test_a_schedule_that_lost_against_another_transaction_stays_due(
+    workshop: Workshop, ground: Ground, place: Place
+) -> None:
+    """A deadlock says nothing of the schedule; it was passed over for a whole period, a day of comparisons say."""
+    await place.schedule(every_s=86_400)
+    await ground.rows(
+        "CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " RAISE EXCEPTION 'lost' USING ERRCODE = 'deadlock_detected'; END $$"
+    )
+    await ground.rows("CREATE TRIGGER lose BEFORE INSERT ON runs FOR EACH ROW EXECUTE FUNCTION lose()")
+    with telemetry.captured() as events:
+        assert await workshop.sweep.start_due() == 0
+    assert [each.event for each in events if each.event.startswith("schedule_")] == ["schedule_waits"]
+    await ground.rows("DROP TRIGGER lose ON runs")
+    assert await workshop.sweep.start_due() == 1
+
+
 async def test_without_a_database_the_tick_says_so(workshop: Workshop) -> None:
     workshop.database.away = True
     with pytest.raises(Unavailable):

@@ -42,6 +42,31 @@ async def test_s_056_old_log_months_go_and_new_ones_stand_ready(world: World) ->
     assert ahead["name"] in tables
 
 
+async def test_comparisons_and_brakes_end_thirty_days_after_the_delete(world: World) -> None:
+    """They name the vendor's ids, of people who may have been erased there and here."""
+    await world.pull(EntityType.CANDIDATE)
+    tables = ("parity_runs", "parity_seen", "parity_differences", "delete_brakes", "held_deletes")
+    counts = [f"SELECT 1 FROM {table}" for table in tables]  # noqa: S608 - of this list
+    await world.execute(
+        "WITH run AS (INSERT INTO parity_runs (id, company_id, integration_id, entity_type, trigger, repairs, status)"
+        " SELECT gen_random_uuid(), company_id, id, 'candidate', 'manual', true, 'failed' FROM integrations"
+        " RETURNING id, company_id), seen AS (INSERT INTO parity_seen (parity_id, company_id, external_id, digest)"
+        " SELECT id, company_id, '1', '' FROM run) INSERT INTO parity_differences (parity_id, company_id, external_id,"
+        " kind) SELECT id, company_id, '1', 'unreadable' FROM run"
+    )
+    await world.execute(
+        "WITH brake AS (INSERT INTO delete_brakes (id, company_id, integration_id, entity_type, disappeared, allowed)"
+        " SELECT gen_random_uuid(), company_id, id, 'candidate', 50, 20 FROM integrations RETURNING id, company_id)"
+        " INSERT INTO held_deletes (brake_id, link_id, company_id, entity_type, record_id)"
+        " SELECT id, gen_random_uuid(), company_id, 'candidate', gen_random_uuid() FROM brake"
+    )
+    assert [len(rows) for rows in await world.rows_of(counts)] == [1, 1, 1, 1, 1]
+    await Integrations.of(world.services).delete(world.company_id, world.integration_id, archive_records=False)
+    await world.rows("UPDATE integrations SET deleted_at = now() - interval '31 days' RETURNING 1")
+    await world.services.maintenance.run()
+    assert [len(rows) for rows in await world.rows_of(counts)] == [0, 0, 0, 0, 0]
+
+
 async def test_s_092_tombstones_and_secrets_end_thirty_days_after_the_delete(world: World) -> None:
     await world.pull(EntityType.CANDIDATE)
     await Integrations.of(world.services).delete(world.company_id, world.integration_id, archive_records=False)

@@ -9,12 +9,14 @@ from uuid import UUID
 from shared.store import heartbeats
 from shared.sync import sweep as production
 from tests.simulation.store.claims import active, last_priority
+from tests.simulation.store.locks import Strength
 from tests.simulation.store.sessions import Session
 from tests.simulation.store.statements import Result, imitates
 from tests.simulation.store.tables import INFINITY, Row
 
 _LONG = timedelta(hours=1)
 _OLD = timedelta(hours=24)
+_AT_ONCE = 5000
 
 
 @imitates(heartbeats, "_BEAT")
@@ -77,6 +79,8 @@ async def tend(session: Session) -> Result:
 
     waiting = [slot for slot in active(session, "pending") if waits_long(session.seen(slot))]
     completed = [slot for slot in active(session, "completed") if is_old(session.seen(slot))]
+    completed.sort(key=lambda slot: session.seen(slot)["completed_at"])
+    free = await session.lock(completed[:_AT_ONCE], Strength.FOR_UPDATE, is_old, skip_locked=True)
     woken = await session.update(jobs, waiting, waits_long, lambda job: {**job, "scheduled_at": session.clock()})
-    purged = await session.delete(jobs, completed, is_old)
+    purged = await session.delete(jobs, free, is_old)
     return [{"woken": len(woken), "purged": len(purged)}]
