@@ -35,6 +35,26 @@ async def test_an_eaten_message_costs_a_sweep(workshop: Workshop, ground: Ground
     assert [each["job_id"] for each in await workshop.take(NORMAL)] == [str(job_id)]
 
 
+async def test_what_was_done_a_day_ago_leaves_some_at_a_time_and_is_found_by_its_end(
+    workshop: Workshop, ground: Ground, place: Place
+) -> None:
+    """Every tick looked at each job that was completed within the day; a first sync of a large account leaves many."""
+    await place.backlog(9000, status="completed")
+    await ground.rows("UPDATE sync_queue SET completed_at = clock_timestamp() - interval '1 h'")
+    await ground.rows(
+        "UPDATE sync_queue SET completed_at = clock_timestamp() - interval '25 h' WHERE id IN"
+        " (SELECT id FROM sync_queue LIMIT 5001)"
+    )
+    for left in (4000, 3999):
+        await workshop.sweep.sweep()
+        assert (await ground.row("SELECT count(*) AS jobs FROM sync_queue"))["jobs"] == left
+    function = await ground.row("SELECT prosrc FROM pg_proc WHERE proname = 'tend_queue'")
+    purge = function["prosrc"].split("DELETE FROM sync_queue WHERE id IN (")[1].split("FOR UPDATE")[0]
+    await ground.rows("ANALYZE sync_queue")
+    plan = " ".join(row["QUERY PLAN"] for row in await ground.rows(f"EXPLAIN {purge}"))
+    assert "sync_queue_completed" in plan
+
+
 async def test_no_number_of_eaten_messages_keeps_the_sweep_from_knocking(
     workshop: Workshop, ground: Ground, place: Place
 ) -> None:
