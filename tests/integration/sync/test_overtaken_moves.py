@@ -81,6 +81,7 @@ async def test_our_move_after_a_recruiters_end_goes_by_what_is_so_now(world: Wor
     here, there = await both_sides(world, application["id"])
     assert here[1] == there[1] == "rejected"
     assert here == there
+    assert await world.rows("SELECT kind, status FROM conflicts") == []
 
 
 async def test_a_person_who_decides_for_a_refused_stage_has_it_sent_once_more(world: World) -> None:
