@@ -300,7 +300,11 @@ def _waited_for(postgres: PostgresServer, event_ids: list[str]) -> list[str]:
         return [f"integration {row[0]} has events and no job" for row in connection.execute(_WITHOUT_JOBS)]
 
 
-_ARRIVED = "SELECT event_id FROM webhook_events WHERE state IN ('processed', 'kept') AND event_id IS NOT NULL"
+# A kept event's id carries what its body was (shared/intake/process.py).
+_ARRIVED = """
+SELECT split_part(event_id, ' sha256:', 1) FROM webhook_events
+WHERE state IN ('processed', 'kept') AND event_id IS NOT NULL
+"""
 _WITHOUT_JOBS = """
 SELECT DISTINCT e.integration_id FROM webhook_events e WHERE e.state = 'processed' AND e.records > 0
     AND NOT EXISTS (SELECT FROM sync_queue q WHERE q.integration_id = e.integration_id)
