@@ -1,15 +1,13 @@
 -- Jobs done a day ago are found by their end, not among all that were done today, and leave some at a time.
 CREATE INDEX sync_queue_completed ON sync_queue (completed_at) WHERE status = 'completed';
 
--- Held jobs look again each hour, in case the event that ends their wait was missed; jobs done a day ago leave. What a
--- brake holds waits for people, thousands at a time, and no end of it is missed (`shared.sync.wakeups`): once a day.
+-- Held jobs look again each hour, in case the event that ends their wait was missed; jobs done a day ago leave.
 CREATE OR REPLACE FUNCTION tend_queue() RETURNS TABLE (woken bigint, purged bigint)
     LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
     WITH woken AS (
         UPDATE sync_queue SET scheduled_at = clock_timestamp()
         WHERE status = 'pending' AND hold_reason IS NOT NULL AND scheduled_at = 'infinity'
-            AND coalesce(started_at, created_at) < clock_timestamp()
-                - CASE WHEN hold_reason LIKE 'brake:%' THEN interval '1 day' ELSE interval '1 hour' END RETURNING 1
+            AND coalesce(started_at, created_at) < clock_timestamp() - interval '1 hour' RETURNING 1
     ), purged AS (
         DELETE FROM sync_queue WHERE id IN (
             SELECT id FROM sync_queue

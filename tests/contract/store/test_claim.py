@@ -321,16 +321,6 @@ async def test_tending_wakes_what_waits_an_hour_and_removes_what_was_done_a_day_
     assert [row["record_key"] for row in await ground.rows("sync_queue")] == ["held"]
 
 
-async def test_what_a_brake_holds_is_looked_at_once_a_day(place: Place) -> None:
-    """It waits for people, thousands at a time: each would be fetched every hour."""
-    ground = place.ground
-    await place.ask("held", hold_reason=f"brake:{place.integration_id}")
-    await ground.pass_time(86_390)
-    assert await tend(ground) == (0, 0)
-    await ground.pass_time(20)
-    assert await tend(ground) == (1, 0)
-
-
 # -- standing still ---------------------------------------------------------------------------------------------------
 
 

@@ -72,8 +72,7 @@ async def tend(session: Session) -> Result:
 
     def waits_long(job: Row) -> bool:
         is_held = (job["status"], job["scheduled_at"]) == ("pending", INFINITY) and job["hold_reason"] is not None
-        patience = _OLD if str(job["hold_reason"]).startswith("brake:") else _LONG
-        return is_held and (job["started_at"] or job["created_at"]) < moment - patience
+        return is_held and (job["started_at"] or job["created_at"]) < moment - _LONG
 
     def is_old(job: Row) -> bool:
         return bool(job["status"] == "completed" and job["completed_at"] < moment - _OLD)
