@@ -68,7 +68,7 @@ def test_no_file_names_a_machine_or_a_registry() -> None:
 def test_a_machine_and_a_registry_are_found() -> None:
     assert named_places("see /home/jo/notes") == ["/home/jo"]
     assert named_places("--index-url https://mirror.example/simple/ x") == ["https://mirror.example/simple/"]
-    assert named_places("GET /api/work/tmp, ./tmp/x and https://pypi.org") == []
+    assert named_places("GET /api/home/x, ./here and https://vendor.example/v1") == []
 
 
 def test_a_broken_link_is_found(tmp_path: Path) -> None:
