@@ -50,7 +50,7 @@ class Leaving:
         """
         Let nobody who is at work for the integration write any more; what is being written just now comes in first.
 
-        Whoever writes later finds that the job is not his, and leaves. Raises Unavailable when one takes too long.
+        A worker that writes later finds that its job was taken, and stops. Raises Unavailable when one takes too long.
         """
         await self._leavings.take_leases(tx, integration_id, (*ACTIONS, REVERT))
 

@@ -15,8 +15,8 @@ _STOP_CLAIMS: LiteralString = """
 SELECT set_config('lock_timeout', %(patience_s)s || 's', true),
     pg_advisory_xact_lock(hashtextextended('claim ' || %(company)s::text, 0))
 """
-# Whoever works in a transaction holds his job FOR KEY SHARE (`Ledger.guard`): what he writes is committed when this
-# comes back, and what he wants to write next finds no lease.
+# A worker's transaction holds its job FOR KEY SHARE (`Ledger.guard`): what it writes is committed when this comes back,
+# and what it wants to write next finds no lease.
 _TAKE_LEASES: LiteralString = """
 WITH at_work AS MATERIALIZED (
     SELECT id FROM sync_queue

@@ -39,6 +39,20 @@ class Link:
     digest: bytes | None
     base: Mapping[str, Any]
 
+    def unseen(self) -> LinkWrite:
+        """Return what leaves the link as it is, but for its digest: the next sight of its record is looked at whole."""
+        return LinkWrite(
+            id=self.id,
+            internal_id=self.internal_id,
+            external_id=self.external_id,
+            digest=None,
+            base=self.base,
+            based_on=self.sync_version,
+            fence=self.fence,
+            state=self.state,
+            is_primary=self.is_primary,
+        )
+
 
 @dataclass(slots=True)
 class LinkWrite:

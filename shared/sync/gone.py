@@ -219,15 +219,4 @@ def as_gone(link: Link, ticket: Ticket) -> LinkWrite:
 
     What was asked for before *ticket* and shows it alive is not believed, nor is a list that may lag behind now.
     """
-    return LinkWrite(
-        id=link.id,
-        internal_id=link.internal_id,
-        external_id=link.external_id,
-        digest=None,
-        base=link.base,
-        based_on=link.sync_version,
-        fence=max(link.fence, ticket.number),
-        state="gone",
-        is_primary=link.is_primary,
-        was_written=True,
-    )
+    return replace(link.unseen(), fence=max(link.fence, ticket.number), state="gone", was_written=True)

@@ -9,7 +9,7 @@ record, say, or told other times before. Only waiting tells the two apart, and w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Self
 
@@ -18,7 +18,6 @@ from pydantic import JsonValue
 from shared.model import LogAction, LogStatus
 from shared.store.database import Database
 from shared.store.ledger import Job
-from shared.store.links import Link, LinkWrite
 from shared.store.store import Store
 from shared.sync.endings import Continue
 from shared.sync.observations import Observation, is_outdated
@@ -79,7 +78,7 @@ class OlderLooks:
                 looks = _Looks(link.vendor_version, fetched.ticket.at)
             if fetched.ticket.at - looks.since < BELIEVED_AFTER:
                 return Continue(LOOK_AGAIN_S, payload=looks.payload())
-            await self._store.links.update(tx, [_at_version(link, fetched.version)])
+            await self._store.links.update(tx, [replace(link.unseen(), vendor_version=fetched.version)])
             row = log_row(
                 work,
                 LogAction.SKIPPED,
@@ -91,19 +90,3 @@ class OlderLooks:
             )
             await self._store.logs.write(tx, [row])
         return Continue(0.0, payload={PAYLOAD: None})
-
-
-def _at_version(link: Link, version: str | None) -> LinkWrite:
-    """Return *link* as it is, but for the vendor's version, and to be looked at whole."""
-    return LinkWrite(
-        id=link.id,
-        internal_id=link.internal_id,
-        external_id=link.external_id,
-        digest=None,
-        base=link.base,
-        based_on=link.sync_version,
-        fence=link.fence,
-        vendor_version=version,
-        state=link.state,
-        is_primary=link.is_primary,
-    )

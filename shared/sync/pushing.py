@@ -8,7 +8,7 @@ not keeps its intent, and the next run's fresh fetch tells how it ended.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydantic import JsonValue
 
@@ -245,17 +245,8 @@ def _refused_units(entity: EntityType, error: Rejected, units: frozenset[str]) -
 
 
 def _link_write(link: Link, base: Base, *, fence: int, version: str | None) -> LinkWrite:
-    return LinkWrite(
-        id=link.id,
-        internal_id=link.internal_id,
-        external_id=link.external_id,
-        digest=None,  # the next sight is looked at whole
-        base=encode_base(base),
-        based_on=link.sync_version,
-        fence=fence,
-        vendor_version=version,
-        is_primary=link.is_primary,
-        was_written=True,
+    return replace(
+        link.unseen(), base=encode_base(base), fence=fence, vendor_version=version, state="live", was_written=True
     )
 
 

@@ -9,7 +9,7 @@ pushes it where it differs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -281,15 +281,11 @@ def _after(now: datetime, stamps: Mapping[str, Stamp], unit: str) -> datetime:
 
 def _link_writes(links: Mapping[UUID, Link], fetched: Mapping[str, _Fetched], outcome: Resolution) -> list[LinkWrite]:
     return [
-        LinkWrite(
-            id=each.link.id,
-            internal_id=links[each.link.id].internal_id,
+        replace(
+            links[each.link.id].unseen(),
             external_id=each.link.external_id,
-            digest=None,
             base=signed(encode_base(outcome.bases[name]), each.book.marks),
-            based_on=links[each.link.id].sync_version,
-            fence=links[each.link.id].fence,
-            is_primary=links[each.link.id].is_primary,
+            state="live",
         )
         for name, each in fetched.items()
     ]

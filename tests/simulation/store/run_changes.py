@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -116,29 +116,20 @@ async def reopen(session: Session, *, id: UUID) -> Result:
             ),
         )
 
-    changed = await session.update(
-        table,
-        session.at(table, table.primary.name, id, where),
-        where,
-        lambda run: {**run, "status": "running", "ended_at": None, "error": None},
-    )
-    return len(changed)
+    return await _goes_on(session, id, where, {"error": None})
 
 
 @imitates(production, "_REOPEN_PARENT")
 async def reopen_parent(session: Session, *, id: UUID) -> Result:
+    return await _goes_on(session, id, lambda run: bool(run["status"] != "running"), {"evidence": None})
+
+
+async def _goes_on(session: Session, id: UUID, where: Callable[[Row], bool], cleared: Row) -> int:
     table = session.memory.tables["runs"]
-
-    def where(run: Row) -> bool:
-        return bool(run["status"] != "running")
-
-    changed = await session.update(
-        table,
-        session.at(table, table.primary.name, id, where),
-        where,
-        lambda run: {**run, "status": "running", "ended_at": None, "evidence": None},
+    slots = session.at(table, table.primary.name, id, where)
+    return len(
+        await session.update(table, slots, where, lambda run: {**run, "status": "running", "ended_at": None, **cleared})
     )
-    return len(changed)
 
 
 @imitates(production, "_LEFT_OVER")
