@@ -55,5 +55,5 @@ clean: ## Remove the environment, local data and caches
 	@if [ -x $(PYTHON_RUN) ]; then \
 	  $(PYTHON_RUN) -c 'from sandbox.services import folders; folders.sweep()'; fi
 	@rm -rf $(VENV) .local .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache \
-	  mutants htmlcov .coverage .coverage.*
+	  mutants htmlcov .coverage .coverage.* .coverage-branches*
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

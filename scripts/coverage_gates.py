@@ -1,4 +1,9 @@
-"""Hold the coverage of all stages together to its gates."""
+"""
+Hold the coverage of all stages together to its gates.
+
+A stage measures lines, or lines and branches; the tool keeps the two apart, in files of two names, and so do we until
+both are read: a line is covered if either says so, branches are those of the stages that measured them.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +11,14 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 REPORT_LINES = 60
+LINES, BRANCHES = ".coverage", ".coverage-branches"
+"""Where stages keep what they measure; each process adds a name of its own."""
 
 
 @dataclass(frozen=True)
@@ -26,21 +33,51 @@ class Gate:
 GATES = (Gate("shared/", "lines", 0.90), Gate("shared/merge/", "branches", 1.0))
 
 
+def erase(root: Path) -> None:
+    """Forget what earlier runs measured."""
+    for data_file in (LINES, BRANCHES):
+        _coverage(root, "erase", f"--data-file={data_file}")
+
+
 def check(root: Path) -> list[str]:
     """Combine what the stages measured, print what is missing, return the gates that fail."""
-    tool = str(Path(sys.executable).with_name("coverage"))
-    combined = subprocess.run(  # noqa: S603 - our own tool
-        [tool, "combine", "--quiet"], cwd=root, check=False
-    )
-    if combined.returncode != 0:
-        return ["coverage: no stage measured anything"]
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "coverage.json"
-        command = [tool, "json", "--quiet", "-o", str(report)]
-        subprocess.run(command, cwd=root, check=True)  # noqa: S603 - our own tool
-        files: Mapping[str, Any] = json.loads(report.read_text(encoding="utf-8"))["files"]
+    lines, branches = _report(root, LINES), _report(root, BRANCHES)
+    if lines is None or branches is None:
+        return ["coverage: no stage measured lines, or none branches"]
+    files = together([lines, branches])
     print_missing(files)
     return [fault for gate in GATES for fault in faults(gate, files)]
+
+
+def _coverage(root: Path, *arguments: str) -> int:
+    tool = str(Path(sys.executable).with_name("coverage"))
+    return subprocess.run([tool, *arguments], cwd=root, check=False).returncode  # noqa: S603 - our own tool
+
+
+def _report(root: Path, data_file: str) -> Mapping[str, Any] | None:
+    """Return what the processes of *data_file* measured, by path; None if there were none."""
+    option = f"--data-file={data_file}"
+    if _coverage(root, "combine", "--quiet", option) != 0:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "coverage.json"
+        if _coverage(root, "json", "--quiet", option, "-o", str(report)) != 0:
+            return None
+        files: Mapping[str, Any] = json.loads(report.read_text(encoding="utf-8"))["files"]
+        return files
+
+
+def together(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return one report of *reports*: each line is missing that all miss."""
+    files: dict[str, Any] = {}
+    for report in reports:
+        for path, each in report.items():
+            before = files.get(path, {"missing_lines": each["missing_lines"], "summary": {}})
+            missing = sorted(set(before["missing_lines"]) & set(each["missing_lines"]))
+            summary = {**before["summary"], **each["summary"]}
+            summary["covered_lines"] = summary["num_statements"] - len(missing)
+            files[path] = {"missing_lines": missing, "summary": summary}
+    return files
 
 
 def faults(gate: Gate, files: Mapping[str, Any]) -> list[str]:
@@ -61,10 +98,11 @@ def faults(gate: Gate, files: Mapping[str, Any]) -> list[str]:
 
 def print_missing(files: Mapping[str, Any]) -> None:
     """Print the files with most lines unreached, the worst first."""
-    worst = sorted(files.items(), key=lambda item: -item[1]["summary"]["missing_lines"])
+    worst = sorted(files.items(), key=lambda item: -len(item[1]["missing_lines"]))
     for path, each in worst[:REPORT_LINES]:
         if missing := each["missing_lines"]:
-            print(f"  {path}: {each['summary']['percent_covered']:.0f} %, lines {spans(missing)}")
+            share = 1 - len(missing) / each["summary"]["num_statements"]
+            print(f"  {path}: {share:.0%}, lines {spans(missing)}")
 
 
 def spans(lines: list[int]) -> str:

@@ -62,6 +62,24 @@ def test_a_gate_counts_only_its_folder(gate: coverage_gates.Gate, faults: list[s
     assert coverage_gates.faults(gate, MEASURED) == faults
 
 
+def test_a_line_is_covered_if_any_stage_covered_it_and_branches_are_of_those_that_measured_them() -> None:
+    lines = {"shared/a.py": {"missing_lines": [2, 3], "summary": {"covered_lines": 8, "num_statements": 10}}}
+    branches = {
+        "shared/a.py": {
+            "missing_lines": [3, 4],
+            "summary": {"covered_lines": 8, "num_statements": 10, "covered_branches": 5, "num_branches": 6},
+        }
+    }
+    expected = {
+        "shared/a.py": {
+            "missing_lines": [3],
+            "summary": {"covered_lines": 9, "num_statements": 10, "covered_branches": 5, "num_branches": 6},
+        }
+    }
+    assert coverage_gates.together([lines, branches]) == expected
+    assert coverage_gates.together([branches, lines]) == expected
+
+
 def test_lines_are_shown_as_spans() -> None:
     assert coverage_gates.spans([3, 7, 8, 9, 11]) == "3, 7-9, 11"
 
