@@ -146,7 +146,7 @@ WITH letter AS (
 ), bumped AS (
     UPDATE sync_queue q SET requested_seq = q.requested_seq + 1, priority = least(q.priority, f.priority),
         payload = f.payload || q.payload,
-        retry_count = CASE WHEN q.status = 'pending' THEN 0 ELSE q.retry_count END,
+        retry_count = CASE WHEN q.status = 'pending' THEN 0 ELSE q.retry_count END, hold_reason = NULL,
         scheduled_at = CASE WHEN q.status = 'pending' THEN clock_timestamp() ELSE q.scheduled_at END
     FROM sync_queue f, letter
     WHERE f.id = letter.job_id AND q.id <> f.id AND q.status IN ('pending', 'processing')

@@ -130,7 +130,7 @@ async def test_a_job_that_was_asked_for_meanwhile_runs_in_its_place(place: Place
     letter_id = await fail(place.ground, await place.ground.claimed(old_id))
     assert letter_id is not None
     new_id = await place.ask(priority=6, payload={"b": 2}, due_at=await place.ground.now() + timedelta(hours=1))
-    await place.ground.change("sync_queue", {"id": new_id}, retry_count=2)
+    await place.ground.change("sync_queue", {"id": new_id}, retry_count=2, hold_reason="parent:7")
     if status == "processing":
         await place.ground.change("sync_queue", {"id": new_id}, scheduled_at=await place.ground.now())
         await place.ground.claimed(new_id)
@@ -139,3 +139,4 @@ async def test_a_job_that_was_asked_for_meanwhile_runs_in_its_place(place: Place
     assert (row["id"], row["status"], row["requested_seq"], row["epoch"]) == (new_id, status, 2, 0)
     assert (row["priority"], row["payload"]) == (3, {"a": 1, "b": 2})
     assert row["retry_count"] == (0 if status == "pending" else 2)
+    assert row["hold_reason"] is None

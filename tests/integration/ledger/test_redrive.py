@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from uuid import UUID, uuid4
 
+import pytest
+
 from shared.store.dead_letters import DeadLetters
 from shared.store.ledger import Job
 from tests.fixtures.waiting import until
@@ -63,6 +65,22 @@ async def test_if_the_key_was_asked_for_meanwhile_that_job_runs_instead(ground: 
     row = await ground.job_row(waiting)
     assert (row["priority"], row["retry_count"], row["payload"]) == (2, 0, {"a": 1, "b": 2})
     assert await ground.rows("SELECT 1 FROM sync_queue WHERE id = %(id)s", id=dead) == []
+    assert (await ground.claimed_job(waiting)).id == waiting
+
+
+@pytest.mark.parametrize("how", ["one", "all"])
+async def test_if_the_key_waits_for_an_event_it_waits_no_more(ground: Ground, place: Place, how: str) -> None:
+    """A person asked for it: it runs now, and is no longer shown as waiting."""
+    _, letter_id = await _dead(ground, place)
+    waiting = await place.ask("k", hold_reason="parent:7")
+    if how == "one":
+        await ground.redrive(place.company_id, letter_id)
+    else:
+        async with ground.database.company(place.company_id) as tx:
+            await DeadLetters().redrive(tx, group=None, integration_id=place.integration_id, limit=10)
+    assert (await ground.job_row(waiting))["hold_reason"] is None
+    async with ground.database.company(place.company_id) as tx:
+        assert await ground.ledger.release_held(tx, place.integration_id, ["parent:7"]) == []
     assert (await ground.claimed_job(waiting)).id == waiting
 
 

@@ -279,6 +279,7 @@ def _bumped(session: Session, old: Row) -> Change:
             "priority": least(job["priority"], old["priority"]),
             "payload": {**old["payload"], **job["payload"]},
             "retry_count": 0 if is_pending else job["retry_count"],
+            "hold_reason": None,
             "scheduled_at": session.clock() if is_pending else job["scheduled_at"],
         }
 

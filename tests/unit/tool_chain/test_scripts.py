@@ -122,13 +122,13 @@ def test_a_piece_out_of_time_is_stopped(resumes: bool, result: str) -> None:
     assert "begun" in row.figures
 
 
-def find_python(version: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def find_python(version: str | None, folder: Path, python: str = "") -> subprocess.CompletedProcess[str]:
     """Run scripts/find_python where only *folder* and the system's commands are on PATH."""
     bash = shutil.which("bash")
     assert bash is not None
     return subprocess.run(  # noqa: S603 - our own script
-        [bash, str(ROOT / "scripts" / "find_python"), version],
-        env={"PATH": f"{folder}:/usr/bin:/bin", "HOME": str(folder)},
+        [bash, str(ROOT / "scripts" / "find_python"), *([version] if version else [])],
+        env={"PATH": f"{folder}:/usr/bin:/bin", "HOME": str(folder), "PYTHON": python},
         capture_output=True,
         text=True,
         timeout=30,
@@ -153,3 +153,17 @@ def test_a_python_that_runs_is_taken(tmp_path: Path) -> None:
     )
     wrapped.chmod(0o755)
     assert find_python("3.99", tmp_path).stdout == "/opt/python3.99\n"
+
+
+def test_the_python_that_is_named_is_taken_before_one_that_is_liked_better(tmp_path: Path) -> None:
+    """`scripts/test_on 3.13` names one: it once tested 3.12 under that name."""
+    for name, version in (("python3.12", "3.12"), ("named", "3.13")):
+        python = tmp_path / name
+        python.write_text(
+            f"#!/bin/sh\ncase $2 in *\"!= '{version}'\"*) exit 0 ;; *version_info*) exit 1 ;; esac\necho {python}\n",
+            encoding="utf-8",
+        )
+        python.chmod(0o755)
+    named = str(tmp_path / "named")
+    assert find_python(None, tmp_path, named).stdout == f"{named}\n"
+    assert find_python("3.12", tmp_path, named).stdout == f"{tmp_path / 'python3.12'}\n"
