@@ -21,6 +21,7 @@ from shared.merge.fingerprints import (
     mark_of,
     narrowed,
     norm_of,
+    overlaid,
     parts_of,
     pending,
     print_of,
@@ -89,7 +90,12 @@ def _answered(draft: Draft, unit: Unit, base: UnitBase, t: Print) -> UnitBase | 
         del draft.base[unit.name]
         return None
     # Of a member that was sent and is not shown nobody has seen whether it has landed.
-    base = replace(base, ours=reopened(base.ours, intent, t, unit), intent=None, intent_expects=None)
+    ours = reopened(base.ours, intent, t, unit)
+    if not landed and _their_change(unit, base, t):
+        # Whoever changed it there may have replaced what we sent: should it go back to what was agreed on, that is
+        # their word on ours, and no sign that nothing has happened.
+        base = replace(base, theirs=overlaid(pending(t), base.theirs), expects=None)
+    base = replace(base, ours=ours, intent=None, intent_expects=None)
     draft.base[unit.name] = base
     if landed:
         # A member that was not sent may have changed there since, and one that is not shown tells nothing.

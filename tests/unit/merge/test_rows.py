@@ -134,6 +134,32 @@ def test_row_2_a_write_that_did_not_land_is_sent_again() -> None:
     assert open_intents(known) == {TITLE}
 
 
+def test_row_2_whoever_puts_back_what_was_agreed_on_may_have_replaced_our_write() -> None:
+    """Seed 5614: the write had landed and its answer was lost; there somebody changed it, and changed it back."""
+    unit, mine, then, shown = "phone", "020 2", "020 1", "020 3"
+    edited = ours({unit: mine}, 1)
+    sent = merge(agreed({unit: then}), edited, theirs({unit: then}), rules())
+    replaced = merge(with_intents(sent.base, sent.intents), edited, theirs({unit: shown}, 90), rules())
+    assert [each.theirs for each in replaced.held] == [{unit: shown}]
+    back = merge(replaced.base, edited, theirs({unit: then}, 120), rules())
+    assert ([each.theirs for each in back.held], back.push) == ([{unit: then}], {})
+    agree = merge(back.base, edited, theirs({unit: mine}, 150), rules())
+    assert (agree.held, agree.is_quiet, agree.settled) == ((), True, frozenset({unit}))
+
+
+def test_row_2_members_that_are_hidden_then_keep_what_was_agreed_on() -> None:
+    names = {"first_name": "Ann", "last_name": "Baker"}
+    edited = ours({**names, "first_name": "Nan"}, 1)
+    sent = merge(agreed(names), edited, theirs(names), rules())
+    known = with_intents(sent.base, sent.intents)
+    replaced = merge(known, edited, theirs({"first_name": "Anna"}, 90), rules())
+    assert [each.theirs for each in replaced.held] == [{"first_name": "Anna"}]
+    back = merge(replaced.base, edited, theirs(names, 120), rules())
+    assert [each.theirs for each in back.held] == [names]
+    shown_alone = merge(replaced.base, ours(names), theirs({"last_name": "Baker"}, 120), rules())
+    assert (shown_alone.is_quiet, shown_alone.held) == (True, ())
+
+
 def test_row_2_a_fresh_fetch_without_the_field_leaves_the_intent() -> None:
     base = agreed({TITLE: "Baker"})
     sent = merge(base, ours({TITLE: "Cook"}, 1), theirs({TITLE: "Baker"}), rules())
