@@ -114,12 +114,13 @@ def files_of(paths: Iterable[str]) -> set[Path]:
 
 
 def programs_of(piece: verify.Piece) -> list[Path]:
-    """The modules that *piece* begins with: a package's, or those of the tests that it runs."""
+    """The modules that *piece* begins with: those of a package that are no tests, or of the tests that it runs."""
     if piece.command[1:3] == ("-m", "scripts.mutation"):
         target = mutation.TARGETS[piece.command[3]]
         return [*modules(["scripts/mutation.py", "tests/fixtures/mutants.py", *target.tests])]
     if piece.command[1] == "-m":
-        return [*modules([piece.command[2].replace(".", "/")])]
+        package = modules([piece.command[2].replace(".", "/")])
+        return [each for each in package if not each.name.startswith("test_")]
     return [*modules(each for each in piece.command if each.startswith("tests/"))]
 
 
