@@ -177,6 +177,7 @@ class Creator:
         holders, pairs = [each.external_id for each in shown], self._store.identity_pairs
         async with self._database.company(plan.job.company_id) as tx:
             await self._store.ledger.guard(tx, plan.job)
+            await self._store.record_merges.hold_still(tx)
             linked = await self._store.links.internal_ids(tx, plan.work.integration.id, plan.work.entity, holders)
             for external_id, other_id in sorted(linked.items()):
                 if other_id == plan.record.id or await pairs.are_apart(tx, plan.record.id, other_id):

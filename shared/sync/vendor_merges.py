@@ -157,12 +157,15 @@ class VendorMerges:
         async with self._database.company(work.integration.company_id) as tx:
             await work.guard(tx, self._store.ledger)
             await self._store.record_merges.hold_still(tx)
+            # Whose the link was before the vendor was asked is old news: somebody may have made the two one since.
+            ours = await self._record_behind(tx, work.integration.id, link.external_id)
             other_id = await self._record_behind(tx, work.integration.id, into)
+            if ours is None or ours == other_id:
+                return
             others = [] if other_id is None else [other_id]
             if other_id is None and survivor is not None:  # not linked there yet: this look is before any list
                 others = await self._may_be(tx, work, survivor)
-            pairs, ours = self._store.identity_pairs, link.internal_id
-            others = [each for each in others if each != ours]
+            pairs, others = self._store.identity_pairs, [each for each in others if each != ours]
             matches = [each for each in others if not await pairs.are_apart(tx, ours, each)]
             if not matches and (others or link.state != "live"):
                 return
