@@ -49,20 +49,20 @@ def check(root: Path) -> list[str]:
     return [fault for gate in GATES for fault in faults(gate, files)]
 
 
-def _coverage(root: Path, *arguments: str) -> int:
+def _coverage(root: Path, *arguments: str) -> None:
     tool = str(Path(sys.executable).with_name("coverage"))
-    return subprocess.run([tool, *arguments], cwd=root, check=False).returncode  # noqa: S603 - our own tool
+    subprocess.run([tool, *arguments], cwd=root, check=True)  # noqa: S603 - our own tool
 
 
 def _report(root: Path, data_file: str) -> Mapping[str, Any] | None:
     """Return what the processes of *data_file* measured, by path; None if there were none."""
     option = f"--data-file={data_file}"
-    if _coverage(root, "combine", "--quiet", option) != 0:
+    if not any(root.glob(f"{data_file}.*")):
         return None
+    _coverage(root, "combine", "--quiet", option)
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "coverage.json"
-        if _coverage(root, "json", "--quiet", option, "-o", str(report)) != 0:
-            return None
+        _coverage(root, "json", "--quiet", option, "-o", str(report))
         files: Mapping[str, Any] = json.loads(report.read_text(encoding="utf-8"))["files"]
         return files
 

@@ -69,8 +69,8 @@ STAGES = (
     ),
     Stage("unit", 1.5, folders=("unit", "property"), workers=2, branches=True),
     # These wait for services more than they compute, so four share two cores well.
-    Stage("integration", 6, folders=("integration",), workers=4),
-    Stage("acceptance", 5.5, folders=("acceptance",)),
+    Stage("integration", 5, folders=("integration",), workers=4),
+    Stage("acceptance", 6.5, folders=("acceptance",)),
     Stage("conformance", 1.5, folders=("contract", "conformance"), workers=2, share="loadfile"),
     Stage("simulation", 2, folders=("simulation",), workers=2),
     Stage("browser", 0.5, folders=("browser",), awaited=True),
