@@ -115,15 +115,15 @@ async def looked_back(call: Caller, witness: Witness, count: int, seed: int) -> 
     exact, either, faults = 0, 0, []
     while exact < count:
         moment, record_id = first + (last - first) * rng.random(), rng.choice(records)
-        answers = witness.at(moment, record_id)
+        standing = witness.at(moment, record_id)
         reply = await call("GET", f"/api/candidates/{record_id}?at={quote(moment.isoformat())}")
         told = None
         if reply.status == 200:
             told = {name: reply.body[name] for name in FIELDS[CANDIDATE] if reply.body[name] is not None}
         elif reply.status != 404:
             faults.append(f"{record_id} at {moment}: {reply.text}")
-        if told not in answers:
-            faults.append(f"{record_id} at {moment}: {told}, was {answers}")
-        exact += len(answers) == 1
-        either += len(answers) > 1
+        if not standing.admits(told):
+            faults.append(f"{record_id} at {moment}: {told}, was {standing.before}, then {standing.after}")
+        exact += standing.is_certain
+        either += not standing.is_certain
     return exact, either, faults

@@ -95,6 +95,43 @@ def is_set(unit: Unit) -> bool:
     return FIELDS[CANDIDATE][unit.members[0]].kind is Kind.SET
 
 
+@dataclass(frozen=True)
+class Standing:
+    """What a record may have been at one moment, between what it was *before* a step and *after* it."""
+
+    before: Data | None
+    after: Data | None
+    written: Mapping[Unit, Sequence[Value]]
+    """What its vendors' people had written by the end of the story."""
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether there is one answer alone."""
+        return self.before == self.after
+
+    def admits(self, told: Data | None) -> bool:
+        """
+        Whether it may have been what is *told*.
+
+        One step of the workers has a job for each vendor: after the first of two, what one vendor's people wrote stands
+        already, and what the other's wrote doesn't. So while a step is under way each unit is judged by itself.
+        """
+        if self.is_certain or told is None or told in (self.before, self.after):
+            return told in (self.before, self.after)
+        return all(self._admits(unit, value_of(told, unit)) for unit in UNITS[CANDIDATE].values())
+
+    def _admits(self, unit: Unit, value: Value) -> bool:
+        known = [value_of(data or {}, unit) for data in (self.before, self.after)]
+        if is_set(unit):
+            elements = [element for (each,) in (*known, *self.written[unit]) for element in _elements(each)]
+            return all(element in elements for element in _elements(value[0]))
+        return value in known or value in self.written[unit]
+
+
+def _elements(value: JsonValue) -> list[JsonValue]:
+    return value if isinstance(value, list) else []
+
+
 class Witness:
     """Remembers one company's story."""
 
@@ -300,15 +337,18 @@ class Witness:
         for key in [each for each in self.truths if each[0] == record_id]:
             self.truths[key] = replace(self.truths[key], lost=None)
 
-    def at(self, moment: datetime, record_id: UUID) -> list[Data | None]:
-        """Return what the record may have been at *moment*: one answer, or two while a step changed it."""
-        for before, after in itertools.pairwise(self.looks):
-            if before.at <= moment < after.began:
-                return [before.records.get(record_id)]
-            if after.began <= moment < after.at:
-                either = [before.records.get(record_id), after.records.get(record_id)]
-                return either if either[0] != either[1] else either[:1]
-        return [self.now.records.get(record_id)]
+    def at(self, moment: datetime, record_id: UUID) -> Standing:
+        """Return what the record may have been at *moment*."""
+        before = after = self.now
+        for one, next_one in itertools.pairwise(self.looks):
+            if one.at <= moment < next_one.at:
+                before, after = one, one if moment < next_one.began else next_one
+        places = before.links.get(record_id, frozenset()) | after.links.get(record_id, frozenset())
+        written = {
+            unit: [each.value for place in places for each in self._written[place, unit.name]]
+            for unit in UNITS[CANDIDATE].values()
+        }
+        return Standing(before.records.get(record_id), after.records.get(record_id), written)
 
 
 def _by_person(value: Value, step: Step) -> Truth:
