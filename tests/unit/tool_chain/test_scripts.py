@@ -25,7 +25,15 @@ def test_a_folder_that_no_stage_names_is_found() -> None:
 
 
 def test_the_stages_budgets_are_the_total() -> None:
-    assert stages.SET_UP_MINUTES + sum(stage.minutes for stage in stages.STAGES) == stages.TOTAL_MINUTES
+    in_turn = [stage.minutes for stage in stages.STAGES if not stage.beside]
+    assert stages.SET_UP_MINUTES + sum(in_turn) + stages.GATES_MINUTES == stages.TOTAL_MINUTES
+
+
+def test_what_goes_beside_a_stage_has_its_minutes() -> None:
+    minutes = {stage.name: stage.minutes for stage in stages.STAGES}
+    assert [stage.minutes for stage in stages.STAGES if stage.beside] == [
+        minutes[stage.beside] for stage in stages.STAGES if stage.beside
+    ]
 
 
 def test_errors_count_as_failed(tmp_path: Path) -> None:
@@ -167,3 +175,38 @@ def test_the_python_that_is_named_is_taken_before_one_that_is_liked_better(tmp_p
     named = str(tmp_path / "named")
     assert find_python(None, tmp_path, named).stdout == f"{named}\n"
     assert find_python("3.12", tmp_path, named).stdout == f"{tmp_path / 'python3.12'}\n"
+
+
+IDLES = """
+import os, sys, time
+late = time.monotonic() + 60
+while os.sched_getscheduler(0) != os.SCHED_IDLE:
+    if time.monotonic() > late:
+        sys.exit('was never put behind the others')
+    time.sleep(0.01)
+print('the guest ran')
+"""
+
+
+def test_what_goes_beside_a_stage_takes_idle_time_alone_and_fails_the_run_as_well(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    host = stages.Stage("host", 1, commands=(("python", "-c", "print('the host ran')"),))
+    guest = stages.Stage(
+        "guest", 1, commands=(("python", "-c", IDLES), ("python", "-c", "raise SystemExit(3)")), beside="host"
+    )
+    outcomes = stages.run_stages([host, guest])
+    assert [(each.name, each.failures) for each in outcomes] == [("host", []), ("guest", ["python -c ended with 3"])]
+    said = capfd.readouterr().out
+    # Told apart, however they ran.
+    assert -1 < said.index("the host ran") < said.index("=== guest") < said.index("\nthe guest ran")
+
+
+def test_a_stage_whose_host_is_not_asked_for_runs_by_itself() -> None:
+    alone = stages.Stage("guest", 1, commands=(("python", "-c", "pass"),), beside="host")
+    assert [each.name for each in stages.run_stages([alone])] == ["guest"]
+
+
+def test_what_goes_side_by_side_is_not_counted_twice() -> None:
+    outcomes = [stages.Outcome("host", 9, 120), stages.Outcome("guest", 9, 180, beside="host")]
+    assert stages.print_table([*outcomes, stages.Outcome("next", 9, 60)]) == pytest.approx(4)
