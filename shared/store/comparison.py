@@ -102,7 +102,7 @@ ON CONFLICT (link_id) DO UPDATE SET seal = excluded.seal, fields_compared = excl
 """
 _SIDES: LiteralString = """
 SELECT l.id, l.integration_id, l.entity_type, l.internal_id, l.external_id, l.state, l.is_primary, l.sync_version,
-    l.fence, l.vendor_version, l.written_at, l.digest, l.base, l.last_synced_at, r.id AS record_id, r.data, r.stamps,
+    l.fence, l.vendor_version, l.last_synced_at, l.digest, l.base, r.id AS record_id, r.data, r.stamps,
     r.version, r.created_at, r.updated_at, r.archived_at, r.submission,
     r.archived_by
 FROM external_entity_map l LEFT JOIN records r ON r.id = l.internal_id AND r.entity_type = l.entity_type

@@ -35,7 +35,8 @@ class Link:
     sync_version: int
     fence: int
     vendor_version: str | None
-    written_at: datetime | None
+    last_synced_at: datetime
+    """By the database's clock: when what the link says was last written down, after it had been seen or done."""
     digest: bytes | None
     base: Mapping[str, Any]
 
@@ -72,15 +73,13 @@ class LinkWrite:
     vendor_version: str | None = None
     state: str = "live"
     is_primary: bool = True
-    was_written: bool = False
-    """The vendor has just taken a write of ours, or was seen not to have the record: a list may still lag behind it."""
     encoded: bytes | None = None
     """The row of a new link as `encoded_link` made it in another process; *base* is empty here then."""
 
 
 _COLUMNS: LiteralString = (
     "id, integration_id, entity_type, internal_id, external_id, state, is_primary, sync_version, fence,"
-    " vendor_version, written_at, digest, base"
+    " vendor_version, last_synced_at, digest, base"
 )
 
 _BY_EXTERNAL: LiteralString = f"""
@@ -110,11 +109,11 @@ _LOCK: LiteralString = f"SELECT {_COLUMNS} FROM external_entity_map WHERE id = A
 
 _INSERT: LiteralString = """
 INSERT INTO external_entity_map (id, company_id, integration_id, entity_type, internal_id, external_id, fence,
-    vendor_version, digest, base, is_primary, written_at)
+    vendor_version, digest, base, is_primary)
 SELECT r.id, %(company)s, %(integration)s, %(entity)s, r.internal_id, r.external_id, r.fence, r.vendor_version,
-    decode(r.digest, 'hex'), r.base, r.is_primary, CASE WHEN r.was_written THEN clock_timestamp() END
+    decode(r.digest, 'hex'), r.base, r.is_primary
 FROM jsonb_to_recordset(%(rows)s) AS r (id uuid, internal_id uuid, external_id text, fence bigint, vendor_version text,
-    digest text, base jsonb, is_primary boolean, was_written boolean)
+    digest text, base jsonb, is_primary boolean)
 ON CONFLICT DO NOTHING
 """
 
@@ -129,10 +128,9 @@ _UPDATE: LiteralString = """
 UPDATE external_entity_map l SET base = r.base, digest = decode(r.digest, 'hex'), fence = greatest(l.fence, r.fence),
     vendor_version = coalesce(r.vendor_version, l.vendor_version), internal_id = r.internal_id,
     changed_at = CASE WHEN l.state <> r.state THEN clock_timestamp() ELSE l.changed_at END, state = r.state,
-    is_primary = r.is_primary, sync_version = l.sync_version + 1, last_synced_at = clock_timestamp(),
-    written_at = CASE WHEN r.was_written THEN clock_timestamp() ELSE l.written_at END
+    is_primary = r.is_primary, sync_version = l.sync_version + 1, last_synced_at = clock_timestamp()
 FROM jsonb_to_recordset(%(rows)s) AS r (id uuid, internal_id uuid, external_id text, fence bigint, vendor_version text,
-    digest text, base jsonb, is_primary boolean, was_written boolean, based_on integer, state text)
+    digest text, base jsonb, is_primary boolean, based_on integer, state text)
 WHERE l.id = r.id AND l.sync_version = r.based_on
 """
 
@@ -259,7 +257,7 @@ def _link(row: Mapping[str, Any]) -> Link:
         sync_version=row["sync_version"],
         fence=row["fence"],
         vendor_version=row["vendor_version"],
-        written_at=row["written_at"],
+        last_synced_at=row["last_synced_at"],
         digest=row["digest"],
         base=row["base"],
     )
@@ -284,5 +282,4 @@ def _row(write: LinkWrite) -> dict[str, Any] | orjson.Fragment:
         "vendor_version": write.vendor_version,
         "state": write.state,
         "is_primary": write.is_primary,
-        "was_written": write.was_written,
     }

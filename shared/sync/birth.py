@@ -49,7 +49,7 @@ def born_link(record: StoredRecord, written: Written, book: RuleBook, ticket: Ti
             known = _shown_base(record, unit, shown, rules, ticket)
             _keep(base, unit, _with_intent(record, unit, shown, rules, ticket, known))
     link = _link(link_id, record, written.external_id, base, rules, ticket)
-    link.vendor_version, link.was_written = version, True
+    link.vendor_version = version
     return link
 
 

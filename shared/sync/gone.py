@@ -219,4 +219,4 @@ def as_gone(link: Link, ticket: Ticket) -> LinkWrite:
 
     What was asked for before *ticket* and shows it alive is not believed, nor is a list that may lag behind now.
     """
-    return replace(link.unseen(), fence=max(link.fence, ticket.number), state="gone", was_written=True)
+    return replace(link.unseen(), fence=max(link.fence, ticket.number), state="gone")

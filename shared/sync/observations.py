@@ -18,7 +18,6 @@ from pydantic import JsonValue
 
 from shared.adapters.protocol import Adapter, FieldCapability
 from shared.mapping.reading import mappings_of
-from shared.merge.base_codec import decode_base
 from shared.merge.fingerprints import link_hasher
 from shared.merge.marks import marks_of_units
 from shared.merge.normal_forms import form_of, phone_version
@@ -112,15 +111,11 @@ def may_lag(observation: Observation, link: Link, lag: timedelta) -> bool:
     """
     Whether a list that is up to *lag* behind may show the record as it was before we saw or wrote it last.
 
-    A replica that lags answers a new request with old data; where the vendor tells no version, only a fetch by id does
-    not take it for a change back.
+    A replica that lags answers a new request with old data; where the vendor tells no version, or none of all the parts
+    that a record is read in, only a fetch by id does not take it for a change back. What a link says was known by the
+    time it was written down, and no earlier: an answer may come a minute after it was asked for.
     """
-    if observation.is_fresh_fetch or not lag:
-        return False
-    known = [each.seen_at for each in decode_base(link.base).values()]
-    if link.written_at is not None:
-        known.append(link.written_at)
-    return bool(known) and observation.ticket.at - max(known) < lag
+    return not observation.is_fresh_fetch and observation.ticket.at - link.last_synced_at < lag
 
 
 def is_below_gone(observation: Observation, parents: Mapping[EntityType, Mapping[str, tuple[object, ...]]]) -> bool:

@@ -245,9 +245,7 @@ def _refused_units(entity: EntityType, error: Rejected, units: frozenset[str]) -
 
 
 def _link_write(link: Link, base: Base, *, fence: int, version: str | None) -> LinkWrite:
-    return replace(
-        link.unseen(), base=encode_base(base), fence=fence, vendor_version=version, state="live", was_written=True
-    )
+    return replace(link.unseen(), base=encode_base(base), fence=fence, vendor_version=version, state="live")
 
 
 def _log_row(

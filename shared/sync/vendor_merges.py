@@ -280,7 +280,7 @@ class VendorMerges:
         await self._store.record_merges.rename_link(tx, link.id, into, fence=ticket.number)
         old = LinkWrite(uuid4(), link.internal_id, link.external_id, None, {}, fence=ticket.number, is_primary=False)
         await self._store.links.insert(tx, work.integration.id, CANDIDATE, [old])
-        await self._store.links.update(tx, [replace(old, based_on=1, state="gone", was_written=True)])
+        await self._store.links.update(tx, [replace(old, based_on=1, state="gone")])
 
     async def _end(self, tx: Transaction, place: LinkPlace, ticket: Ticket, *, is_primary: bool) -> None:
         ended = (await self._store.links.lock(tx, [place.id]))[place.id]

@@ -231,7 +231,7 @@ class Chooser:
             if known is None:
                 return "no link"
             write = LinkWrite(known.id, record_id, external, None, {"u": 2}, known.sync_version, fence=5)
-            return await links.update(tx, [replace(write, state=state, is_primary=is_primary, was_written=is_primary)])
+            return await links.update(tx, [replace(write, state=state, is_primary=is_primary)])
 
         return Operation(f"links.{name} {external} of {record_id.int & 0xF} {state} {is_primary}", call)
 

@@ -45,17 +45,14 @@ async def test_a_link_as_it_is_read(place: Place) -> None:
     assert (link.id, link.integration_id, link.entity) == (write.id, place.integration_id, CANDIDATE)
     assert (link.internal_id, link.state, link.is_primary, link.sync_version) == (write.internal_id, "live", True, 1)
     assert (link.fence, link.vendor_version, link.digest, link.base) == (7, "v1", b"\x00\xff", base)
-    assert link.written_at is None
 
 
-async def test_the_moment_of_our_write(place: Place) -> None:
-    await insert(place, new("1", was_written=True), new("2"))
+async def test_the_moment_at_which_a_link_was_written_down(place: Place) -> None:
+    await insert(place, new("1"), new("2"))
     first, second = await read(place, "1"), await read(place, "2")
-    assert first.written_at is not None
-    assert second.written_at is None
-    await update(place, _next(first), replace(_next(second), was_written=True))
-    assert (await read(place, "1")).written_at == first.written_at
-    assert (await read(place, "2")).written_at is not None
+    await update(place, _next(second))
+    assert (await read(place, "1")).last_synced_at == first.last_synced_at
+    assert (await read(place, "2")).last_synced_at > second.last_synced_at
 
 
 def _next(link: Link, **how: Any) -> LinkWrite:

@@ -156,18 +156,37 @@ async def test_a_list_that_lags_behind_a_delete_at_the_vendor_revives_nobody(wor
     record, ticket = await shown(world, CANDIDATE, person["id"])
     await delete_there(world, person["id"])
     ended = await world.row(
-        "SELECT written_at FROM external_entity_map WHERE external_id = %(id)s AND entity_type = 'candidate'",
+        "SELECT last_synced_at FROM external_entity_map WHERE external_id = %(id)s AND entity_type = 'candidate'",
         id=str(person["id"]),
     )
     lag = timedelta(seconds=30)
-    late = Ticket(ticket.number + 1000, ended["written_at"] + lag - timedelta(milliseconds=1))
+    late = Ticket(ticket.number + 1000, ended["last_synced_at"] + lag - timedelta(milliseconds=1))
     applied = await listed(world, CANDIDATE, record, late, lag=lag)
     assert (applied.is_stale, applied.merged) == (True, [])
     await world.drain()
     assert (await world.record_of(CANDIDATE, person["id"]))["link_state"] == "gone"
     # Whom the vendor shows for longer than its lists lag is back.
-    later = Ticket(late.number + 1, ended["written_at"] + lag + timedelta(milliseconds=1))
+    later = Ticket(late.number + 1, ended["last_synced_at"] + lag + timedelta(milliseconds=1))
     assert len((await listed(world, CANDIDATE, record, later, lag=lag)).merged) == 1
+
+
+async def test_a_list_that_was_asked_for_before_a_fetch_had_its_answer_takes_nothing_back(world: World) -> None:
+    """The fetch's answer came a minute after it was asked for; the list was asked in between. Found by world 10432."""
+    await world.pull()
+    person = await a_person(world)
+    record, ticket = await shown(world, CANDIDATE, person["id"])
+    record = record.model_copy(update={"vendor_version": None, "updated_at": None})
+    await world.edit_at_vendor("candidates", person["id"], {"title": "Admiral"})
+    await world.pull(CANDIDATE)
+    link = await world.row(
+        "SELECT last_synced_at FROM external_entity_map WHERE external_id = %(id)s AND entity_type = 'candidate'",
+        id=str(person["id"]),
+    )
+    for lag in (timedelta(0), timedelta(seconds=10)):
+        late = Ticket(ticket.number + 1000, link["last_synced_at"] + lag - timedelta(milliseconds=1))
+        applied = await listed(world, CANDIDATE, record, late, lag=lag)
+        assert (applied.is_stale, applied.merged) == (True, [])
+    assert (await world.record_of(CANDIDATE, person["id"]))["data"]["current_title"] == "Admiral"
 
 
 async def test_an_application_that_a_list_shows_of_whom_the_vendor_has_deleted_is_fetched_first(world: World) -> None:

@@ -222,9 +222,9 @@ class World:
         """
         place = (self.ids[vendor], external_id)
         for row in self.committed("external_entity_map"):
-            if (row["integration_id"], row["external_id"]) == place:
-                known = row["base"].get("u", {}).get(unit)
-                return row["written_at"] is not None if known is None else isinstance(known, dict) and "i" in known
+            known = row["base"].get("u", {}).get(unit)
+            if (row["integration_id"], row["external_id"]) == place and known is not None:
+                return isinstance(known, dict) and "i" in known
         return self.vendors[vendor].records[external_id].is_made_by_us
 
     def is_seen_empty(self, vendor: str, external_id: str, name: str) -> bool:

@@ -62,7 +62,6 @@ async def insert(session: Session, *, company: UUID, integration: UUID, entity: 
             "digest": _bytes(row["digest"]),
             "base": row["base"],
             "is_primary": row["is_primary"],
-            "written_at": session.clock() if row["was_written"] else None,
         }
         added += await session.insert_unless(session.memory.tables["external_entity_map"], link) is not None
     return added
@@ -109,7 +108,6 @@ async def update(session: Session, *, rows: str) -> Result:
             "is_primary": row["is_primary"],
             "sync_version": link["sync_version"] + 1,
             "last_synced_at": session.clock(),
-            "written_at": session.clock() if row["was_written"] else link["written_at"],
         }
 
     slots = [slot for link_id in wanted for slot in session.at(table, table.primary.name, link_id, where)]

@@ -84,7 +84,7 @@ def link(**changes: Any) -> Link:
         sync_version=1,
         fence=10,
         vendor_version=None,
-        written_at=None,
+        last_synced_at=datetime(2026, 1, 1, tzinfo=UTC),
         digest=None,
         base={},
     )

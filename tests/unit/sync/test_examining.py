@@ -53,7 +53,7 @@ def sides_of(*, agreed: str, ours: str) -> Sides:
     assert record is not None
     assert link is not None
     return Sides(
-        Link(link.id, INTEGRATION, APPLICATION, RECORD, "7", "live", True, 1, 5, None, None, link.digest, link.base),
+        Link(link.id, INTEGRATION, APPLICATION, RECORD, "7", "live", True, 1, 5, None, NOON, link.digest, link.base),
         StoredRecord(
             RECORD, APPLICATION, {**record.data, "candidate_id": ours}, dict(record.stamps), 2, NOON, NOON, None, None
         ),

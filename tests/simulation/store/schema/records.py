@@ -56,7 +56,7 @@ def records_tables() -> list[Table]:
             {
                 "id": REQUIRED, "integration_id": REQUIRED, "entity_type": REQUIRED, "internal_id": REQUIRED,
                 "external_id": REQUIRED, "last_synced_at": NOW, "sync_version": 1, "company_id": REQUIRED,
-                "state": "live", "is_primary": True, "fence": 0, "vendor_version": None, "written_at": None,
+                "state": "live", "is_primary": True, "fence": 0, "vendor_version": None,
                 "digest": None, "base": {}, "changed_at": None, "created_at": NOW,
             },
             ("id",),
