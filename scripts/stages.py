@@ -4,8 +4,8 @@ Run the stages of the tests, print the minutes of each, and hold them to their b
 A stage is a list of commands; its tests are whole folders below `tests/`, so that a new
 test runs without being named here, and a new folder that no stage names is an error.
 
-A stage that waits more than it computes may have another one beside it, which takes the
-processors' idle time alone and says what it has to say when both are done.
+A stage that waits more than it computes may have others beside it, one after the other,
+which take the processors' idle time alone and say what they have to say when all are done.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -76,13 +77,13 @@ STAGES = (
             *(("python", "-m", f"scripts.{each}", "--check") for each in generators()),
         ),
     ),
-    Stage("unit", 1.5, folders=("unit", "property"), workers=2, branches=True),
     # These wait for services more than they compute, so four share two cores well.
-    Stage("integration", 6, folders=("integration",), workers=4),
-    Stage("acceptance", 7, folders=("acceptance",)),
+    Stage("integration", 7, folders=("integration",), workers=4),
+    Stage("acceptance", 7.5, folders=("acceptance",)),
     Stage("conformance", 1.5, folders=("contract", "conformance"), workers=2, share="loadfile"),
-    # No clock of the machine's counts in it, so it bears to be kept waiting.
-    Stage("simulation", 7, folders=("simulation",), workers=2, beside="acceptance"),
+    # No clock of the machine's counts in these, so they bear to be kept waiting.
+    Stage("simulation", 4.5, folders=("simulation",), workers=2, beside="acceptance"),
+    Stage("unit", 3, folders=("unit", "property"), workers=2, branches=True, beside="acceptance"),
     Stage("browser", 0.5, folders=("browser",), awaited=True),
     Stage("bench", 0.5, folders=("bench",), awaited=True),
 )
@@ -127,7 +128,7 @@ class Runner:
 
 
 def run_stages(stages: Sequence[Stage]) -> list[Outcome]:
-    """Run *stages* in their order, but those that go beside another of them together with that one."""
+    """Run *stages* in their order, but those that go beside another of them while that one runs."""
     names = {stage.name for stage in stages}
     outcomes = []
     for stage in stages:
@@ -142,13 +143,13 @@ def run_stages(stages: Sequence[Stage]) -> list[Outcome]:
 
 @contextmanager
 def running_beside(stages: Sequence[Stage]) -> Iterator[list[Outcome]]:
-    """Run *stages* meanwhile, patiently; at the end the list that is yielded has what they came to."""
+    """Run *stages* in turn meanwhile, patiently; at the end the list that is yielded has what they came to."""
     outcomes: list[Outcome] = []
     with ExitStack() as stack:
         said = [stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8")) for _ in stages]
-        threads = stack.enter_context(ThreadPoolExecutor(max_workers=len(stages) or 1))
+        thread = stack.enter_context(ThreadPoolExecutor(max_workers=1))
         pairs = zip(stages, said, strict=True)
-        running = [threads.submit(run_stage, stage, Runner(out, patient=True)) for stage, out in pairs]
+        running = [thread.submit(run_stage, stage, Runner(out, patient=True)) for stage, out in pairs]
         yield outcomes
         outcomes += [each.result() for each in running]
         for out in said:
@@ -212,16 +213,19 @@ def run_gates() -> Outcome:
 def print_table(outcomes: Sequence[Outcome]) -> float:
     """Print minutes and results of each stage; return all minutes together, of what went side by side the longer."""
     print(f"\n{'stage':<14}{'minutes':>8}{'budget':>8}  result")
-    longest: dict[str, float] = {}
+    alone: dict[str, float] = {}
+    beside: defaultdict[str, float] = defaultdict(float)
     for outcome in outcomes:
         minutes = outcome.seconds / 60
         result = "none yet" if outcome.none_yet else "; ".join(outcome.failures) or "ok"
         result += f", beside {outcome.beside}" if outcome.beside else ""
         over = "  OVER ITS BUDGET" if minutes > outcome.budget else ""
         print(f"{outcome.name:<14}{minutes:>8.2f}{outcome.budget:>8.1f}  {result}{over}")
-        at = outcome.beside or outcome.name
-        longest[at] = max(minutes, longest.get(at, 0.0))
-    total = sum(longest.values())
+        if outcome.beside:
+            beside[outcome.beside] += minutes
+        else:
+            alone[outcome.name] = minutes
+    total = sum(max(alone.get(name, 0.0), beside[name]) for name in {*alone, *beside})
     print(f"{'all':<14}{total:>8.2f}{TOTAL_MINUTES:>8.0f}")
     return total
 

@@ -91,7 +91,7 @@ async def test_a_function_that_exits_fails_and_the_worker_goes_on() -> None:
 
 
 async def test_sync_functions_run_side_by_side_in_threads() -> None:
-    both_here = threading.Barrier(2, timeout=10)
+    both_here = threading.Barrier(2, timeout=60)
 
     def meets(timer: func.TimerRequest, out: func.Out[str]) -> None:
         both_here.wait()

@@ -105,7 +105,7 @@ def run_child(program: str = CHILD, **environment: str) -> subprocess.CompletedP
         env={**ENVIRONMENT, **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert child.returncode == 0, child.stderr
