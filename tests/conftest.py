@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 pytest_plugins = [
+    "tests.fixtures.interruption",
     "tests.fixtures.lacking",
     "tests.fixtures.network",
     "tests.fixtures.postgres",

@@ -20,13 +20,15 @@ from sandbox.services.identity import ProcessIdentity
 from tests.fixtures.waiting import GENEROUS_S, wait_until
 
 SANDBOX = """
-import json, signal, sys
+import json, time
 from sandbox.services.azurite import running_azurite
 from sandbox.services.postgres import running_postgres
 with running_postgres() as postgres, running_azurite() as azurite:
     made = [str(postgres.folder), str(azurite.folder)]
     print(json.dumps(made), flush=True)
-    signal.pause()
+    # In short naps: one that has an interruption just before it would sleep on.
+    while True:
+        time.sleep(0.1)
 """
 
 
