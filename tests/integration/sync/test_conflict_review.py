@@ -17,7 +17,7 @@ from shared.store.conflict_listing import ConflictFilter, ConflictListing
 from shared.store.notices import Notices
 from shared.sync.bulk_resolution import resolve_many
 from shared.sync.reminders import Reminders
-from tests.integration.sync.test_reconcile import signal
+from tests.integration.sync.vendor import signal
 from tests.integration.sync.world import World
 
 DUE = timedelta(hours=48)

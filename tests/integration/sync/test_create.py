@@ -12,7 +12,7 @@ from shared.errors import Conflict, InvalidInput
 from shared.model import EntityType
 from shared.store.records import StoredRecord
 from tests.fixtures.waiting import until
-from tests.integration.sync.test_reconcile import signal, stage_names
+from tests.integration.sync.vendor import signal, stage_names
 from tests.integration.sync.world import World, fresh_token
 
 

@@ -13,7 +13,7 @@ from shared.integrations.requests import CreateIntegration
 from shared.model import EntityType
 from tests.integration.sync.test_conflict_review import edit_both, with_emails
 from tests.integration.sync.test_parity import compare, ground_of
-from tests.integration.sync.test_reconcile import a_candidate, signal
+from tests.integration.sync.vendor import a_candidate, signal
 from tests.integration.sync.world import World
 from tests.parity_proof.planting import Pair, in_step
 

@@ -15,8 +15,8 @@ from shared.model import EntityType
 from tests.fixtures.waiting import until
 from tests.integration.sync.test_deleted_at_work import claimed
 from tests.integration.sync.test_parity import compare
-from tests.integration.sync.test_reconcile import a_candidate
 from tests.integration.sync.test_run_locks import waiting
+from tests.integration.sync.vendor import a_candidate
 from tests.integration.sync.world import World
 
 CANDIDATE = EntityType.CANDIDATE

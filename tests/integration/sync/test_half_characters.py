@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.model import EntityType
-from tests.integration.sync.test_reconcile import signal
+from tests.integration.sync.vendor import signal
 from tests.integration.sync.world import World
 
 CANDIDATE = EntityType.CANDIDATE

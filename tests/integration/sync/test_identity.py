@@ -14,7 +14,7 @@ from shared.sync.identity import identify
 from shared.sync.observations import observe
 from tests.integration.sync.test_create import new_candidate
 from tests.integration.sync.test_deletes import configure
-from tests.integration.sync.test_reconcile import signal
+from tests.integration.sync.vendor import signal
 from tests.integration.sync.world import World, fresh_token
 
 

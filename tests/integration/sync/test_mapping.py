@@ -12,14 +12,7 @@ from shared.integrations.lifecycle import Integrations
 from shared.integrations.requests import PatchIntegration
 from shared.model import EntityType
 from tests.integration.sync.test_pause import patch
-from tests.integration.sync.test_reconcile import (
-    a_candidate,
-    an_application,
-    signal,
-    stage_names,
-    vendor_candidate,
-    writes,
-)
+from tests.integration.sync.vendor import a_candidate, an_application, signal, stage_names, vendor_candidate, writes
 from tests.integration.sync.world import World
 
 CANDIDATE, APPLICATION, JOB = EntityType.CANDIDATE, EntityType.APPLICATION, EntityType.JOB

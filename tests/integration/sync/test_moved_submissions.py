@@ -21,8 +21,8 @@ from tests.integration.sync.test_create import (
     submit,
 )
 from tests.integration.sync.test_deletes import configure
-from tests.integration.sync.test_reconcile import signal
 from tests.integration.sync.test_vendor_merges import merge_silently, merge_there, person, tell
+from tests.integration.sync.vendor import signal
 from tests.integration.sync.world import World
 
 CANDIDATE, APPLICATION = EntityType.CANDIDATE, EntityType.APPLICATION

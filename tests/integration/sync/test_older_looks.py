@@ -13,7 +13,7 @@ from shared.integrations.requests import PatchIntegration
 from shared.model import EntityType
 from tests.fixtures.postgres import Database
 from tests.fixtures.storage import StorageAccount
-from tests.integration.sync.test_reconcile import a_candidate, an_application, signal, stage_names
+from tests.integration.sync.vendor import a_candidate, an_application, signal, stage_names
 from tests.integration.sync.world import World, connect, settings_for
 
 APPLICATION = EntityType.APPLICATION

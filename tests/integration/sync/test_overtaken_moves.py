@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.model import EntityType
-from tests.integration.sync.test_reconcile import an_application, signal, stage_names, writes
+from tests.integration.sync.vendor import an_application, signal, stage_names, writes
 from tests.integration.sync.world import World
 
 APPLICATION = EntityType.APPLICATION

@@ -12,7 +12,7 @@ from tests.integration.sync.test_candidate_merges import CANDIDATE, merge, part,
 from tests.integration.sync.test_create import due_now
 from tests.integration.sync.test_deletes import configure
 from tests.integration.sync.test_parity import ground_of
-from tests.integration.sync.test_reconcile import signal
+from tests.integration.sync.vendor import signal
 from tests.integration.sync.world import World
 
 Person = dict[str, Any]

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 from shared.adapters import get
 from shared.model import EntityType
-from tests.integration.sync.test_reconcile import a_candidate
+from tests.integration.sync.vendor import a_candidate
 from tests.integration.sync.world import World
 
 UNREADABLE = {"title": {"no": "text"}}

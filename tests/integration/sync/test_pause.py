@@ -5,7 +5,7 @@ from __future__ import annotations
 from shared.integrations.lifecycle import Integrations
 from shared.integrations.requests import PatchIntegration
 from shared.model import EntityType
-from tests.integration.sync.test_reconcile import a_candidate, vendor_candidate, writes
+from tests.integration.sync.vendor import a_candidate, vendor_candidate, writes
 from tests.integration.sync.world import World
 
 

@@ -9,7 +9,7 @@ import pytest
 from shared.errors import InvalidInput, NotFound
 from shared.model import EntityType
 from shared.store.companies import Companies
-from tests.integration.sync.test_reconcile import a_candidate, signal, writes
+from tests.integration.sync.vendor import a_candidate, signal, writes
 from tests.integration.sync.world import World
 
 

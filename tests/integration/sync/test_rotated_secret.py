@@ -18,7 +18,7 @@ from tests.fixtures.postgres import Database
 from tests.fixtures.storage import StorageAccount
 from tests.integration.sync.test_conflict_review import edit_both, items, with_emails
 from tests.integration.sync.test_parity import compare
-from tests.integration.sync.test_reconcile import an_application
+from tests.integration.sync.vendor import an_application
 from tests.integration.sync.world import World, settings_for
 
 NEWEST = base64.b64encode(b"n" * 32).decode()

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from shared.model import EntityType
-from tests.integration.sync.test_reconcile import an_application, signal, stage_names
+from tests.integration.sync.vendor import an_application, signal, stage_names
 from tests.integration.sync.world import World
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from shared.model import EntityType
 from shared.sync.preview import Action
-from tests.integration.sync.test_reconcile import a_candidate
+from tests.integration.sync.vendor import a_candidate
 from tests.integration.sync.world import World
 
 CANDIDATE = EntityType.CANDIDATE

@@ -16,7 +16,7 @@ from shared.sync.vendor_merges import MOST_WAITS
 from tests.integration.sync.test_create import new_candidate
 from tests.integration.sync.test_deletes import configure
 from tests.integration.sync.test_identity import vendor_person
-from tests.integration.sync.test_reconcile import signal
+from tests.integration.sync.vendor import signal
 from tests.integration.sync.world import World, fresh_token
 
 CANDIDATE = EntityType.CANDIDATE
