@@ -11,15 +11,9 @@ from shared.errors import Conflict
 from shared.model import EntityType
 from shared.store.records import StoredRecord
 from tests.fixtures.waiting import until
-from tests.integration.sync.test_create import (
-    due_now,
-    holders,
-    lose_the_answer,
-    new_candidate,
-    open_job,
-    submission_of,
-    submit,
-)
+from tests.integration.sync.submitting import lose_the_answer, new_candidate, open_job, submission_of, submit
+from tests.integration.sync.vendor import holders
+from tests.integration.sync.waits import due_now
 from tests.integration.sync.world import World
 
 WAITING = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"

@@ -12,11 +12,11 @@ from shared.errors import Conflict
 from shared.model import EntityType
 from shared.sync.observations import observe
 from shared.sync.work import Work
-from tests.integration.sync.test_create import due_now
 from tests.integration.sync.test_deletes import configure, open_issues
 from tests.integration.sync.test_parity import compare, ground_of
 from tests.integration.sync.test_vendor_merges import merge_there
 from tests.integration.sync.vendor import signal, writes
+from tests.integration.sync.waits import due_now
 from tests.integration.sync.world import World
 from tests.parity_proof.planting import Pair, in_step
 

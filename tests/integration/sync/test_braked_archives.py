@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.integration.sync.test_archiving import archive, at_vendor, people, removal, restore
-from tests.integration.sync.test_create import due_now
 from tests.integration.sync.test_deletes import configure
 from tests.integration.sync.test_parity import compare
+from tests.integration.sync.waits import due_now
 from tests.integration.sync.world import World
 from tests.parity_proof.planting import Pair
 

@@ -15,10 +15,11 @@ from shared.store.ledger import JobRequest
 from shared.sync.gone import Gone
 from shared.sync.priorities import RECONCILE
 from shared.sync.work import Work
-from tests.integration.sync.test_create import due_now, new_candidate, open_job, submit
+from tests.integration.sync.submitting import new_candidate, open_job, submit
 from tests.integration.sync.test_identity import vendor_person
 from tests.integration.sync.test_vendor_merges import links_of, merge_silently, merge_there, tell
 from tests.integration.sync.vendor import signal, vendor_candidate
+from tests.integration.sync.waits import due_now
 from tests.integration.sync.world import World, fresh_token
 
 CANDIDATE = EntityType.CANDIDATE

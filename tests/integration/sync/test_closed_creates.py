@@ -8,19 +8,13 @@ import pytest
 
 from shared.model import EntityType
 from shared.store.records import StoredRecord
-from tests.integration.sync.test_create import (
-    after_the_lag,
-    due_now,
-    holders,
-    lose_the_answer,
-    open_job,
-    submission_of,
-    submit,
-)
+from tests.integration.sync.submitting import lose_the_answer, open_job, submission_of, submit
 from tests.integration.sync.test_moved_submissions import applications_there, lose_the_application_of
 from tests.integration.sync.test_owed_submissions import directions
 from tests.integration.sync.test_pause import patch
 from tests.integration.sync.test_vendor_merges import person
+from tests.integration.sync.vendor import holders
+from tests.integration.sync.waits import after_the_lag, due_now
 from tests.integration.sync.world import World, fresh_token
 
 CANDIDATE, APPLICATION = EntityType.CANDIDATE, EntityType.APPLICATION

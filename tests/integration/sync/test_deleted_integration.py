@@ -15,18 +15,11 @@ from shared.store.ledger import JobRequest
 from shared.store.records import StoredRecord
 from shared.sync.priorities import RECONCILE
 from tests.fixtures.waiting import until
+from tests.integration.sync.submitting import lose_the_answer, new_candidate, open_job, submission_of, submit
 from tests.integration.sync.test_archived_submissions import a_submission
-from tests.integration.sync.test_create import (
-    after_the_lag,
-    due_now,
-    holders,
-    lose_the_answer,
-    new_candidate,
-    open_job,
-    submission_of,
-    submit,
-)
 from tests.integration.sync.test_owed_submissions import directions
+from tests.integration.sync.vendor import holders
+from tests.integration.sync.waits import after_the_lag, due_now
 from tests.integration.sync.world import World, connect_one_more
 
 CANDIDATE, APPLICATION = EntityType.CANDIDATE, EntityType.APPLICATION

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.model import EntityType
-from tests.integration.sync.test_create import new_candidate, open_job, submit
+from tests.integration.sync.submitting import new_candidate, open_job, submit
 from tests.integration.sync.vendor import a_candidate
 from tests.integration.sync.world import World, fresh_token
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from shared.model import Direction, EntityType
 from shared.store.records import StoredRecord
+from tests.integration.sync.submitting import new_candidate, open_job, submission_of, submit
 from tests.integration.sync.test_archived_submissions import a_submission, run_job_of
-from tests.integration.sync.test_create import holders, new_candidate, open_job, submission_of, submit
 from tests.integration.sync.test_pause import patch
-from tests.integration.sync.vendor import a_candidate, vendor_candidate, writes
+from tests.integration.sync.vendor import a_candidate, holders, vendor_candidate, writes
 from tests.integration.sync.world import World
 
 CANDIDATE, APPLICATION = EntityType.CANDIDATE, EntityType.APPLICATION

@@ -9,10 +9,10 @@ import pytest
 from shared.model import EntityType
 from tests.integration.sync.test_archiving import APPLICATION, applications_of, archive, at_vendor, deletes, restore
 from tests.integration.sync.test_candidate_merges import CANDIDATE, merge, part, rows_of, two_people
-from tests.integration.sync.test_create import due_now
 from tests.integration.sync.test_deletes import configure
 from tests.integration.sync.test_parity import ground_of
 from tests.integration.sync.vendor import signal
+from tests.integration.sync.waits import due_now
 from tests.integration.sync.world import World
 
 Person = dict[str, Any]

@@ -63,3 +63,12 @@ async def signal(world: World, entity: EntityType, external_id: object) -> None:
 async def writes(world: World) -> list[dict[str, Any]]:
     """Return the vendor's log of writes, less token requests."""
     return [dict(each) for each in await world.requests() if each["method"] != "GET" and each["path"] != "/token"]
+
+
+async def holders(world: World, email: str) -> list[dict[str, Any]]:
+    """Return the vendor's candidates who hold *email*."""
+    return [
+        row
+        for row in (await world.vendor_state())["candidates"]
+        if any(each["value"] == email for each in row["email_addresses"] or [])
+    ]
