@@ -10,6 +10,7 @@ from sandbox.vendors.greenhouse.server import GreenhouseSimulator
 from sandbox.vendors.greenhouse.settings import Settings as SimulatorSettings
 from tests.fixtures.postgres import Database
 from tests.fixtures.storage import StorageAccount
+from tests.integration.sync.configuring import configure
 from tests.integration.sync.world import World, connect, settings_for
 
 
@@ -23,3 +24,12 @@ async def world(database: Database, storage: StorageAccount) -> AsyncIterator[Wo
         finally:
             await made.control.aclose()
             await made.services.aclose()
+
+
+@pytest.fixture
+async def pulled(world: World) -> World:
+    """What is archived here is deleted there; everything came in."""
+    await configure(world, "on_archive", '{"candidate": "delete", "application": "delete"}')
+    await world.pull()
+    await world.control.delete("/requests")
+    return world

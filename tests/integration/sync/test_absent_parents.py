@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from shared.model import EntityType
+from tests.integration.sync.comparing import compare
 from tests.integration.sync.test_mapping import linked, map_as, shown_stage
-from tests.integration.sync.test_parity import compare
 from tests.integration.sync.test_vendor_merges import merge_silently
 from tests.integration.sync.vendor import a_candidate, an_application, signal, stage_names
 from tests.integration.sync.world import World

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.model import EntityType
-from tests.integration.sync.test_parity import compare
+from tests.integration.sync.comparing import compare
 from tests.integration.sync.vendor import a_candidate, signal, vendor_candidate, writes
 from tests.integration.sync.world import World
 

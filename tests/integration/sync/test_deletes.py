@@ -11,8 +11,9 @@ from shared.errors import Conflict
 from shared.integrations.lifecycle import Integrations
 from shared.integrations.requests import CreateIntegration
 from shared.model import EntityType
+from tests.integration.sync.comparing import compare, ground_of
+from tests.integration.sync.configuring import configure
 from tests.integration.sync.test_conflict_review import edit_both, with_emails
-from tests.integration.sync.test_parity import compare, ground_of
 from tests.integration.sync.vendor import a_candidate, signal
 from tests.integration.sync.world import World
 from tests.parity_proof.planting import Pair, in_step
@@ -29,15 +30,6 @@ async def count(world: World, query: str) -> int:
 
 async def open_issues(world: World) -> set[str]:
     return {row["kind"] for row in await world.rows("SELECT kind FROM issues WHERE ended_at IS NULL")}
-
-
-async def configure(world: World, key: str, value: str) -> None:
-    """Set a key of the integration's config, as a PATCH would."""
-    await world.rows(
-        "UPDATE integrations SET config = config || jsonb_build_object(%(key)s::text, %(value)s::jsonb) RETURNING id",
-        key=key,
-        value=value,
-    )
 
 
 async def delete_at_vendor(world: World, pairs: Sequence[Pair]) -> None:

@@ -23,7 +23,7 @@ from shared.integrations.requests import PatchIntegration
 from shared.model import EntityType
 from shared.sync.webhook_silence import ENOUGH_CHANGES
 from tests.fixtures.waiting import until
-from tests.integration.sync.test_parity import compare, ground_of
+from tests.integration.sync.comparing import compare, ground_of
 from tests.integration.sync.world import World
 from tests.parity_proof.planting import in_step
 

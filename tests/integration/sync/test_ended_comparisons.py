@@ -13,8 +13,8 @@ from shared.integrations.lifecycle import Integrations
 from shared.integrations.requests import PatchIntegration
 from shared.model import EntityType
 from tests.fixtures.waiting import until
+from tests.integration.sync.comparing import compare
 from tests.integration.sync.test_deleted_at_work import claimed
-from tests.integration.sync.test_parity import compare
 from tests.integration.sync.test_run_locks import waiting
 from tests.integration.sync.vendor import a_candidate
 from tests.integration.sync.world import World

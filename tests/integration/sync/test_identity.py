@@ -12,8 +12,8 @@ from shared.model.records import Candidate
 from shared.store.records import RecordWrite
 from shared.sync.identity import identify
 from shared.sync.observations import observe
+from tests.integration.sync.configuring import configure
 from tests.integration.sync.submitting import new_candidate
-from tests.integration.sync.test_deletes import configure
 from tests.integration.sync.vendor import signal
 from tests.integration.sync.world import World, fresh_token
 

@@ -14,7 +14,7 @@ from shared.model import EntityType, Record
 from shared.store.links import Ticket
 from shared.sync.observations import observe
 from shared.sync.work import Applied, Work
-from tests.integration.sync.test_parity import compare
+from tests.integration.sync.comparing import compare
 from tests.integration.sync.vendor import an_application, signal, stage_names
 from tests.integration.sync.world import World
 

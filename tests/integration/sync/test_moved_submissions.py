@@ -10,9 +10,9 @@ import pytest
 from shared.model import EntityType
 from shared.store.records import StoredRecord
 from shared.sync.vendor_merges import MOST_WAITS
+from tests.integration.sync.configuring import configure
 from tests.integration.sync.submitting import lose_the_answer, open_job, submission_of, submit
 from tests.integration.sync.test_archived_submissions import run_job_of
-from tests.integration.sync.test_deletes import configure
 from tests.integration.sync.test_vendor_merges import merge_silently, merge_there, person, tell
 from tests.integration.sync.vendor import holders, signal
 from tests.integration.sync.waits import after_the_lag, due_now

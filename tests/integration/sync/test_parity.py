@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -14,8 +13,9 @@ from sandbox.vendors.greenhouse.settings import Settings as SimulatorSettings
 from shared.model import EntityType
 from tests.fixtures.postgres import Database
 from tests.fixtures.storage import StorageAccount
+from tests.integration.sync.comparing import compare, ground_of
 from tests.integration.sync.world import World, connect, settings_for
-from tests.parity_proof.planting import Ground, in_step, plant
+from tests.parity_proof.planting import in_step, plant
 
 LINKS = """SELECT l.external_id, l.internal_id, l.state, r.data, r.archived_at FROM external_entity_map l
 LEFT JOIN records r ON r.id = l.internal_id WHERE l.entity_type = 'candidate'"""
@@ -54,23 +54,6 @@ async def crowd(database: Database, storage: StorageAccount) -> AsyncIterator[Wo
         finally:
             await made.control.aclose()
             await made.services.aclose()
-
-
-def ground_of(world: World) -> Ground:
-    """Return *world* as corruptions are planted in it."""
-    return Ground(world.services, world.company_id, world.integration_id, world.admin_dsn, world.control)
-
-
-async def compare(world: World, entity: EntityType = EntityType.CANDIDATE, *, repairs: bool = True) -> dict[str, Any]:
-    """Compare to the end, without the repairs' jobs; return the row of `parity_runs` with its differences."""
-    services = world.services
-    (parity_id,) = await services.comparisons.request(
-        world.company_id, world.integration_id, entity=entity, repairs=repairs
-    )
-    await world.drain()
-    run = await world.row("SELECT * FROM parity_runs WHERE id = %(id)s", id=parity_id)
-    rows = await world.rows("SELECT * FROM parity_differences WHERE parity_id = %(id)s", id=parity_id)
-    return {**run, "differences": {row["external_id"]: row for row in rows}}
 
 
 async def test_parity_after_a_first_sync_is_whole_and_says_why_not_where_it_is_not(world: World) -> None:

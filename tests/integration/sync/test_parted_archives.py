@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 
 from shared.model import EntityType
-from tests.integration.sync.test_archiving import APPLICATION, applications_of, archive, at_vendor, deletes, restore
-from tests.integration.sync.test_candidate_merges import CANDIDATE, merge, part, rows_of, two_people
-from tests.integration.sync.test_deletes import configure
-from tests.integration.sync.test_parity import ground_of
-from tests.integration.sync.vendor import signal
+from tests.integration.sync.archiving import applications_of, archive, deletes, restore
+from tests.integration.sync.comparing import ground_of
+from tests.integration.sync.configuring import configure
+from tests.integration.sync.test_candidate_merges import merge, part, rows_of, two_people
+from tests.integration.sync.vendor import at_vendor, signal
 from tests.integration.sync.waits import due_now
 from tests.integration.sync.world import World
 
+CANDIDATE, APPLICATION = EntityType.CANDIDATE, EntityType.APPLICATION
 Person = dict[str, Any]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from shared.model import Direction, EntityType
 from shared.sync.restarting import MOST_RESTARTS, RESTARTS
-from tests.integration.sync.test_parity import compare
+from tests.integration.sync.comparing import compare
 from tests.integration.sync.world import World
 
 

@@ -12,7 +12,7 @@ from sandbox.vendors.greenhouse.settings import Settings as SimulatorSettings
 from shared.model import EntityType, JsonValue
 from tests.fixtures.postgres import Database
 from tests.fixtures.storage import StorageAccount
-from tests.integration.sync.test_parity import compare
+from tests.integration.sync.comparing import compare
 from tests.integration.sync.vendor import an_application
 from tests.integration.sync.world import World, connect, settings_for
 

@@ -72,3 +72,7 @@ async def holders(world: World, email: str) -> list[dict[str, Any]]:
         for row in (await world.vendor_state())["candidates"]
         if any(each["value"] == email for each in row["email_addresses"] or [])
     ]
+
+
+async def at_vendor(world: World, table: str = "candidates") -> set[str]:
+    return {str(row["id"]) for row in (await world.vendor_state())[table]}
