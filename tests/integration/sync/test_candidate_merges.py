@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -15,52 +14,12 @@ from shared.store.ledger import JobRequest
 from shared.sync.gone import Gone
 from shared.sync.priorities import RECONCILE
 from shared.sync.work import Work
-from tests.integration.sync.submitting import new_candidate, open_job, submit
-from tests.integration.sync.test_identity import vendor_person
-from tests.integration.sync.test_vendor_merges import links_of, merge_silently, merge_there, tell
-from tests.integration.sync.vendor import signal, vendor_candidate
-from tests.integration.sync.waits import due_now
+from tests.integration.sync.merging import merge, part, rows_of, two_people
+from tests.integration.sync.submitting import new_candidate
+from tests.integration.sync.vendor import signal, vendor_person
 from tests.integration.sync.world import World, fresh_token
 
 CANDIDATE = EntityType.CANDIDATE
-
-
-async def merge(world: World, survivor: UUID, other: UUID, **keep: Keep) -> Any:
-    return await world.services.merges.merge(world.company_id, survivor, other, keep, actor="jo")
-
-
-async def part(world: World, candidate_id: UUID) -> Any:
-    return await world.services.partings.part(world.company_id, candidate_id, actor="jo")
-
-
-async def rows_of(world: World, *ids: UUID) -> list[Any]:
-    """Everything of the records that a merge may touch, as text, but versions and the time of the last change."""
-    return [
-        await world.rows(
-            "SELECT id, data::text, stamps::text, archived_at IS NULL AS lives FROM records"
-            " WHERE id = ANY(%(ids)s) OR candidate_id = ANY(%(ids)s) ORDER BY id",
-            ids=list(ids),
-        ),
-        await world.rows(
-            "SELECT id, internal_id, external_id, is_primary, state, base::text, digest, fence, vendor_version,"
-            " last_synced_at FROM external_entity_map WHERE internal_id = ANY(%(ids)s) ORDER BY id",
-            ids=list(ids),
-        ),
-    ]
-
-
-async def two_people(world: World, **fields: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Two candidates of the vendor's account, with an e-mail address each."""
-    ids = []
-    for name, title in (("Ada", "Analyst"), ("Augusta", "Countess")):
-        emails = [{"value": f"{name.lower()}.{fresh_token()}@example.org", "type": "personal"}]
-        ids.append(
-            await vendor_person(
-                world, first_name=name, last_name="Lovelace", title=title, email_addresses=emails, **fields
-            )
-        )
-    await world.pull()
-    return await world.record_of(CANDIDATE, ids[0]), await world.record_of(CANDIDATE, ids[1])
 
 
 async def test_a_merge_moves_links_and_applications_and_parting_restores_both_to_the_byte(world: World) -> None:
@@ -136,101 +95,6 @@ async def test_portal_edits_stay_with_the_survivor_and_are_told(world: World) ->
     (other,) = await world.rows("SELECT data FROM records WHERE id = %(id)s", id=two["id"])
     assert survivor["data"]["current_title"] == "Engineer"
     assert other["data"] == two["data"]
-
-
-async def test_an_application_that_is_being_created_keeps_its_candidate_until_then(world: World) -> None:
-    """Its create has lost its answer and is searched by the candidate's id there: else it would be made once more."""
-    ada, augusta = await two_people(world)
-    job, job_id = await open_job(world)
-    await merge(world, ada["id"], augusta["id"])
-    await world.drain()
-
-    async def submit_and_lose_the_answer(candidate_id: UUID) -> None:
-        await submit(world, candidate_id, job_id)
-        fault = {"kind": "lost_answer", "method": "POST", "path": "/v3/applications", "times": 1}
-        await world.control.post("/faults", json=fault)
-        await world.drain()
-
-    async def let_the_search_find_it() -> None:
-        await world.rows("UPDATE create_intents SET sent_at = sent_at - interval '5 min' RETURNING 1")
-        await due_now(world)
-        await world.drain()
-
-    await submit_and_lose_the_answer(ada["id"])
-    with pytest.raises(Conflict, match="being created"):
-        await part(world, ada["id"])
-    await let_the_search_find_it()
-    await part(world, ada["id"])
-    await world.drain()
-    await submit_and_lose_the_answer(augusta["id"])
-    with pytest.raises(Conflict, match="being created"):
-        await merge(world, ada["id"], augusta["id"])
-    await let_the_search_find_it()
-    await merge(world, ada["id"], augusta["id"])
-    await world.drain()
-    state = await world.vendor_state()
-    people = {each["id"] for each in state["candidates"] if each["last_name"] == "Lovelace"}
-    made = [
-        each["candidate_id"]
-        for each in state["applications"]
-        if each["candidate_id"] in people and each["job_id"] == job["id"]
-    ]
-    assert len(made) == len(set(made)) == 2
-
-
-async def test_an_application_that_a_vendor_got_as_the_survivors_stays_theirs_after_a_parting(world: World) -> None:
-    """It was submitted before the merge and sent after it: the vendor knows it as the survivor's, and so it is."""
-    ada, augusta = await two_people(world)
-    _, job_id = await open_job(world)
-    application = await submit(world, augusta["id"], job_id)
-    await merge(world, ada["id"], augusta["id"])
-    await world.drain()
-    (link,) = await world.rows(
-        "SELECT external_id FROM external_entity_map WHERE internal_id = %(id)s", id=application.id
-    )
-    await part(world, ada["id"])
-    await world.drain()
-    state = await world.vendor_state()
-    there = next(each["candidate_id"] for each in state["applications"] if str(each["id"]) == link["external_id"])
-    (here,) = await world.rows("SELECT candidate_id FROM records WHERE id = %(id)s", id=application.id)
-    assert here["candidate_id"] == ada["id"] == (await world.record_of(CANDIDATE, there))["id"]
-
-
-@pytest.mark.parametrize("is_followed", [True, False])
-@pytest.mark.parametrize("is_survivors", [True, False])
-async def test_an_application_is_theirs_to_whom_the_vendor_has_given_it_after_a_parting(
-    world: World, *, is_survivors: bool, is_followed: bool
-) -> None:
-    """
-    The vendor has merged the two as well: one of who is parted here is gone there, and their application is not.
-
-    Also where it was seen already whose the application is, and the merge was not heard of yet.
-    """
-    await world.pull(EntityType.JOB)
-    job, _ = await open_job(world)
-    ada, augusta = await two_people(world, application={"job_id": job["id"]})
-    left, lost = (ada, augusta) if is_survivors else (augusta, ada)
-    (there,), (gone,) = [[int(link) for link in await links_of(world, each["id"])] for each in (left, lost)]
-    await merge(world, ada["id"], augusta["id"])
-    await world.drain()
-    if is_followed:
-        await merge_there(world, there, gone)
-    else:
-        await merge_silently(world, there, gone)
-        await world.pull(EntityType.APPLICATION)
-    await part(world, ada["id"])
-    await world.drain()
-    if not is_followed:
-        await tell(world, there, gone)
-    state = await world.vendor_state()
-    held = {str(each["id"]) for each in state["applications"] if each["candidate_id"] == there}
-    here = await world.rows(
-        "SELECT l.external_id FROM records r JOIN external_entity_map l ON l.internal_id = r.id"
-        " WHERE r.candidate_id = %(id)s",
-        id=left["id"],
-    )
-    assert {each["external_id"] for each in here} == held
-    assert len(held) == 2
 
 
 @pytest.mark.parametrize("is_one", [True, False])
@@ -353,56 +217,6 @@ async def test_what_waited_for_people_on_the_merged_one_is_asked_of_the_survivor
     assert (back["record_id"], back["unit"]) == (two["id"], "name")
 
 
-async def test_whoever_is_erased_after_a_merge_takes_the_merged_one_along(world: World) -> None:
-    one, two = await two_people(world)
-    await merge(world, one["id"], two["id"])
-    await world.drain()
-    link = await world.row("SELECT external_id FROM external_entity_map WHERE id = %(id)s", id=one["link_id"])
-    response = await world.control.post(
-        f"/candidates/{link['external_id']}/anonymize",
-        json={"fields": ["full_name", "email_addresses", "phone_numbers", "current_title"]},
-    )
-    response.raise_for_status()
-    await world.drain()
-    await world.pull(CANDIDATE)
-    left = await world.rows("SELECT data FROM records WHERE id = ANY(%(ids)s)", ids=[one["id"], two["id"]])
-    assert [row["data"] for row in left] == [{}, {}]
-    assert (
-        await world.rows("SELECT 1 FROM person_keys WHERE record_id = ANY(%(ids)s)", ids=[one["id"], two["id"]]) == []
-    )
-    with pytest.raises(Conflict, match="erased"):
-        await part(world, one["id"])
-
-
-@pytest.mark.parametrize("first", [0, 1])
-async def test_what_another_link_shows_of_an_erased_person_is_neither_taken_nor_emptied(
-    world: World, first: int
-) -> None:
-    people = await two_people(world)
-    await merge(world, people[0]["id"], people[1]["id"])
-    await world.drain()
-    rows = [
-        await world.row("SELECT external_id FROM external_entity_map WHERE id = %(id)s", id=each["link_id"])
-        for each in people
-    ]
-    erased, other = rows[first]["external_id"], rows[1 - first]["external_id"]
-    shown = await vendor_candidate(world, int(other))
-    fields = ["full_name", "email_addresses", "phone_numbers", "current_title"]
-    response = await world.control.post(f"/candidates/{erased}/anonymize", json={"fields": fields})
-    response.raise_for_status()
-    await signal(world, CANDIDATE, erased)
-    await world.edit_at_vendor("candidates", int(other), {"title": "Empress"})
-    await signal(world, CANDIDATE, other)
-    await world.pull(CANDIDATE)
-    ids = [each["id"] for each in people]
-    left = await world.rows("SELECT data, archived_at FROM records WHERE id = ANY(%(ids)s)", ids=ids)
-    assert [(row["data"], row["archived_at"] is not None) for row in left] == [({}, True)] * 2
-    assert await world.rows("SELECT 1 FROM person_keys WHERE record_id = ANY(%(ids)s)", ids=ids) == []
-    after = await vendor_candidate(world, int(other))
-    assert after["first_name"] == shown["first_name"]
-    assert after["email_addresses"] == shown["email_addresses"]
-
-
 async def test_pain_31_two_of_one_address_are_merged_and_no_automation_undoes_what_was_chosen(world: World) -> None:
     email = f"ada.{fresh_token()}@example.org"
     ids = [
@@ -448,13 +262,3 @@ async def test_a_delete_at_the_vendor_that_a_merge_overtakes_is_judged_anew(worl
         )
     rows = await world.rows("SELECT state FROM external_entity_map WHERE id = %(id)s", id=link.id)
     assert rows == [{"state": "live"}]
-
-
-async def test_whoever_is_suppressed_stays_away_by_what_was_merged_into_them_too(world: World) -> None:
-    one, two = await two_people(world)
-    await merge(world, one["id"], two["id"])
-    await world.edit_here(CANDIDATE, one["id"], further_emails=[])
-    suppression = world.services.suppression
-    async with world.services.database.company(world.company_id) as tx:
-        await suppression.suppress(tx, one["id"], reason="erasure")
-        assert await suppression.holds(tx, {"email": two["data"]["email"]})

@@ -8,8 +8,7 @@ import pytest
 
 from shared.model import EntityType
 from tests.integration.sync.submitting import new_candidate, open_job, submission_of, submit
-from tests.integration.sync.test_identity import vendor_person
-from tests.integration.sync.vendor import holders
+from tests.integration.sync.vendor import holders, vendor_person
 from tests.integration.sync.waits import due_now
 from tests.integration.sync.world import World, fresh_token
 

@@ -14,16 +14,8 @@ from shared.sync.identity import identify
 from shared.sync.observations import observe
 from tests.integration.sync.configuring import configure
 from tests.integration.sync.submitting import new_candidate
-from tests.integration.sync.vendor import signal
+from tests.integration.sync.vendor import signal, vendor_person
 from tests.integration.sync.world import World, fresh_token
-
-
-async def vendor_person(world: World, **fields: Any) -> int:
-    """Add a candidate at the vendor; return its id."""
-    response = await world.control.post("/candidates?webhooks=false", json=fields)
-    response.raise_for_status()
-    made: int = response.json()["id"]
-    return made
 
 
 async def test_a_person_known_by_verified_email_is_linked_not_doubled(world: World) -> None:

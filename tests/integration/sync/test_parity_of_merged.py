@@ -11,8 +11,8 @@ from tests.fixtures.postgres import Database
 from tests.fixtures.storage import StorageAccount
 from tests.fixtures.waiting import until
 from tests.integration.sync.comparing import compare, ground_of
+from tests.integration.sync.merging import merge, part, two_people
 from tests.integration.sync.submitting import open_job
-from tests.integration.sync.test_candidate_merges import merge, part, two_people
 from tests.integration.sync.world import World, connect, settings_for
 from tests.parity_proof.planting import in_step, links_crossed
 

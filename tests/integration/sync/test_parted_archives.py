@@ -10,7 +10,7 @@ from shared.model import EntityType
 from tests.integration.sync.archiving import applications_of, archive, deletes, restore
 from tests.integration.sync.comparing import ground_of
 from tests.integration.sync.configuring import configure
-from tests.integration.sync.test_candidate_merges import merge, part, rows_of, two_people
+from tests.integration.sync.merging import merge, part, rows_of, two_people
 from tests.integration.sync.vendor import at_vendor, signal
 from tests.integration.sync.waits import due_now
 from tests.integration.sync.world import World

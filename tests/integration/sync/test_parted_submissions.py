@@ -9,11 +9,10 @@ import pytest
 
 from shared.model import EntityType
 from tests.fixtures.waiting import until
+from tests.integration.sync.merging import merge, part
 from tests.integration.sync.submitting import new_candidate, open_job, submission_of, submit
 from tests.integration.sync.test_archived_submissions import WAITING, run_job_of
-from tests.integration.sync.test_candidate_merges import merge, part
-from tests.integration.sync.test_identity import vendor_person
-from tests.integration.sync.vendor import holders
+from tests.integration.sync.vendor import holders, vendor_person
 from tests.integration.sync.waits import due_now
 from tests.integration.sync.world import World
 

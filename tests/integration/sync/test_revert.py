@@ -16,7 +16,7 @@ from shared.store.ledger import Job
 from shared.sync.endings import Continue, Done, Ending
 from shared.sync.priorities import REVERT
 from tests.integration.sync.comparing import compare
-from tests.integration.sync.test_candidate_merges import merge, part
+from tests.integration.sync.merging import merge, part
 from tests.integration.sync.world import World
 
 CANDIDATE = EntityType.CANDIDATE

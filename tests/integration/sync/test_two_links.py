@@ -13,8 +13,8 @@ from shared.store.ledger import Job
 from shared.store.links import Ticket
 from shared.sync.observations import observe
 from shared.sync.work import Work
+from tests.integration.sync.merging import merge, two_people
 from tests.integration.sync.submitting import open_job, submission_of, submit
-from tests.integration.sync.test_candidate_merges import merge, two_people
 from tests.integration.sync.test_vendor_merges import merge_there, person
 from tests.integration.sync.vendor import signal
 from tests.integration.sync.world import World

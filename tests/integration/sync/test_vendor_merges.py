@@ -15,8 +15,7 @@ from shared.sync.priorities import RECONCILE, WEBHOOK_SIGNAL
 from shared.sync.vendor_merges import MOST_WAITS
 from tests.integration.sync.configuring import configure
 from tests.integration.sync.submitting import new_candidate
-from tests.integration.sync.test_identity import vendor_person
-from tests.integration.sync.vendor import signal
+from tests.integration.sync.vendor import signal, vendor_person
 from tests.integration.sync.world import World, fresh_token
 
 CANDIDATE = EntityType.CANDIDATE

@@ -76,3 +76,11 @@ async def holders(world: World, email: str) -> list[dict[str, Any]]:
 
 async def at_vendor(world: World, table: str = "candidates") -> set[str]:
     return {str(row["id"]) for row in (await world.vendor_state())[table]}
+
+
+async def vendor_person(world: World, **fields: Any) -> int:
+    """Add a candidate at the vendor; return its id."""
+    response = await world.control.post("/candidates?webhooks=false", json=fields)
+    response.raise_for_status()
+    made: int = response.json()["id"]
+    return made
