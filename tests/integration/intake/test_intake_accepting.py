@@ -19,9 +19,7 @@ from shared.intake.quota import UnverifiedQuota
 from shared.intake.secrets import WebhookSecrets
 from shared.intake.wiring import Intake
 from shared.store.queues import Queues
-from tests.integration.intake.world import SECRET, World, candidate_event, now, signed
-
-BODY = candidate_event()
+from tests.integration.intake.world import BODY, SECRET, World, candidate_event, now, signed
 
 
 async def test_a_signed_event_is_stored_and_answered_200(world: World) -> None:

@@ -48,6 +48,9 @@ def candidate_event(external_id: int = 4711, **more: Any) -> bytes:
     return json.dumps({"action": "update_candidate", "payload": {"candidate": candidate}}).encode()
 
 
+BODY = candidate_event()
+
+
 @dataclass
 class World:
     """Everything a test of the intake needs. `intake` is this process's; another one may be built beside it."""
@@ -213,3 +216,14 @@ class World:
 def now() -> datetime:
     """Return the moment."""
     return datetime.now(UTC)
+
+
+async def only_message(world: World) -> bytes:
+    """Take the one message that there is off the queue."""
+    await world.batches()
+    [message] = await world.messages()
+    return message.encode()
+
+
+def issues(world: World, integration_id: UUID) -> list[dict[str, Any]]:
+    return world.run("SELECT * FROM issues WHERE integration_id = %s", integration_id)
