@@ -97,3 +97,7 @@ async def _http() -> AsyncIterator[VendorHttp]:
         yield http
     finally:
         await http.aclose()
+
+
+def shown(records: list[Record]) -> dict[str, dict[str, Any]]:
+    return {record.external_id: record.visible() for record in records}
