@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 
-from shared.store.attention import Issue, Quarantined
+from shared.store.attention import Issue, Quarantined, Told
 from shared.store.conflicts import ConflictItem, FieldConflict, MatchConflict
 from shared.store.notices import Notices
 from shared.store.pins import StoredPin
@@ -258,3 +258,34 @@ async def test_what_people_see_newest_first(place: Place) -> None:
         assert [row["subject"] for row in await page(False)] == ["b"]
         rest = await page(None, (everything[1]["opened_at"], everything[1]["id"]), limit=1)
         assert [row["subject"] for row in rest] == ["b"]
+
+
+async def test_who_was_told_of_a_breaker_and_what_was_told_anew_stands(place: Place) -> None:
+    ground, attention = place.ground, place.ground.store.attention
+
+    async def tell(kind: str = "vendor_unreachable") -> None:
+        async with ground.database.company(place.company_id) as tx:
+            await attention.raise_issue(tx, place.integration_id, kind=kind, subject="calls", detail="d")
+
+    async def told() -> list[Told]:
+        async with ground.database.dispatch() as tx:
+            return await attention.told_of_breakers(tx)
+
+    async def settle(told_at: datetime) -> bool:
+        async with ground.database.company(place.company_id) as tx:
+            return await attention.settle_as_told(
+                tx, place.integration_id, kind="vendor_unreachable", subject="calls", told_at=told_at
+            )
+
+    await tell()
+    await tell("another")
+    (first,) = await told()
+    assert (first.company, first.integration) == (place.company_id, place.integration_id)
+    await ground.pass_time(1)
+    await tell()
+    (second,) = await told()
+    assert not await settle(first.told_at)
+    assert await told() == [second]
+    assert await settle(second.told_at)
+    assert not await settle(second.told_at), "it is over"
+    assert await told() == []
