@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import pytest
 import pytest_asyncio
 import uvicorn
 from starlette.requests import Request
 from starlette.responses import Response
 
 from sandbox.vendors.greenhouse import GreenhouseSimulator, Settings
+from sandbox.vendors.greenhouse.account import Account
 from sandbox.vendors.greenhouse.webhooks import tls
 
 
@@ -71,6 +73,12 @@ async def greenhouse() -> AsyncIterator[GreenhouseSimulator]:
     settings = Settings(people=40, seed=7, limiter=False, webhook_time_scale=1e-6)
     async with GreenhouseSimulator(settings) as simulator:
         yield simulator
+
+
+@pytest.fixture
+def account(greenhouse: GreenhouseSimulator) -> Account:
+    """The tables of that simulator."""
+    return greenhouse.simulator.account
 
 
 @pytest_asyncio.fixture

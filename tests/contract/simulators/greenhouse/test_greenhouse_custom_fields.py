@@ -12,11 +12,6 @@ from sandbox.vendors.greenhouse.account import Account
 from sandbox.vendors.greenhouse.payloads import candidate_event
 
 
-@pytest.fixture
-def account(greenhouse: GreenhouseSimulator) -> Account:
-    return greenhouse.simulator.account
-
-
 def option(account: Account, name: str) -> int:
     """The id of the option called *name*."""
     return next(int(row["id"]) for row in account["custom_field_options"] if row["name"] == name)

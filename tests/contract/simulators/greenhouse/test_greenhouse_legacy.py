@@ -7,16 +7,10 @@ import html
 from typing import Any
 
 import httpx
-import pytest
 
 from sandbox.vendors.greenhouse import GreenhouseSimulator
 from sandbox.vendors.greenhouse.account import Account
 from sandbox.vendors.greenhouse.webhooks import tls
-
-
-@pytest.fixture
-def account(greenhouse: GreenhouseSimulator) -> Account:
-    return greenhouse.simulator.account
 
 
 def in_process(account: Account) -> dict[str, Any]:

@@ -8,7 +8,6 @@ import json
 from typing import Any
 
 import httpx
-import pytest
 
 from sandbox.vendors.greenhouse import GreenhouseSimulator
 from sandbox.vendors.greenhouse.account import Account
@@ -34,11 +33,6 @@ async def settled(control: httpx.AsyncClient) -> list[dict[str, Any]]:
     await until(none_pending)
     deliveries: list[dict[str, Any]] = (await control.get("/deliveries")).json()
     return [d for d in deliveries if d["action"] != "ping"]
-
-
-@pytest.fixture
-def account(greenhouse: GreenhouseSimulator) -> Account:
-    return greenhouse.simulator.account
 
 
 def in_process(account: Account) -> dict[str, Any]:
