@@ -26,6 +26,8 @@ from tests.integration.api.calling import Caller
 SECRET = "a shared secret of thirty-two characters"
 ENCRYPTION_SECRET = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
+Query = Callable[..., list[tuple[Any, ...]]]
+
 
 @pytest.fixture
 def needs_preview() -> bool:
@@ -126,7 +128,7 @@ def connection(greenhouse: GreenhouseSimulator) -> dict[str, Any]:
 
 
 @pytest.fixture
-def query(database: Database) -> Callable[..., list[tuple[Any, ...]]]:
+def query(database: Database) -> Query:
     """Return rows as the superuser sees them, whom no policy binds."""
 
     def ask(statement: str, *parameters: object) -> list[tuple[Any, ...]]:
@@ -160,3 +162,59 @@ async def synced(services: Services, admin: Caller, company: Company, connection
     await drain(services)
     found: dict[str, Any] = created.body
     return found
+
+
+@pytest.fixture
+async def victim(
+    services: Services, admin: Caller, company: Company, synced: dict[str, Any], query: Query
+) -> dict[str, str]:
+    """The ids of a company that has everything, an open conflict and a dead letter included."""
+    letter, conflict, job_id = uuid4(), uuid4(), uuid4()
+    people = (await admin("GET", "/api/candidates?limit=100")).body["data"]
+    # Not every application is for a job: a prospect has none.
+    candidate, application = next(
+        (each, application)
+        for each in people
+        if each["email"] and each["last_name"]
+        for application in each["applications"]
+        if application["job_id"]
+    )
+    query(
+        "INSERT INTO dead_letters (id, company_id, integration_id, job_id, queue, action, entity_type, code, cause,"
+        " attempts) VALUES (%s, %s, %s, %s, 'sync-urgent', 'reconcile', 'candidate', 'rejected', 'no', 1)",
+        letter, company.id, synced["id"], job_id,
+    )  # fmt: skip
+    query(
+        "INSERT INTO conflicts (id, company_id, kind, entity_type, record_id, unit)"
+        " VALUES (%s, %s, 'field', 'candidate', %s, 'email')",
+        conflict, company.id, candidate["id"],
+    )  # fmt: skip
+    started = await admin("POST", f"/api/integrations/{synced['id']}/sync", {"entity": "candidate"})
+    compared = await admin("POST", f"/api/integrations/{synced['id']}/parity", {"entity": "candidate"})
+    return {
+        "company": str(company.id),
+        "integration": synced["id"],
+        "run": started.body["run_id"],
+        "parity": compared.body["parity_ids"][0],
+        "letter": str(letter),
+        "conflict": str(conflict),
+        "candidate": candidate["id"],
+        "application": application["id"],
+        "job": application["job_id"],
+        "external": candidate["external_ids"][0]["external_id"],
+        "email": candidate["email"],
+        "name": candidate["last_name"],
+    }
+
+
+def everything_of(query: Query, company_id: UUID) -> dict[str, list[tuple[Any, ...]]]:
+    """Return every row of a company, table by table."""
+    tables = query(
+        "SELECT c.relname, CASE c.relname WHEN 'companies' THEN 'id' ELSE 'company_id' END FROM pg_class c"
+        " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = CASE c.relname WHEN 'companies' THEN 'id'"
+        " ELSE 'company_id' END WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')"
+    )
+    return {
+        table: query(f"SELECT to_jsonb(t)::text FROM {table} t WHERE {column} = %s ORDER BY 1", company_id)  # noqa: S608
+        for table, column in tables
+    }

@@ -8,7 +8,7 @@ import json
 import re
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,10 +24,9 @@ from shared.composition import Services
 from tests.fixtures.postgres import Database
 from tests.fixtures.storage import StorageAccount
 from tests.integration.api.calling import Caller
-from tests.integration.api.conftest import ENCRYPTION_SECRET, SECRET, Company
+from tests.integration.api.conftest import ENCRYPTION_SECRET, SECRET, Company, Query
 from tests.integration.api.test_operations import bury
 
-Query = Callable[..., list[tuple[Any, ...]]]
 ROOT = Path(__file__).parents[3]
 
 

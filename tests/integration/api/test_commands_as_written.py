@@ -18,9 +18,7 @@ from shared.composition import Services
 from shared.errors import Unavailable
 from tests.fixtures.postgres import Database
 from tests.integration.api.calling import Caller, Reply
-from tests.integration.api.conftest import Company, drain
-
-Query = Callable[..., list[tuple[Any, ...]]]
+from tests.integration.api.conftest import Company, Query, drain
 
 CREATE = """curl -X POST $BASE/api/companies/{companyId}/integrations \\
   -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\

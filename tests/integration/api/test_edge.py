@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -22,9 +21,7 @@ from shared.security.identity import Role, mint_token
 from shared.store.tokens import Tokens
 from tests.fixtures.postgres import Database
 from tests.integration.api.calling import Caller, http_functions
-from tests.integration.api.conftest import SECRET, Company
-
-Query = Callable[..., list[tuple[Any, ...]]]
+from tests.integration.api.conftest import SECRET, Company, Query
 
 
 async def test_without_a_token_nothing_is_told(services: Services, company: Company) -> None:

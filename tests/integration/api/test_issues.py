@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -13,9 +12,8 @@ from shared.model import EntityType
 from shared.security.identity import Role
 from shared.store.attention import Attention, Quarantined
 from tests.integration.api.calling import Caller
-from tests.integration.api.conftest import Company
+from tests.integration.api.conftest import Company, Query
 
-Query = Callable[..., list[tuple[Any, ...]]]
 MANY = 4_000
 
 

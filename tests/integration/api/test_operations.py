@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,9 +12,7 @@ from shared.composition import Services
 from shared.security.identity import Role
 from shared.store.heartbeats import SWEEP, Heartbeats
 from tests.integration.api.calling import Caller
-from tests.integration.api.conftest import Company
-
-Query = Callable[..., list[tuple[Any, ...]]]
+from tests.integration.api.conftest import Company, Query
 
 
 def log_rows(query: Query, company: Company, integration_id: str, count: int) -> None:

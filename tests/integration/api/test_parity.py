@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,9 +9,7 @@ import pytest
 from shared.composition import Services
 from shared.security.identity import Role
 from tests.integration.api.calling import Caller
-from tests.integration.api.conftest import Company, drain
-
-Query = Callable[..., list[tuple[Any, ...]]]
+from tests.integration.api.conftest import Company, Query, drain
 
 
 async def test_a_comparison_is_asked_for_and_shown_with_its_certificate(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from secrets import randbelow, token_hex
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,9 +14,8 @@ from shared.model import FIELDS, EntityType
 from shared.store.records import RecordWrite
 from shared.sync.length_check import LONGEST
 from tests.integration.api.calling import Caller
-from tests.integration.api.conftest import Company, drain
+from tests.integration.api.conftest import Company, Query, drain
 
-Query = Callable[..., list[tuple[Any, ...]]]
 PERSON = {"first_name": "Zoë", "last_name": "Quandt", "email": "zoe.quandt@example.org", "phone": "+49 30 901820"}
 
 

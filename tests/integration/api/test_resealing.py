@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -26,12 +26,11 @@ from shared.store import sealed
 from shared.store.database import Transaction
 from shared.store.sealed import SealedRows
 from tests.integration.api.calling import Caller
-from tests.integration.api.conftest import ENCRYPTION_SECRET, Company, drain
+from tests.integration.api.conftest import ENCRYPTION_SECRET, Company, Query, drain
 from tests.integration.api.test_cli import Cli, cli
 
 __all__ = ["cli"]
 
-Query = Callable[..., list[tuple[Any, ...]]]
 NEWEST = "bmV3ZXN0IHNlY3JldCBvZiB0aGlydHktdHdvIGJ5dGVzISE="
 ROTATING = {"ENCRYPTION_SECRET": NEWEST, "ENCRYPTION_SECRET_PREVIOUS": ENCRYPTION_SECRET}
 KIND = {"credentials", "webhook_secrets", "access_tokens", "events", "person_keys"}
