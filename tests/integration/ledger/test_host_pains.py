@@ -17,9 +17,9 @@ from shared.store.ledger import Job
 from shared.sync.endings import Done, Ending
 from shared.sync.runner import Unforeseen
 from tests.integration.ledger.ground import Ground, Place
-from tests.integration.ledger.workshop import Workshop, message_for
+from tests.integration.ledger.workshop import NORMAL, Workshop, message_for
 
-NORMAL, POISON = "sync-normal", "sync-normal-poison"
+POISON = "sync-normal-poison"
 
 
 async def test_pain_11_a_pull_that_was_refused_is_no_success(workshop: Workshop, ground: Ground, place: Place) -> None:

@@ -10,9 +10,9 @@ from shared.sync.endings import Ending
 from shared.sync.faults import OrderedFault
 from shared.sync.runner import Unforeseen
 from tests.integration.ledger.ground import Ground, Place
-from tests.integration.ledger.workshop import Workshop, message_for
+from tests.integration.ledger.workshop import NORMAL, Workshop, message_for
 
-NORMAL, POISON = "sync-normal", "sync-normal-poison"
+POISON = "sync-normal-poison"
 DELIVERIES = 5  # host.json, maxDequeueCount
 
 

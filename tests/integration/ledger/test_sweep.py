@@ -11,9 +11,7 @@ from shared.errors import Unavailable
 from shared.store.ledger import Knock
 from shared.sync.sweep import CAPACITY
 from tests.integration.ledger.ground import Ground, Place
-from tests.integration.ledger.workshop import Workshop, message_for
-
-URGENT, NORMAL, BULK = "sync-urgent", "sync-normal", "sync-bulk"
+from tests.integration.ledger.workshop import BULK, NORMAL, URGENT, Workshop, message_for
 
 
 async def test_a_lost_message_is_made_up_for(workshop: Workshop, ground: Ground, place: Place) -> None:

@@ -15,9 +15,7 @@ from shared.store.listings import Health, Listings
 from shared.sync.endings import Done, Ending
 from tests.fixtures.waiting import until
 from tests.integration.ledger.ground import Ground, Place
-from tests.integration.ledger.workshop import Workshop
-
-NORMAL = "sync-normal"
+from tests.integration.ledger.workshop import NORMAL, Workshop
 
 
 async def eat(workshop: Workshop, queue: str = NORMAL) -> int:

@@ -18,9 +18,8 @@ from shared.sync.lease import Lease
 from shared.telemetry.capture import Captured
 from tests.fixtures.waiting import until
 from tests.integration.ledger.ground import Ground, Place
-from tests.integration.ledger.workshop import Workshop, message_for
+from tests.integration.ledger.workshop import NORMAL, Workshop, message_for
 
-NORMAL = "sync-normal"
 SHORT_S = 2.0
 """Short to wait for, and long enough that a slow machine gets its renewals done in time."""
 

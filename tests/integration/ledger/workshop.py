@@ -29,6 +29,7 @@ from shared.sync.traffic import Traffic
 from shared.sync.vanishing import Watch
 from tests.integration.ledger.ground import Ground
 
+URGENT, NORMAL, BULK = "sync-urgent", "sync-normal", "sync-bulk"
 LIMITS = Limits(lease_s=60, at_once=10, per_integration=5)
 
 
