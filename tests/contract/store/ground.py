@@ -26,6 +26,7 @@ from tests.simulation.store.schema import tables
 from tests.simulation.store.tables import INFINITY
 
 JOB, CANDIDATE, APPLICATION = EntityType.JOB, EntityType.CANDIDATE, EntityType.APPLICATION
+HOUR = timedelta(hours=1)
 SEQUENCES = ("history_seq", "observation_seq", "lease_seq", "turn_urgent", "turn_normal", "turn_bulk")
 T = TypeVar("T")
 

@@ -22,9 +22,8 @@ from shared.store.records import RecordWrite
 from shared.store.runs import Counts
 from shared.store.store import Store
 from shared.store.webhook_events import EventRow, WebhookEvents
-from tests.contract.store.ground import APPLICATION, CANDIDATE, JOB, Ground
+from tests.contract.store.ground import APPLICATION, CANDIDATE, HOUR, JOB, Ground
 
-HOUR = timedelta(hours=1)
 SECOND = timedelta(seconds=1)
 KEYS = ("a", "b", "c")
 EMAILS = ("a@x.example", "b@x.example")

@@ -10,9 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from shared.sync import sweep
-from tests.contract.store.ground import Ground, Place
-
-HOUR = timedelta(hours=1)
+from tests.contract.store.ground import HOUR, Ground, Place
 
 
 async def keys(ground: Ground, count: int, **how: Any) -> list[str]:

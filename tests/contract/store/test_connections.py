@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,9 +13,7 @@ from shared.model import Direction
 from shared.store.connections import IntegrationRow
 from shared.store.oauth_tokens import OAuthTokens, SealedToken
 from shared.store.webhook_events import WebhookEvents
-from tests.contract.store.ground import APPLICATION, CANDIDATE, JOB, Ground, Place
-
-HOUR = timedelta(hours=1)
+from tests.contract.store.ground import APPLICATION, CANDIDATE, HOUR, JOB, Ground, Place
 
 
 async def get(place: Place) -> IntegrationRow:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from uuid import UUID
 
 from shared.store.heartbeats import Heartbeats
 from shared.store.schedules import Cadence, Schedule, Schedules
-from tests.contract.store.ground import CANDIDATE, JOB, Ground, Place
-
-HOUR = timedelta(hours=1)
+from tests.contract.store.ground import CANDIDATE, HOUR, JOB, Ground, Place
 
 
 async def test_schedules(place: Place) -> None:

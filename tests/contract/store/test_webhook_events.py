@@ -11,9 +11,7 @@ import psycopg
 import pytest
 
 from shared.store.webhook_events import EventRow, WebhookEvents
-from tests.contract.store.ground import JOB, Place
-
-HOUR = timedelta(hours=1)
+from tests.contract.store.ground import HOUR, JOB, Place
 
 
 async def test_receivers(place: Place) -> None:
