@@ -12,7 +12,7 @@ from functions.edge import Answer, Call, endpoint, versioned
 from functions.record_views import candidate_view
 from shared.merge.joining import Keep
 from shared.model import UNITS, EntityType
-from shared.sync.candidate_merges import MergePlan
+from shared.sync.candidates.candidate_merges import MergePlan
 
 bp = func.Blueprint()
 

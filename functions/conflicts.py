@@ -26,11 +26,11 @@ from shared.store.conflict_listing import ConflictFilter, ConflictListing
 from shared.store.database import Transaction
 from shared.store.history import PersonKey
 from shared.store.notices import Notices
-from shared.sync.bulk_resolution import MOST_AT_ONCE, resolve_many
-from shared.sync.conflict_items import TABLE
-from shared.sync.contact_check import check_contacts
-from shared.sync.held_values import Vault
-from shared.sync.length_check import check_lengths
+from shared.sync.deciding.bulk_resolution import MOST_AT_ONCE, resolve_many
+from shared.sync.editing.contact_check import check_contacts
+from shared.sync.editing.length_check import check_lengths
+from shared.sync.keeping.conflict_items import TABLE
+from shared.sync.keeping.held_values import Vault
 
 bp = func.Blueprint()
 

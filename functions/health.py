@@ -54,7 +54,7 @@ async def _answer(req: func.HttpRequest) -> func.HttpResponse:
 
 async def reaches_tables(services: Services) -> bool:
     """Whether shared limits and breakers can be read."""
-    from shared.sync.window_table import TABLE
+    from shared.sync.vendors.window_table import TABLE
 
     try:
         async with asyncio.timeout(LONGEST_S):

@@ -9,7 +9,7 @@ import azure.functions as func
 from functions.edge import MAX_BODY_BYTES, Answer, Call, endpoint
 from functions.problem import BodyTooLarge
 from shared.errors import InvalidInput
-from shared.sync.id_map_rows import Verdict
+from shared.sync.identity.id_map_rows import Verdict
 
 bp = func.Blueprint()
 

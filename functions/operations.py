@@ -19,7 +19,7 @@ from shared.integrations.requests import SYNONYMS
 from shared.model import RunStatus
 from shared.store.dead_letters import BATCH, DeadLetters
 from shared.store.listings import Listings
-from shared.sync.dismissals import Dismissals
+from shared.sync.workers.dismissals import Dismissals
 
 bp = func.Blueprint()
 log = telemetry.get_logger(__name__)

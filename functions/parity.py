@@ -13,7 +13,7 @@ from shared.integrations.requests import Entity
 from shared.store.delete_brakes import Brake
 from shared.store.integrations import Integrations
 from shared.store.parity import Parity
-from shared.sync.parity import parity_view
+from shared.sync.comparing.parity import parity_view
 
 bp = func.Blueprint()
 

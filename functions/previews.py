@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from functions.edge import Answer, Call, endpoint
 from shared.model import JsonObject
 from shared.store.integrations import Integrations
-from shared.sync.preview import EntityPreview, Preview, PreviewRow
+from shared.sync.previewing.preview import EntityPreview, Preview, PreviewRow
 
 bp = func.Blueprint()
 

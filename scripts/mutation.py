@@ -48,7 +48,7 @@ TARGETS = {
         spare=("shared/merge/state.py", "shared/merge/rows.py"),
     ),
     "ledger": Target(
-        ("shared/sync/next_step.py", "shared/sync/priorities.py", "shared/sync/cadence.py"),
+        ("shared/sync/jobs/next_step.py", "shared/sync/jobs/priorities.py", "shared/sync/runs/cadence.py"),
         ("tests/unit/sync",),
         sources.LEDGER_MUTANTS,
         share=0.95,

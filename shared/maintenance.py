@@ -10,7 +10,7 @@ from shared.integrations.leaving import Leaving
 from shared.store.database import Database
 from shared.store.expiry import Expiry
 from shared.store.webhook_events import WebhookEvents
-from shared.sync.run_status import RunStatusBoard
+from shared.sync.runs.run_status import RunStatusBoard
 
 LOG_DAYS = 90
 """Days that `sync_logs` are kept, in whole months."""

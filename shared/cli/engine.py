@@ -9,8 +9,8 @@ from uuid import UUID
 
 from shared.store.ledger import Knock
 from shared.store.queues import Knocker
-from shared.sync.runner import Handler, Limits, Runner
-from shared.sync.runs import Syncs
+from shared.sync.runs.requests import Syncs
+from shared.sync.workers.runner import Handler, Limits, Runner
 
 if TYPE_CHECKING:
     from shared.composition import Services

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from shared.cli.output import fault, result
 from shared.cli.session import composed
-from shared.sync.id_map_rows import Verdict
+from shared.sync.identity.id_map_rows import Verdict
 
 GOOD = frozenset({Verdict.LINKED, Verdict.ALREADY_LINKED})
 

@@ -14,7 +14,7 @@ from shared.store.dead_letters import BATCH, DeadLetters
 from shared.store.heartbeats import SWEEP
 from shared.store.ledger import Knock, Ledger
 from shared.store.listings import Listings
-from shared.sync.dismissals import Dismissals
+from shared.sync.workers.dismissals import Dismissals
 
 
 async def dead_letters(asked: argparse.Namespace) -> int:

@@ -72,9 +72,9 @@ async def _serve(
     from shared.cli.reader_process import ERROR, LAST, PAGE
     from shared.cli.session import composed
     from shared.errors import LiaisonError
-    from shared.sync.page_frames import pack, pack_error, unpack_source
-    from shared.sync.reading import PageReader, Source, collect_seldom
-    from shared.sync.work import Work
+    from shared.sync.merging.work import Work
+    from shared.sync.pulling.page_frames import pack, pack_error, unpack_source
+    from shared.sync.pulling.reading import PageReader, Source, collect_seldom
 
     try:
         async with composed(limiter_off=limiter_off) as services:

@@ -13,8 +13,8 @@ from shared.cli.syncing import LONGEST_WAIT_S
 from shared.model import Direction, EntityType
 from shared.store.listings import Listings
 from shared.store.parity import Parity, ParityRun
-from shared.sync.parity import Comparisons, parity_view
-from shared.sync.priorities import COMPARE
+from shared.sync.comparing.parity import Comparisons, parity_view
+from shared.sync.jobs.priorities import COMPARE
 
 if TYPE_CHECKING:
     from shared.composition import Services

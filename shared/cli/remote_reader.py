@@ -9,8 +9,8 @@ from functools import partial
 from shared.adapters.http import before_call
 from shared.cli.reader_process import ERROR, LAST, NEXT, SOURCE, ReaderGone, ReaderProcess
 from shared.errors import Unavailable
-from shared.sync.page_frames import pack_source, unpack, unpack_error
-from shared.sync.reading import Opened, Source
+from shared.sync.pulling.page_frames import pack_source, unpack, unpack_error
+from shared.sync.pulling.reading import Opened, Source
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from shared.store.database import Database
 
 if TYPE_CHECKING:
     from shared.composition import Services
-    from shared.sync.reading import Reader
+    from shared.sync.pulling.reading import Reader
 
 ACTOR = "operator"
 """By whom a decision was made that came by a command."""

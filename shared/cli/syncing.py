@@ -17,7 +17,7 @@ from shared.errors import NotFound, SettingsError
 from shared.model import Direction, EntityType, RunStatus
 from shared.store.ledger import JobRequest
 from shared.store.listings import Listings
-from shared.sync.priorities import MANUAL_RECORD, PULL, RECONCILE
+from shared.sync.jobs.priorities import MANUAL_RECORD, PULL, RECONCILE
 
 if TYPE_CHECKING:
     from shared.composition import Services

@@ -17,13 +17,13 @@ from shared.settings import load_settings
 if TYPE_CHECKING:
     from shared.intake.wiring import Intake
     from shared.maintenance import Maintenance
-    from shared.sync.comparing import Comparer
-    from shared.sync.poison import PoisonRecorder
-    from shared.sync.pull import Puller
-    from shared.sync.reconcile import Reconciler
-    from shared.sync.run_status import RunStatusBoard
-    from shared.sync.runner import Handler, Runner
-    from shared.sync.sweep import Sweep
+    from shared.sync.comparing.compare import Comparer
+    from shared.sync.pulling.pull import Puller
+    from shared.sync.reconciling.reconcile import Reconciler
+    from shared.sync.runs.run_status import RunStatusBoard
+    from shared.sync.workers.poison import PoisonRecorder
+    from shared.sync.workers.runner import Handler, Runner
+    from shared.sync.workers.sweep import Sweep
 
 
 class Services(Requests):
@@ -32,7 +32,7 @@ class Services(Requests):
     @cached_property
     def puller(self) -> Puller:
         """Handler of pulls."""
-        from shared.sync.pull import Puller
+        from shared.sync.pulling.pull import Puller
 
         return Puller(
             self.database,
@@ -47,23 +47,23 @@ class Services(Requests):
     @cached_property
     def run_status(self) -> RunStatusBoard:
         """Status of runs for live views."""
-        from shared.sync.run_status import RunStatusBoard
+        from shared.sync.runs.run_status import RunStatusBoard
 
         return RunStatusBoard(self.intake.tables)
 
     @cached_property
     def reconciler(self) -> Reconciler:
         """Handler of reconciles."""
-        from shared.sync.chronicle import Chronicle
-        from shared.sync.conflict_items import ConflictItems
-        from shared.sync.create_attempts import CreateAttempts
-        from shared.sync.creating import Creator
-        from shared.sync.gone import Gone
-        from shared.sync.moved_submissions import MovedSubmissions
-        from shared.sync.pushing import Pusher
-        from shared.sync.reconcile import Reconciler
-        from shared.sync.removing import Remover
-        from shared.sync.vendor_merges import VendorMerges
+        from shared.sync.candidates.vendor_merges import VendorMerges
+        from shared.sync.creating.create import Creator
+        from shared.sync.creating.moved_submissions import MovedSubmissions
+        from shared.sync.keeping.chronicle import Chronicle
+        from shared.sync.keeping.conflict_items import ConflictItems
+        from shared.sync.reconciling.pushing import Pusher
+        from shared.sync.reconciling.reconcile import Reconciler
+        from shared.sync.removing.gone import Gone
+        from shared.sync.removing.on_archive import Remover
+        from shared.sync.submissions.create_attempts import CreateAttempts
 
         items = ConflictItems(self.store.conflicts, self.vault)
         gone = Gone(self.database, self.store, self.applier)
@@ -85,7 +85,7 @@ class Services(Requests):
     @cached_property
     def comparer(self) -> Comparer:
         """Handler of full comparisons."""
-        from shared.sync.comparing import Comparer
+        from shared.sync.comparing.compare import Comparer
 
         return Comparer(
             self.database,
@@ -107,11 +107,11 @@ class Services(Requests):
     def handlers(self) -> dict[str, Handler]:
         """Job handlers by the name that stands in `sync_queue.action`."""
         from shared.intake.handler import PublishHandler
-        from shared.sync.outbound import OutboundSweep
-        from shared.sync.priorities import COMPARE, PUBLISH, PULL, PUSH_MOVED, RECONCILE, RETEST, REVERT
-        from shared.sync.run_jobs import Redrivable
-        from shared.sync.run_status import ShownLive
-        from shared.sync.standing import Retest
+        from shared.sync.jobs.priorities import COMPARE, PUBLISH, PULL, PUSH_MOVED, RECONCILE, RETEST, REVERT
+        from shared.sync.reconciling.outbound import OutboundSweep
+        from shared.sync.runs.run_jobs import Redrivable
+        from shared.sync.runs.run_status import ShownLive
+        from shared.sync.workers.standing import Retest
 
         return {
             PULL: Redrivable(
@@ -132,9 +132,9 @@ class Services(Requests):
     @cached_property
     def runner(self) -> Runner:
         """Answers knocks."""
-        from shared.sync.faults import fault_from
-        from shared.sync.next_step import Backoff
-        from shared.sync.runner import Limits, Runner
+        from shared.sync.jobs.next_step import Backoff
+        from shared.sync.workers.faults import fault_from
+        from shared.sync.workers.runner import Limits, Runner
 
         settings = self.settings
         limits = Limits(
@@ -159,16 +159,16 @@ class Services(Requests):
     @cached_property
     def poison(self) -> PoisonRecorder:
         """Records what poisoned a queue."""
-        from shared.sync.poison import PoisonRecorder
+        from shared.sync.workers.poison import PoisonRecorder
 
         return PoisonRecorder(self.database, self.store, self.queues)
 
     @cached_property
     def sweep(self) -> Sweep:
         """Knocks for what is due, starts schedules."""
-        from shared.sync.breakers import BreakerWatch
-        from shared.sync.sweep import Sweep
-        from shared.sync.vanishing import Watch
+        from shared.sync.vendors.breakers import BreakerWatch
+        from shared.sync.workers.sweep import Sweep
+        from shared.sync.workers.vanishing import Watch
 
         return Sweep(
             self.database,

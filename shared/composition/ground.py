@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from shared.adapters.windows import Windows
     from shared.store.store import Store
     from shared.store.tables import Tables
-    from shared.sync.adapters import Adapters
-    from shared.sync.applying import Applier
-    from shared.sync.held_values import Vault
-    from shared.sync.reading import Reader
-    from shared.sync.traffic import Traffic
+    from shared.sync.applying.apply import Applier
+    from shared.sync.keeping.held_values import Vault
+    from shared.sync.pulling.reading import Reader
+    from shared.sync.vendors.adapters import Adapters
+    from shared.sync.workers.traffic import Traffic
 
 LIMITS_WAIT_S = 1.5
 """How long a call waits for the shared limits before it goes by this process's own."""
@@ -74,7 +74,7 @@ class Ground:
     @cached_property
     def traffic(self) -> Traffic:
         """Knocks sent and answered by this process."""
-        from shared.sync.traffic import Traffic
+        from shared.sync.workers.traffic import Traffic
 
         return Traffic(self.database)
 
@@ -96,14 +96,14 @@ class Ground:
     def windows(self) -> Windows:
         """Vendors' windows, as all workers share them."""
         from shared.adapters.windows import Windows
-        from shared.sync.window_table import WindowTable
+        from shared.sync.vendors.window_table import WindowTable
 
         return Windows(WindowTable(self.limit_tables))
 
     @cached_property
     def adapters(self) -> Adapters:
         """Adapters of this process."""
-        from shared.sync.adapters import Adapters
+        from shared.sync.vendors.adapters import Adapters
 
         return Adapters(
             self.database,
@@ -120,13 +120,13 @@ class Ground:
     def vault(self) -> Vault:
         """Seals what is kept of people."""
         from shared.security.person_keys import PersonalData
-        from shared.sync.held_values import Vault
+        from shared.sync.keeping.held_values import Vault
 
         return Vault(self.store.history, PersonalData(self.keys))
 
     @cached_property
     def applier(self) -> Applier:
         """Applies observations."""
-        from shared.sync.applying import Applier
+        from shared.sync.applying.apply import Applier
 
         return Applier(self.store, self.keys, self.vault)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from shared.intake.keeping import Keeping, replay_kept
 from shared.intake.publish import Publishing, publish
 from shared.store.ledger import Job
-from shared.sync.endings import Done, Ending
+from shared.sync.jobs.endings import Done, Ending
 
 
 class PublishHandler:

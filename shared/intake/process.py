@@ -38,7 +38,7 @@ from shared.store.links import Links
 from shared.store.queues import MOST_SEEN, Knocker, Queues, queue_for
 from shared.store.record_merges import merge_key
 from shared.store.webhook_events import EventRow, Receiver, WebhookEvents
-from shared.sync.priorities import RECONCILE, WEBHOOK_SIGNAL
+from shared.sync.jobs.priorities import RECONCILE, WEBHOOK_SIGNAL
 
 CLOCKS_DIFFER_BY = timedelta(minutes=15)
 """How wrong the clock of a process may be that took an event which the worker verifies later."""

@@ -16,7 +16,7 @@ LONGEST_S = 25.0
 
 
 class Connector(Protocol):
-    """Lends adapters (shared.sync.adapters)."""
+    """Lends adapters (shared.sync.vendors.adapters)."""
 
     def trial(self, connection: Connection, platform: str) -> AbstractAsyncContextManager[Adapter]:
         """Lend an adapter for a connection that is not kept yet. Raises InvalidInput."""

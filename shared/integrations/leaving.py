@@ -14,8 +14,8 @@ from shared.store.dead_letters import BATCH, DeadLetters
 from shared.store.integrations import TOMBSTONE_DAYS, Integration
 from shared.store.leavings import Leavings, Unsubmitted
 from shared.store.logs import LogRow, Logs
-from shared.sync.dismissals import dismissal_rows
-from shared.sync.priorities import REVERT
+from shared.sync.jobs.priorities import REVERT
+from shared.sync.workers.dismissals import dismissal_rows
 
 CAUSE, WORDS = "integration_deleted", "the integration was deleted"
 """Why something ended: for programs, and for people."""

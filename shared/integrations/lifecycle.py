@@ -41,8 +41,8 @@ from shared.store.integrations import FIRST, Integration, NewIntegration
 from shared.store.ledger import JobRequest, Knock
 from shared.store.logs import LogRow
 from shared.store.schedules import Cadence
-from shared.sync.priorities import PUBLISH, SECRETS
-from shared.sync.standing import go_on, lift
+from shared.sync.jobs.priorities import PUBLISH, SECRETS
+from shared.sync.workers.standing import go_on, lift
 
 TRIES_TO_DELETE = 3
 """Times that a deletion is tried which waits in a circle with somebody at work."""

@@ -19,7 +19,7 @@ from shared.mapping.rules import CUSTOM_FIELDS, EntityMapping
 from shared.model import EntityType, JsonObject, Record, record_type
 from shared.store.connections import Connections
 from shared.store.database import Database
-from shared.sync.adapters import Adapters
+from shared.sync.vendors.adapters import Adapters
 
 EXAMPLE = "example"
 

@@ -7,8 +7,8 @@ from shared.model import Direction, EntityType
 from shared.store.connections import IntegrationRow
 from shared.store.database import Transaction
 from shared.store.ledger import JobRequest, Knock
-from shared.sync.owed_submissions import tell
-from shared.sync.priorities import PARENT_FETCH, RECONCILE
+from shared.sync.jobs.priorities import PARENT_FETCH, RECONCILE
+from shared.sync.submissions.owed_submissions import tell
 
 
 async def follow(tx: Transaction, parts: Parts, was: IntegrationRow) -> list[Knock]:

@@ -27,7 +27,7 @@ from shared.store.store import Store
 
 
 class Syncs(Protocol):
-    """Starts pulls (shared.sync.runs)."""
+    """Starts pulls (shared.sync.runs.requests)."""
 
     async def request(
         self,
@@ -56,7 +56,7 @@ class Syncs(Protocol):
 
 
 class Comparisons(Protocol):
-    """Starts full comparisons (shared.sync.parity)."""
+    """Starts full comparisons (shared.sync.comparing.parity)."""
 
     async def schedule(
         self, tx: Transaction, integration: IntegrationRow, entity: EntityType, *, trigger: str

@@ -15,8 +15,8 @@ from shared.store.conflict_listing import ConflictListing
 from shared.store.database import Transaction
 from shared.store.ledger import JobRequest, Knock
 from shared.store.store import Store
-from shared.sync.coverage import settle_unnamed
-from shared.sync.priorities import OTHER_EDIT, RECONCILE
+from shared.sync.jobs.priorities import OTHER_EDIT, RECONCILE
+from shared.sync.pulling.coverage import settle_unnamed
 
 _NONE = Overrides()
 

@@ -15,7 +15,7 @@ from shared.store.links import EXTERNAL_KEY
 from shared.store.logs import LogRow, Logs
 from shared.store.parity import Parity
 from shared.store.runs import Run, Runs
-from shared.sync.priorities import COMPARE, PULL, PUSH_MOVED, RECONCILE, REVERT
+from shared.sync.jobs.priorities import COMPARE, PULL, PUSH_MOVED, RECONCILE, REVERT
 
 ACTIONS = (PULL, RECONCILE, PUSH_MOVED, COMPARE)
 """Jobs that move records; what the webhook intake is told is never cancelled."""
@@ -92,7 +92,7 @@ class Canceller:
         self, tx: Transaction, integration_id: UUID, parents: Iterable[UUID], without: Sequence[EntityType]
     ) -> list[Knock]:
         """Start what came next in runs over several entities: a cancelled run passes the turn to nobody."""
-        from shared.sync.run_jobs import pull_request  # the engine, which only a worker should have to load
+        from shared.sync.runs.run_jobs import pull_request  # the engine, which only a worker should have to load
 
         requests = []
         for parent_id in parents:

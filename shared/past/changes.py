@@ -13,8 +13,8 @@ from shared.merge.state import Stamp
 from shared.security.aead import DataUnreadable
 from shared.store.database import Transaction
 from shared.store.history import HistorySide, PastChange, PersonKey
-from shared.sync.held_values import Vault
-from shared.sync.stamps import decode_stamps
+from shared.sync.keeping.held_values import Vault
+from shared.sync.merging.stamps import decode_stamps
 
 MOST_CHANGES = 2_000
 """Rows of history that are read for one record; what is older can't be shown."""

@@ -16,7 +16,7 @@ from shared.past.rollback import Step, as_at, steps
 from shared.store.database import Transaction
 from shared.store.records import StoredRecord
 from shared.store.store import Store
-from shared.sync.held_values import Vault
+from shared.sync.keeping.held_values import Vault
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from shared.past.changes import Change
 from shared.store.history import HistorySide
 from shared.store.links import Link
 from shared.store.records import StoredRecord
-from shared.sync.chronicle import CONTESTED
-from shared.sync.stamps import decode_stamps
+from shared.sync.keeping.chronicle import CONTESTED
+from shared.sync.merging.stamps import decode_stamps
 
 _CONTESTED = frozenset(str(rule) for rule in (*CONTESTED, Row.DECIDED))
 

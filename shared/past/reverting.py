@@ -29,11 +29,11 @@ from shared.store.records import RecordWrite
 from shared.store.run_changes import RunChanges, Window
 from shared.store.runs import Counts, Run
 from shared.store.store import Store
-from shared.sync.edits import Edits
-from shared.sync.endings import Continue, Done, Ending
-from shared.sync.held_values import Vault
-from shared.sync.priorities import OTHER_EDIT, REVERT
-from shared.sync.suppression import Suppression
+from shared.sync.editing.edits import Edits
+from shared.sync.identity.suppression import Suppression
+from shared.sync.jobs.endings import Continue, Done, Ending
+from shared.sync.jobs.priorities import OTHER_EDIT, REVERT
+from shared.sync.keeping.held_values import Vault
 
 FORGOTTEN = "forgotten"
 """Counts records that the run brought in and that the log, whose months leave it, no longer names: these stay."""

@@ -14,7 +14,7 @@ from shared.model import UNITS, EntityType, JsonObject
 from shared.past.changes import Change
 from shared.store.history import HistorySide
 from shared.store.records import StoredRecord
-from shared.sync.stamps import decode_stamps
+from shared.sync.merging.stamps import decode_stamps
 
 
 @dataclass(frozen=True, slots=True)

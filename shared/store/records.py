@@ -24,7 +24,7 @@ class StoredRecord:
     entity: EntityType
     data: JsonObject
     stamps: JsonObject
-    """Per unit, as `shared.sync.stamps` writes them."""
+    """Per unit, as `shared.sync.merging.stamps` writes them."""
     version: int
     created_at: datetime
     updated_at: datetime

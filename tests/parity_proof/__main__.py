@@ -21,7 +21,7 @@ import httpx
 from shared.composition import Services
 from shared.model import Direction, EntityType
 from shared.settings import load_settings
-from shared.sync.priorities import COMPARE
+from shared.sync.jobs.priorities import COMPARE
 from tests.bench.stack import COMPANY, Stack, running_stack
 from tests.parity_proof.planting import WAYS, Ground, Planted, plant
 

@@ -17,9 +17,9 @@ from shared.errors import Conflict, InvalidInput
 from shared.merge.joining import Keep
 from shared.model import UNITS, Direction
 from shared.store.ledger import JobRequest
-from shared.sync.bulk_resolution import resolve_many
-from shared.sync.length_check import LONGEST
-from shared.sync.priorities import RECONCILE, WEBHOOK_SIGNAL
+from shared.sync.deciding.bulk_resolution import resolve_many
+from shared.sync.editing.length_check import LONGEST
+from shared.sync.jobs.priorities import RECONCILE, WEBHOOK_SIGNAL
 from tests.integration.sync.world import World
 from tests.past_proof.witness import CANDIDATE, Data, Look, Place, Step, Witness
 

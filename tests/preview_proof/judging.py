@@ -16,7 +16,7 @@ from shared.adapters.greenhouse.read import read_candidate
 from shared.errors import InvalidPayload
 from shared.model import UNITS, EntityType
 from shared.model.records import Contact
-from shared.sync.preview import Action, Preview, PreviewRow
+from shared.sync.previewing.preview import Action, Preview, PreviewRow
 from tests.integration.sync.world import World
 
 Key = tuple[str, str]

@@ -13,7 +13,7 @@ from sandbox.vendors.greenhouse import material
 from shared.adapters.greenhouse.read import read_candidate
 from shared.errors import Conflict, InvalidInput
 from shared.model import EntityType
-from shared.sync.contact_check import check_contacts
+from shared.sync.editing.contact_check import check_contacts
 from tests.integration.sync.world import World
 
 CANDIDATE = EntityType.CANDIDATE

@@ -200,7 +200,7 @@ def test_a_failing_world_becomes_a_short_story(monkeypatch: pytest.MonkeyPatch) 
     async def push(*_: object) -> bool:
         return False
 
-    monkeypatch.setattr("shared.sync.pushing.Pusher.push", push)
+    monkeypatch.setattr("shared.sync.reconciling.pushing.Pusher.push", push)
     kinds = (Kind.WAIT, Kind.PORTAL_EDIT, Kind.PULL)
     steps = tuple(
         Step(kinds[number % 3], number, 0, "A", 1, "current_title", 100 + number, amount=61.0) for number in range(12)

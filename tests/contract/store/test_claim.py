@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from shared.sync import sweep
+from shared.sync.workers import sweep
 from tests.contract.store.ground import HOUR, Ground, Place
 
 

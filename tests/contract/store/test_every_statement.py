@@ -25,7 +25,7 @@ BESIDE_THE_STORE = (
     "shared.store.run_changes",
     "shared.store.schedules",
     "shared.store.webhook_events",
-    "shared.sync.sweep",
+    "shared.sync.workers.sweep",
 )
 """Modules whose statements a simulated world runs, and that are no group of `Store`."""
 

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from shared.composition import Services
 from shared.model import FIELDS, EntityType
 from shared.store.records import RecordWrite
-from shared.sync.length_check import LONGEST
+from shared.sync.editing.length_check import LONGEST
 from tests.integration.api.calling import Caller
 from tests.integration.api.conftest import Company, Query, drain
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from shared.store.ledger import MAX_CRASHES
 from shared.store.queues import queue_for
-from shared.sync import priorities
-from shared.sync.next_step import wait_after
-from shared.sync.priorities import UNIT_PRIORITY
-from shared.sync.runner import ANSWER_S, KEPT_FOR, LONGEST_DELAY_S
-from shared.sync.sweep import CAPACITY
+from shared.sync.jobs import priorities
+from shared.sync.jobs.next_step import wait_after
+from shared.sync.jobs.priorities import UNIT_PRIORITY
+from shared.sync.workers.runner import ANSWER_S, KEPT_FOR, LONGEST_DELAY_S
+from shared.sync.workers.sweep import CAPACITY
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "ledger.md"
 

@@ -7,7 +7,7 @@ import time
 from uuid import UUID
 
 from shared.store.ledger import Job
-from shared.sync.endings import Done, Ending
+from shared.sync.jobs.endings import Done, Ending
 from tests.fixtures.waiting import until
 from tests.integration.ledger.ground import Ground, Place
 from tests.integration.ledger.workshop import LIMITS, Workshop, message_for

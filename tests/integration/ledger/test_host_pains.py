@@ -14,8 +14,8 @@ import pytest
 
 from shared.errors import AuthFailed
 from shared.store.ledger import Job
-from shared.sync.endings import Done, Ending
-from shared.sync.runner import Unforeseen
+from shared.sync.jobs.endings import Done, Ending
+from shared.sync.workers.runner import Unforeseen
 from tests.integration.ledger.ground import Ground, Place
 from tests.integration.ledger.workshop import NORMAL, Workshop, message_for
 

@@ -12,8 +12,8 @@ from shared.errors import AuthFailed, LiaisonError, RateLimited, Rejected
 from shared.store.database import Database
 from shared.store.ledger import Job
 from shared.store.queues import Knocker, Queues
-from shared.sync.endings import Done, Ending
-from shared.sync.runner import Runner, Unforeseen
+from shared.sync.jobs.endings import Done, Ending
+from shared.sync.workers.runner import Runner, Unforeseen
 from tests.integration.ledger.ground import Ground, Place
 from tests.integration.ledger.workshop import LIMITS, NORMAL, URGENT, Workshop, message_for
 

@@ -11,7 +11,7 @@ from sandbox.vendors.greenhouse.server import GreenhouseSimulator
 from sandbox.vendors.greenhouse.settings import Settings as SimulatorSettings
 from shared.model import EntityType
 from shared.store.ledger import Job
-from shared.sync.endings import Done, Ending
+from shared.sync.jobs.endings import Done, Ending
 from tests.fixtures.postgres import Database
 from tests.fixtures.storage import StorageAccount
 from tests.integration.ledger.ground import Ground

@@ -6,9 +6,9 @@ import pytest
 
 from shared import telemetry
 from shared.store.ledger import Job
-from shared.sync.endings import Ending
-from shared.sync.faults import OrderedFault
-from shared.sync.runner import Unforeseen
+from shared.sync.jobs.endings import Ending
+from shared.sync.workers.faults import OrderedFault
+from shared.sync.workers.runner import Unforeseen
 from tests.integration.ledger.ground import Ground, Place
 from tests.integration.ledger.workshop import NORMAL, Workshop, message_for
 

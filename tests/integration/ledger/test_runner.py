@@ -10,8 +10,8 @@ import pytest
 from shared import telemetry
 from shared.errors import AuthFailed, Conflict, LiaisonError, OutcomeUnknown, RateLimited, Rejected, Unavailable
 from shared.store.ledger import Job
-from shared.sync.endings import Continue, Done, Ending, Hold
-from shared.sync.runner import Unforeseen
+from shared.sync.jobs.endings import Continue, Done, Ending, Hold
+from shared.sync.workers.runner import Unforeseen
 from tests.fixtures.waiting import GENEROUS_S, until
 from tests.integration.ledger.ground import Ground, Place
 from tests.integration.ledger.workshop import BULK, NORMAL, URGENT, Workshop, message_for

@@ -9,7 +9,7 @@ import pytest
 from shared import telemetry
 from shared.errors import Unavailable
 from shared.store.ledger import Knock
-from shared.sync.sweep import CAPACITY
+from shared.sync.workers.sweep import CAPACITY
 from tests.integration.ledger.ground import Ground, Place
 from tests.integration.ledger.workshop import BULK, NORMAL, URGENT, Workshop, message_for
 

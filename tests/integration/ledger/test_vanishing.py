@@ -12,7 +12,7 @@ from shared.store.heartbeats import SWEEP
 from shared.store.knock_traffic import LASTS_S
 from shared.store.ledger import Job
 from shared.store.listings import Health, Listings
-from shared.sync.endings import Done, Ending
+from shared.sync.jobs.endings import Done, Ending
 from tests.fixtures.waiting import until
 from tests.integration.ledger.ground import Ground, Place
 from tests.integration.ledger.workshop import NORMAL, Workshop

@@ -13,8 +13,8 @@ from shared import telemetry
 from shared.adapters.http import before_call
 from shared.errors import LeaseLost
 from shared.store.ledger import Job, JobRequest
-from shared.sync.endings import Done, Ending
-from shared.sync.lease import Lease
+from shared.sync.jobs.endings import Done, Ending
+from shared.sync.jobs.lease import Lease
 from shared.telemetry.capture import Captured
 from tests.fixtures.waiting import until
 from tests.integration.ledger.ground import Ground, Place

@@ -19,14 +19,14 @@ from shared.errors import Conflict, Unavailable
 from shared.store.database import Database, Transaction
 from shared.store.ledger import Job, Knock
 from shared.store.queues import Knocker, Queues, knock_body
-from shared.sync.endings import Done, Ending
-from shared.sync.parity import Comparisons
-from shared.sync.poison import PoisonRecorder
-from shared.sync.runner import Handler, Limits, Runner
-from shared.sync.runs import Syncs
-from shared.sync.sweep import Sweep
-from shared.sync.traffic import Traffic
-from shared.sync.vanishing import Watch
+from shared.sync.comparing.parity import Comparisons
+from shared.sync.jobs.endings import Done, Ending
+from shared.sync.runs.requests import Syncs
+from shared.sync.workers.poison import PoisonRecorder
+from shared.sync.workers.runner import Handler, Limits, Runner
+from shared.sync.workers.sweep import Sweep
+from shared.sync.workers.traffic import Traffic
+from shared.sync.workers.vanishing import Watch
 from tests.integration.ledger.ground import Ground
 
 URGENT, NORMAL, BULK = "sync-urgent", "sync-normal", "sync-bulk"

@@ -20,7 +20,7 @@ from shared.adapters.limits import WindowHeaders
 from shared.adapters.window import Told
 from shared.adapters.windows import Windows
 from shared.store.tables import Tables
-from shared.sync.window_table import WindowTable
+from shared.sync.vendors.window_table import WindowTable
 
 
 class Telling(Windows):

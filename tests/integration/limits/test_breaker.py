@@ -20,8 +20,8 @@ from shared.integrations.lifecycle import Integrations
 from shared.model import Direction, EntityType
 from shared.store.ledger import JobRequest
 from shared.store.tables import Tables
-from shared.sync.breakers import FRESH_S, ROW, TABLE, BreakerNotices, BreakerWatch, SharedBreaker
-from shared.sync.priorities import RECONCILE
+from shared.sync.jobs.priorities import RECONCILE
+from shared.sync.vendors.breakers import FRESH_S, ROW, TABLE, BreakerNotices, BreakerWatch, SharedBreaker
 from tests.fixtures.postgres import Database
 from tests.fixtures.storage import StorageAccount
 from tests.integration.sync.world import World, connect, settings_for

@@ -25,7 +25,7 @@ from shared.adapters.window import Told, Window
 from shared.adapters.windows import Windows
 from shared.errors import Unavailable
 from shared.store.tables import Tables
-from shared.sync.window_table import TABLE, WindowTable
+from shared.sync.vendors.window_table import TABLE, WindowTable
 from tests.fixtures.storage import StorageAccount
 from tests.fixtures.waiting import until
 

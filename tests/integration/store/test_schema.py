@@ -14,7 +14,7 @@ from psycopg import errors, sql
 from shared.composition import Services
 from shared.model import EntityType
 from shared.store.migrate import migrate
-from shared.sync import priorities
+from shared.sync.jobs import priorities
 from tests.fixtures.postgres import Database
 from tests.fixtures.storage import StorageAccount
 from tests.integration.sync.world import settings_for

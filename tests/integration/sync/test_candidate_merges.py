@@ -11,9 +11,9 @@ from shared.errors import Conflict, InvalidInput, NotFound
 from shared.merge.joining import Keep
 from shared.model import Direction, EntityType
 from shared.store.ledger import JobRequest
-from shared.sync.gone import Gone
-from shared.sync.priorities import RECONCILE
-from shared.sync.work import Work
+from shared.sync.jobs.priorities import RECONCILE
+from shared.sync.merging.work import Work
+from shared.sync.removing.gone import Gone
 from tests.integration.sync.merging import merge, part, rows_of, two_people
 from tests.integration.sync.submitting import new_candidate
 from tests.integration.sync.vendor import signal, vendor_person

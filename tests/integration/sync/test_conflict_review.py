@@ -15,8 +15,8 @@ from shared.integrations.preferences import prefer_always
 from shared.model import EntityType, Party
 from shared.store.conflict_listing import ConflictFilter, ConflictListing
 from shared.store.notices import Notices
-from shared.sync.bulk_resolution import resolve_many
-from shared.sync.reminders import Reminders
+from shared.sync.deciding.bulk_resolution import resolve_many
+from shared.sync.deciding.reminders import Reminders
 from tests.integration.sync.vendor import signal
 from tests.integration.sync.world import World
 

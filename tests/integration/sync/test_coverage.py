@@ -8,7 +8,7 @@ from shared.integrations.lifecycle import Integrations
 from shared.integrations.requests import PatchIntegration
 from shared.model import Direction, EntityType, RunStatus
 from shared.store.runs import Counts
-from shared.sync import coverage
+from shared.sync.pulling import coverage
 from tests.integration.sync.world import World
 
 CANDIDATE = EntityType.CANDIDATE

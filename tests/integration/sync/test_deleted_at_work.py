@@ -14,9 +14,9 @@ from shared.integrations.lifecycle import Integrations
 from shared.merge.state import Base
 from shared.model import Direction, EntityType
 from shared.store.ledger import Claim
-from shared.sync.chronicle import Chronicle
-from shared.sync.conflict_items import ConflictItems
-from shared.sync.pushing import Pusher
+from shared.sync.keeping.chronicle import Chronicle
+from shared.sync.keeping.conflict_items import ConflictItems
+from shared.sync.reconciling.pushing import Pusher
 from tests.fixtures.waiting import until
 from tests.integration.sync.test_deleted_integration import nothing_waits
 from tests.integration.sync.test_run_locks import waiting

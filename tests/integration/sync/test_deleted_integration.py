@@ -13,7 +13,7 @@ from shared.integrations.lifecycle import Integrations
 from shared.model import Direction, EntityType
 from shared.store.ledger import JobRequest
 from shared.store.records import StoredRecord
-from shared.sync.priorities import RECONCILE
+from shared.sync.jobs.priorities import RECONCILE
 from tests.fixtures.waiting import until
 from tests.integration.sync.submitting import lose_the_answer, new_candidate, open_job, submission_of, submit
 from tests.integration.sync.test_archived_submissions import a_submission

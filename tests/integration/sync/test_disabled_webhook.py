@@ -21,7 +21,7 @@ from shared.intake.waking import wake_batches
 from shared.integrations.lifecycle import Integrations
 from shared.integrations.requests import PatchIntegration
 from shared.model import EntityType
-from shared.sync.webhook_silence import ENOUGH_CHANGES
+from shared.sync.pulling.webhook_silence import ENOUGH_CHANGES
 from tests.fixtures.waiting import until
 from tests.integration.sync.comparing import compare, ground_of
 from tests.integration.sync.world import World

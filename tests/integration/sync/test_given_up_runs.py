@@ -11,7 +11,7 @@ from shared.errors import Conflict
 from shared.model import Direction, EntityType
 from shared.store.ledger import Knock
 from shared.store.queues import knock_body
-from shared.sync.run_jobs import LEFT_OVER
+from shared.sync.runs.run_jobs import LEFT_OVER
 from tests.integration.sync.world import World
 
 CANDIDATE, JOB = EntityType.CANDIDATE, EntityType.JOB

@@ -10,7 +10,7 @@ import pytest
 from shared.adapters.http import calling
 from shared.errors import Conflict, LiaisonError
 from shared.model import EntityType
-from shared.sync.id_map_rows import Verdict
+from shared.sync.identity.id_map_rows import Verdict
 from tests.integration.sync.world import World
 
 CANDIDATE = EntityType.CANDIDATE
@@ -42,7 +42,7 @@ async def test_what_it_names_is_linked_and_never_created(
     world: World, monkeypatch: pytest.MonkeyPatch, looked_up: int
 ) -> None:
     """Few ids are looked up one by one, many in the vendor's list."""
-    monkeypatch.setattr("shared.sync.id_map.LOOK_UP_AT_MOST", looked_up)
+    monkeypatch.setattr("shared.sync.identity.id_map.LOOK_UP_AT_MOST", looked_up)
     people = await moved_in(world, 3)
     text = table([(mine, person["id"]) for mine, person in people])
     before = await world.rows("SELECT * FROM external_entity_map")
@@ -97,7 +97,7 @@ async def test_each_row_is_judged_against_both_sides(world: World) -> None:
 
 
 async def test_what_there_was_no_time_for_is_said_and_not_linked(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.sync.id_map.CHECKING_S", -1.0)
+    monkeypatch.setattr("shared.sync.identity.id_map.CHECKING_S", -1.0)
     ((mine, person),) = await moved_in(world, 1)
     assert await run(world, table([(mine, person["id"])])) == [(2, Verdict.NOT_CHECKED)]
     assert await world.rows("SELECT 1 FROM external_entity_map") == []

@@ -10,8 +10,8 @@ from shared.merge.matching import Match, Matched, New
 from shared.model import EntityType
 from shared.model.records import Candidate
 from shared.store.records import RecordWrite
-from shared.sync.identity import identify
-from shared.sync.observations import observe
+from shared.sync.identity.identify import identify
+from shared.sync.merging.observations import observe
 from tests.integration.sync.configuring import configure
 from tests.integration.sync.submitting import new_candidate
 from tests.integration.sync.vendor import signal, vendor_person

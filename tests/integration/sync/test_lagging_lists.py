@@ -12,8 +12,8 @@ from shared.merge.settle import open_intents
 from shared.merge.state import State
 from shared.model import EntityType, Record
 from shared.store.links import Ticket
-from shared.sync.observations import observe
-from shared.sync.work import Applied, Work
+from shared.sync.merging.observations import observe
+from shared.sync.merging.work import Applied, Work
 from tests.integration.sync.comparing import compare
 from tests.integration.sync.vendor import an_application, signal, stage_names
 from tests.integration.sync.world import World

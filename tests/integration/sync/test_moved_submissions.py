@@ -9,7 +9,7 @@ import pytest
 
 from shared.model import EntityType
 from shared.store.records import StoredRecord
-from shared.sync.vendor_merges import MOST_WAITS
+from shared.sync.candidates.vendor_merges import MOST_WAITS
 from tests.integration.sync.configuring import configure
 from tests.integration.sync.submitting import lose_the_answer, open_job, submission_of, submit
 from tests.integration.sync.test_archived_submissions import run_job_of

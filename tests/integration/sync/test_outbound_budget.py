@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from shared.model import Direction, EntityType
-from shared.sync import outbound
-from shared.sync.outbound import OutboundSweep
-from shared.sync.priorities import PUSH_MOVED
+from shared.sync.jobs.priorities import PUSH_MOVED
+from shared.sync.reconciling import outbound
+from shared.sync.reconciling.outbound import OutboundSweep
 from tests.integration.sync.world import World
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from functions.previews import preview_view
 from shared.composition import Services
-from shared.sync.preview import Action, Preview
+from shared.sync.previewing.preview import Action, Preview
 from tests.fixtures.postgres import Database
 from tests.fixtures.storage import StorageAccount
 from tests.integration.sync.world import World, settings_for
@@ -76,7 +76,7 @@ async def test_it_counts_and_offers(world: World) -> None:
 async def test_what_there_was_no_time_for_is_not_passed_off_as_the_whole(
     world: World, monkeypatch: pytest.MonkeyPatch, budget: str
 ) -> None:
-    monkeypatch.setattr(f"shared.sync.preview.{budget}", -1.0)
+    monkeypatch.setattr(f"shared.sync.previewing.preview.{budget}", -1.0)
     view = preview_view(await preview(world))
     assert not view["is_whole"]
     assert {entity: found["read"] for entity, found in view["entities"].items()} == {

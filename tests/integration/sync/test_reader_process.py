@@ -23,11 +23,11 @@ from shared.merge.first import Newcomer
 from shared.model import EntityType
 from shared.store.links import encoded_link
 from shared.store.records import encoded_record
-from shared.sync.merging import Merged
-from shared.sync.outcome_log import row_of
-from shared.sync.page_frames import pack, pack_error, unpack, unpack_error
-from shared.sync.reading import Opened, PageReader, Source
-from shared.sync.work import Work
+from shared.sync.applying.outcome_log import row_of
+from shared.sync.merging.one_record import Merged
+from shared.sync.merging.work import Work
+from shared.sync.pulling.page_frames import pack, pack_error, unpack, unpack_error
+from shared.sync.pulling.reading import Opened, PageReader, Source
 from tests.fixtures.postgres import Database
 from tests.fixtures.storage import StorageAccount
 from tests.integration.sync.world import World, connect_with, settings_for

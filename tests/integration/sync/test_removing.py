@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from shared.model import EntityType
-from shared.sync.observations import observe
-from shared.sync.work import Work
+from shared.sync.merging.observations import observe
+from shared.sync.merging.work import Work
 from tests.integration.sync.archiving import applications_of, archive, deletes, people, record, removal, restore
 from tests.integration.sync.comparing import compare, ground_of
 from tests.integration.sync.configuring import configure

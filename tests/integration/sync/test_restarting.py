@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from shared.model import Direction, EntityType
-from shared.sync.restarting import MOST_RESTARTS, RESTARTS
+from shared.sync.jobs.restarting import MOST_RESTARTS, RESTARTS
 from tests.integration.sync.comparing import compare
 from tests.integration.sync.world import World
 

@@ -13,8 +13,8 @@ from shared.integrations.requests import Config, PatchIntegration
 from shared.model import Direction, EntityType
 from shared.past.reverting import Reverts
 from shared.store.ledger import Job
-from shared.sync.endings import Continue, Done, Ending
-from shared.sync.priorities import REVERT
+from shared.sync.jobs.endings import Continue, Done, Ending
+from shared.sync.jobs.priorities import REVERT
 from tests.integration.sync.comparing import compare
 from tests.integration.sync.merging import merge, part
 from tests.integration.sync.world import World

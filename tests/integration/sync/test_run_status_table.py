@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from shared.model import EntityType
-from shared.sync.run_status import TABLE
+from shared.sync.runs.run_status import TABLE
 from tests.integration.sync.world import World
 
 

@@ -6,7 +6,7 @@ import secrets
 from typing import Any
 
 from shared.model import EntityType
-from shared.sync.preview import Action
+from shared.sync.previewing.preview import Action
 from tests.integration.sync.vendor import a_candidate
 from tests.integration.sync.world import World
 

@@ -11,8 +11,8 @@ from shared.errors import Conflict
 from shared.model import Direction, EntityType
 from shared.store.ledger import Job
 from shared.store.links import Ticket
-from shared.sync.observations import observe
-from shared.sync.work import Work
+from shared.sync.merging.observations import observe
+from shared.sync.merging.work import Work
 from tests.integration.sync.merging import merge, two_people
 from tests.integration.sync.submitting import open_job, submission_of, submit
 from tests.integration.sync.test_vendor_merges import merge_there, person

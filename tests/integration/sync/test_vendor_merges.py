@@ -11,8 +11,8 @@ from shared.adapters.protocol import Change, ChangeKind
 from shared.model import Direction, EntityType
 from shared.store.ledger import JobRequest
 from shared.store.record_merges import merge_key
-from shared.sync.priorities import RECONCILE, WEBHOOK_SIGNAL
-from shared.sync.vendor_merges import MOST_WAITS
+from shared.sync.candidates.vendor_merges import MOST_WAITS
+from shared.sync.jobs.priorities import RECONCILE, WEBHOOK_SIGNAL
 from tests.integration.sync.configuring import configure
 from tests.integration.sync.submitting import new_candidate
 from tests.integration.sync.vendor import signal, vendor_person

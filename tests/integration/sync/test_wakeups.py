@@ -6,9 +6,9 @@ import asyncio
 
 from shared.model import Direction, EntityType
 from shared.store.ledger import JobRequest
-from shared.sync import waiting
-from shared.sync.priorities import RECONCILE
-from shared.sync.wakeups import wake_what_is_over
+from shared.sync.jobs import waiting
+from shared.sync.jobs.priorities import RECONCILE
+from shared.sync.jobs.wakeups import wake_what_is_over
 from tests.integration.sync.world import World
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from shared.model import Direction, EntityType
 from shared.store.ledger import JobRequest
-from shared.sync.priorities import RECONCILE
+from shared.sync.jobs.priorities import RECONCILE
 from tests.integration.sync.world import World
 
 

@@ -15,7 +15,7 @@ from shared.errors import InvalidInput, InvalidPayload
 from shared.mapping.reading import mapping_of
 from shared.model import Candidate, EntityType
 from shared.store.links import Ticket
-from shared.sync.observations import observe
+from shared.sync.merging.observations import observe
 
 CANDIDATE = EntityType.CANDIDATE
 TICKET = Ticket(1, datetime(2026, 11, 23, tzinfo=UTC))

@@ -14,9 +14,9 @@ from shared.adapters.greenhouse.adapter import GreenhouseAdapter
 from shared.merge.base_codec import encode_base
 from shared.model import EntityType
 from shared.security.keys import Keys
-from shared.sync.merging import Merged, merge_observation, without_empty
-from shared.sync.observations import RuleBook
-from shared.sync.stamps import decode_stamps
+from shared.sync.merging.observations import RuleBook
+from shared.sync.merging.one_record import Merged, merge_observation, without_empty
+from shared.sync.merging.stamps import decode_stamps
 from tests.property.merge.long_way import the_long_way
 from tests.unit.merge.lab import at
 from tests.unit.sync.parts import integration, person, seen

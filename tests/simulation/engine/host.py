@@ -16,7 +16,7 @@ import psycopg
 
 from shared.errors import LiaisonError, OutcomeUnknown, Unavailable
 from shared.intake.events import read_batch
-from shared.sync.runner import Unforeseen
+from shared.sync.workers.runner import Unforeseen
 from tests.simulation.engine.gates import Crashed, Gates, Owner
 from tests.simulation.engine.loop import VirtualLoop
 from tests.simulation.engine.ports import MemoryQueues, Message

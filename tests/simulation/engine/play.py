@@ -15,7 +15,7 @@ from random import Random
 
 from shared.errors import LiaisonError
 from shared.model import Direction
-from shared.sync.runner import Unforeseen
+from shared.sync.workers.runner import Unforeseen
 from tests.simulation.engine.commits import Commits
 from tests.simulation.engine.gates import Gates, Owner, Parked, task_factory
 from tests.simulation.engine.host import SWEEP_S, TIMER_S, Host

@@ -16,7 +16,7 @@ from shared.security.keys import Keys
 from shared.security.person_keys import PersonalData, Place
 from shared.store.connections import IntegrationRow
 from shared.store.queues import MOST_SEEN, Queues
-from shared.sync.adapters import Adapters
+from shared.sync.vendors.adapters import Adapters
 
 Gate = Callable[[str], Awaitable[None]]
 

@@ -12,9 +12,9 @@ from shared.adapters.protocol import Adapter
 from shared.composition import Services
 from shared.security.keys import Keys
 from shared.settings import Settings, load_settings
-from shared.sync.held_values import Vault
-from shared.sync.outbound import OutboundSweep
-from shared.sync.priorities import PULL, PUSH_MOVED, RECONCILE
+from shared.sync.jobs.priorities import PULL, PUSH_MOVED, RECONCILE
+from shared.sync.keeping.held_values import Vault
+from shared.sync.reconciling.outbound import OutboundSweep
 from tests.simulation.engine.gates import Owner
 from tests.simulation.engine.ports import MemoryAdapters, MemoryQueues, OpenVault
 from tests.simulation.store.memory import MemoryDatabase, MemoryStore

@@ -16,7 +16,7 @@ from shared.errors import LiaisonError
 from shared.model import Direction
 from shared.store.jobs import JobRequest
 from shared.store.links import EXTERNAL_KEY
-from shared.sync.priorities import RECONCILE, WEBHOOK_SIGNAL
+from shared.sync.jobs.priorities import RECONCILE, WEBHOOK_SIGNAL
 from tests.simulation.engine.judging import judge
 from tests.simulation.engine.oracle import Violation
 from tests.simulation.engine.vendor import START

@@ -15,8 +15,8 @@ from shared.merge.matching import New
 from shared.merge.state import State, StoredBase
 from shared.model import EntityType
 from shared.model.fields import UNITS, Policy
-from shared.sync.brake import Verdict
-from shared.sync.endings import Done
+from shared.sync.jobs.endings import Done
+from shared.sync.removing.brake import Verdict
 from tests.simulation.engine.values import FIELDS, TAGS
 from tests.simulation.planted.mutant import Mutant
 
@@ -206,7 +206,7 @@ def _alive_again(original: Any_) -> Any_:
 _MERGE, _SYNC = "shared.merge", "shared.sync"
 
 MUTANTS = (
-    Mutant("a lagging list is believed", "21", f"{_SYNC}.applying:may_lag", _says(False), 5, "and was undone"),
+    Mutant("a lagging list is believed", "21", f"{_SYNC}.applying.apply:may_lag", _says(False), 5, "and was undone"),
     Mutant(
         "a known divergence counts as agreement",
         "31",
@@ -215,8 +215,15 @@ MUTANTS = (
         219,
         "whose author had not seen it",
     ),
-    Mutant("no intent is kept", "20", f"{_SYNC}.merging:with_intents", _plain_base, 10, "and was undone"),
-    Mutant("sent counts as arrived", "28", f"{_SYNC}.merging:with_intents", _push_is_agreed, 83, "and was undone"),
+    Mutant("no intent is kept", "20", f"{_SYNC}.merging.one_record:with_intents", _plain_base, 10, "and was undone"),
+    Mutant(
+        "sent counts as arrived",
+        "28",
+        f"{_SYNC}.merging.one_record:with_intents",
+        _push_is_agreed,
+        83,
+        "and was undone",
+    ),
     Mutant(
         "critical fields are decided by the clock",
         "31",
@@ -237,7 +244,7 @@ MUTANTS = (
     Mutant(
         "clearing at a vendor does not travel",
         "22",
-        f"{_SYNC}.observations:RuleBook.theirs",
+        f"{_SYNC}.merging.observations:RuleBook.theirs",
         _empty_is_hidden,
         1,
         "nothing says why",
@@ -245,12 +252,14 @@ MUTANTS = (
     Mutant(
         "clearing in the portal does not travel",
         "22",
-        f"{_SYNC}.edits:_same",
+        f"{_SYNC}.editing.edits:_same",
         _no_clearing,
         5,
         "was acknowledged and is not kept",
     ),
-    Mutant("everybody is new", "19", f"{_SYNC}.identity:match_page", _all_new, 1, "with two records in the portal"),
+    Mutant(
+        "everybody is new", "19", f"{_SYNC}.identity.identify:match_page", _all_new, 1, "with two records in the portal"
+    ),
     Mutant(
         "identities are not locked",
         "19",
@@ -260,12 +269,17 @@ MUTANTS = (
         "with two records in the portal",
     ),
     Mutant(
-        "the whole answer is agreed", "20", f"{_SYNC}.pushing:settle", _whole_answer, 39, "whose author had not seen it"
+        "the whole answer is agreed",
+        "20",
+        f"{_SYNC}.reconciling.pushing:settle",
+        _whole_answer,
+        39,
+        "whose author had not seen it",
     ),
     Mutant(
         "values count for nothing in a digest",
         "3",
-        f"{_SYNC}.observations:_observation",
+        f"{_SYNC}.merging.observations:_observation",
         _no_value_digest,
         17,
         "a side has moved since",
@@ -281,7 +295,7 @@ MUTANTS = (
     Mutant(
         "a deleted record stays linked",
         "6",
-        f"{_SYNC}.gone:Gone.settle",
+        f"{_SYNC}.removing.gone:Gone.settle",
         _says_later(Done("gone")),
         31,
         "is gone at A and the link is live",
@@ -289,7 +303,7 @@ MUTANTS = (
     Mutant(
         "a refused value counts as agreed",
         "31",
-        f"{_SYNC}.pushing:refuse",
+        f"{_SYNC}.reconciling.pushing:refuse",
         _refused_is_agreed,
         14,
         "whose author had not seen it",
@@ -297,7 +311,7 @@ MUTANTS = (
     Mutant(
         "a decision overrides what nobody saw",
         "31",
-        f"{_SYNC}.resolutions:Resolutions._require_unmoved",
+        f"{_SYNC}.deciding.resolutions:Resolutions._require_unmoved",
         _says(None),
         537,
         "whose author had not seen it",
@@ -305,7 +319,7 @@ MUTANTS = (
     Mutant(
         "other systems are not told",
         "-",
-        f"{_SYNC}.applying:Applier._other_links",
+        f"{_SYNC}.applying.apply:Applier._other_links",
         _says_later([]),
         3,
         "nothing says why",
@@ -313,21 +327,21 @@ MUTANTS = (
     Mutant(
         "only one other system is told",
         "-",
-        f"{_SYNC}.applying:Applier._other_links",
+        f"{_SYNC}.applying.apply:Applier._other_links",
         _first_of_two,
         3,
         "nothing says why",
     ),
-    Mutant("a page's pushes are forgotten", "-", f"{_SYNC}.applying:pushes", _says([]), 11, "nothing says why"),
+    Mutant("a page's pushes are forgotten", "-", f"{_SYNC}.applying.apply:pushes", _says([]), 11, "nothing says why"),
     Mutant(
         "an edit asks for no job",
         "18",
-        f"{_SYNC}.edits:Edits.requests_for_links",
+        f"{_SYNC}.editing.edits:Edits.requests_for_links",
         _says_later([]),
         1,
         "nothing says why",
     ),
-    Mutant("changes are not logged", "11", f"{_SYNC}.applying:row_of", _says(None), 1, "and no log row says so"),
+    Mutant("changes are not logged", "11", f"{_SYNC}.applying.apply:row_of", _says(None), 1, "and no log row says so"),
     Mutant(
         "what a vendor makes of values is not known",
         "26",
@@ -338,11 +352,18 @@ MUTANTS = (
     ),
     Mutant("removals are not sent", "-", f"{_MERGE}.sets:_may", _says((True, False)), 59, "at rest tags"),
     Mutant("additions are not sent", "-", f"{_MERGE}.sets:_may", _says((False, True)), 1, "at rest tags"),
-    Mutant("each call sends everything", "-", f"{_SYNC}.pushing:_fields_of", _sends_everything, 19, "nothing says why"),
+    Mutant(
+        "each call sends everything",
+        "-",
+        f"{_SYNC}.reconciling.pushing:_fields_of",
+        _sends_everything,
+        19,
+        "nothing says why",
+    ),
     Mutant(
         "a vendor's merge asks nobody",
         "19",
-        f"{_SYNC}.vendor_merges:VendorMerges._two_records",
+        f"{_SYNC}.candidates.vendor_merges:VendorMerges._two_records",
         _says_later(("asked", [])),
         61,
         "two here, and nobody asks",
@@ -350,7 +371,7 @@ MUTANTS = (
     Mutant(
         "the merged side stays in conflict",
         "31",
-        f"{_SYNC}.applying:Applier.part",
+        f"{_SYNC}.applying.apply:Applier.part",
         _says_later(None),
         93,
         "No conflict is open in this field",
@@ -366,7 +387,7 @@ MUTANTS = (
     Mutant(
         "a merge brings nobody in step",
         "-",
-        f"{_SYNC}.candidate_merges:reconciles",
+        f"{_SYNC}.candidates.candidate_merges:reconciles",
         _says_later([]),
         115,
         "at rest tags",
@@ -374,7 +395,7 @@ MUTANTS = (
     Mutant(
         "a create counts as carrying everything",
         "28",
-        f"{_SYNC}.birth:_unit_base",
+        f"{_SYNC}.creating.birth:_unit_base",
         _carried_whole,
         1,
         "nothing says why",
@@ -382,7 +403,7 @@ MUTANTS = (
     Mutant(
         "an application waits for whoever has left",
         "-",
-        f"{_SYNC}.create_plans:CreatePlans._hindrance",
+        f"{_SYNC}.creating.create_plans:CreatePlans._hindrance",
         _says_later(None),
         61,
         "is not there, and nothing says why",
@@ -390,7 +411,7 @@ MUTANTS = (
     Mutant(
         "what the search before a create finds is ignored",
         "19",
-        f"{_SYNC}.creating:Creator._unlinked",
+        f"{_SYNC}.creating.create:Creator._unlinked",
         _says_later([]),
         9,
         "made of nobody's values",
@@ -414,7 +435,7 @@ MUTANTS = (
     Mutant(
         "what was sent is forgotten",
         "19",
-        f"{_SYNC}.create_attempts:CreateAttempts._opened",
+        f"{_SYNC}.submissions.create_attempts:CreateAttempts._opened",
         _says(None),
         33,
         "made of nobody's values",
@@ -422,7 +443,7 @@ MUTANTS = (
     Mutant(
         "a second link is not told",
         "-",
-        f"{_SYNC}.applying:Applier._other_links",
+        f"{_SYNC}.applying.apply:Applier._other_links",
         _other_accounts_alone,
         14,
         "nothing says why",
@@ -430,7 +451,7 @@ MUTANTS = (
     Mutant(
         "links do not part at an un-merge",
         "-",
-        f"{_SYNC}.candidate_partings:CandidatePartings._move_links",
+        f"{_SYNC}.candidates.candidate_partings:CandidatePartings._move_links",
         _says_later(None),
         4,
         "was parted, and",
@@ -438,7 +459,7 @@ MUTANTS = (
     Mutant(
         "a merged candidate still takes edits",
         "-",
-        f"{_SYNC}.edits:Edits._require_whole",
+        f"{_SYNC}.editing.edits:Edits._require_whole",
         _says_later(None),
         2,
         "was written though it is part of another one",
@@ -446,7 +467,7 @@ MUTANTS = (
     Mutant(
         "a parting brings nobody in step",
         "-",
-        f"{_SYNC}.candidate_partings:reconciles",
+        f"{_SYNC}.candidates.candidate_partings:reconciles",
         _says_later([]),
         136,
         "nothing says why",
@@ -462,7 +483,7 @@ MUTANTS = (
     Mutant(
         "no brake is asked",
         "7",
-        f"{_SYNC}.brake:DeleteBrake.ask",
+        f"{_SYNC}.removing.brake:DeleteBrake.ask",
         _says_later(Verdict.GO),
         453,
         "was deleted though the brake",
@@ -470,7 +491,7 @@ MUTANTS = (
     Mutant(
         "an archive asks no vendor",
         "6",
-        f"{_SYNC}.archiving:Archives._ask_vendors",
+        f"{_SYNC}.removing.archiving:Archives._ask_vendors",
         _says_later([]),
         9,
         "lives on, and nothing says why",
@@ -478,7 +499,7 @@ MUTANTS = (
     Mutant(
         "a restore takes nothing back",
         "6",
-        f"{_SYNC}.restoring:_revoke",
+        f"{_SYNC}.removing.restoring:_revoke",
         _says_later(False),
         717,
         "is archived again by nobody",
@@ -486,7 +507,7 @@ MUTANTS = (
     Mutant(
         "what a person archived returns by itself",
         "6",
-        f"{_SYNC}.merging:_returns",
+        f"{_SYNC}.merging.one_record:_returns",
         _alive_again,
         9,
         "and nobody restored the record",
@@ -499,5 +520,7 @@ MUTANTS = (
         33,
         "made of nobody's values",
     ),
-    Mutant("schedules start nothing", "5", f"{_SYNC}.sweep:Sweep.start_due", _says_later(0), 75, "is due since"),
+    Mutant(
+        "schedules start nothing", "5", f"{_SYNC}.workers.sweep:Sweep.start_due", _says_later(0), 75, "is due since"
+    ),
 )

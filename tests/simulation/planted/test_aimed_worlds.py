@@ -12,10 +12,10 @@ from tests.simulation.engine.traits import plain
 from tests.simulation.planted.mutant import Mutant
 
 PAGE = "shared.store.record_merges:RecordMerges.hold_still"
-OWN = "shared.sync.applying:_require_own"
-HIDDEN = "shared.sync.birth:_with_intent"
-UNSETTLED = "shared.sync.identity:_unsettled"
-AWAITED = "shared.sync.creating:Creator._wait_for_merge"
+OWN = "shared.sync.applying.apply:_require_own"
+HIDDEN = "shared.sync.creating.birth:_with_intent"
+UNSETTLED = "shared.sync.identity.identify:_unsettled"
+AWAITED = "shared.sync.creating.create:Creator._wait_for_merge"
 
 
 def test_who_is_merged_while_a_page_is_sorted_stays_one() -> None:

@@ -1,4 +1,4 @@
-"""What `shared/sync/sweep.py` asks of the ledger for all companies, and `shared/store/heartbeats.py`."""
+"""What `shared/sync/workers/sweep.py` asks of the ledger for all companies, and `shared/store/heartbeats.py`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from shared.store import heartbeats
-from shared.sync import sweep as production
+from shared.sync.workers import sweep as production
 from tests.simulation.store.claims import active, last_priority
 from tests.simulation.store.locks import Strength
 from tests.simulation.store.sessions import Session

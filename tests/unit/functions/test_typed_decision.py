@@ -6,7 +6,7 @@ import pytest
 
 from functions.conflicts import Resolution, typed_value
 from shared.errors import InvalidInput
-from shared.sync.length_check import LONGEST
+from shared.sync.editing.length_check import LONGEST
 
 
 def test_too_long_a_text_is_refused_by_field() -> None:

@@ -12,8 +12,8 @@ from shared.model import Application, Candidate, Direction, EntityType, Record, 
 from shared.store.connections import IntegrationRow
 from shared.store.jobs import Job
 from shared.store.links import Link, Ticket
-from shared.sync.observations import Observation, observe
-from shared.sync.work import Work
+from shared.sync.merging.observations import Observation, observe
+from shared.sync.merging.work import Work
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 COMPANY, INTEGRATION, RECORD = (UUID(int=number) for number in (1, 2, 3))

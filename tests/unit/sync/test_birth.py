@@ -19,8 +19,8 @@ from shared.model import Application, Candidate, EntityType, JsonObject, Referen
 from shared.security.keys import Keys
 from shared.store.links import LinkWrite, Ticket
 from shared.store.records import StoredRecord
-from shared.sync.birth import born_link, found_link
-from shared.sync.observations import RuleBook, observe
+from shared.sync.creating.birth import born_link, found_link
+from shared.sync.merging.observations import RuleBook, observe
 from tests.unit.sync.parts import APPLICATION, CANDIDATE, JOB, NOON, RECORD, integration
 
 

@@ -8,10 +8,10 @@ from uuid import uuid4
 import pytest
 
 from shared.security.keys import Keys
-from shared.sync.brake import Threshold
-from shared.sync.distrust import Distrust
-from shared.sync.examining import Finding, Kind
-from shared.sync.suppression import external_marks, identity_marks
+from shared.sync.identity.suppression import external_marks, identity_marks
+from shared.sync.merging.distrust import Distrust
+from shared.sync.merging.examining import Finding, Kind
+from shared.sync.removing.brake import Threshold
 from tests.unit.documents.pages import DOCS
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from shared.model import EntityType
 from shared.store.schedules import Schedule
-from shared.sync.cadence import following, next_due
+from shared.sync.runs.cadence import following, next_due
 
 DAY, HOUR = 86_400, 3600
 LONDON = "Europe/London"

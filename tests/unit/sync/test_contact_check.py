@@ -6,7 +6,7 @@ import pytest
 from pydantic import JsonValue
 
 from shared.errors import InvalidInput
-from shared.sync.contact_check import check_contacts
+from shared.sync.editing.contact_check import check_contacts
 
 
 @pytest.mark.parametrize(

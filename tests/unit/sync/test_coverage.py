@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.store.runs import Shown
-from shared.sync.coverage import fallen, returned, together
+from shared.sync.pulling.coverage import fallen, returned, together
 
 
 def lost(before: dict[str, int], of: int, now: dict[str, int], records: int) -> list[str]:

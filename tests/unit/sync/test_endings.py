@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from shared.store.ledger import Knock
-from shared.sync.endings import Continue, Done, Ending, Hold, together
+from shared.sync.jobs.endings import Continue, Done, Ending, Hold, together
 
 
 def knock(number: int) -> Knock:

@@ -20,10 +20,10 @@ from shared.security.keys import Keys
 from shared.store.comparison import Sides
 from shared.store.links import Link, Ticket
 from shared.store.records import StoredRecord
-from shared.sync.distrust import Distrust
-from shared.sync.examining import Finding, Kind, examine
-from shared.sync.merging import Merged, merge_observation
-from shared.sync.observations import Observation, RuleBook, observe
+from shared.sync.merging.distrust import Distrust
+from shared.sync.merging.examining import Finding, Kind, examine
+from shared.sync.merging.observations import Observation, RuleBook, observe
+from shared.sync.merging.one_record import Merged, merge_observation
 from tests.unit.sync.parts import APPLICATION, CANDIDATE, INTEGRATION, JOB, NOON, RECORD, integration
 
 SURVIVOR, OTHER, OPENING = (str(UUID(int=number)) for number in (11, 12, 13))

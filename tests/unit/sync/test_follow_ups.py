@@ -14,11 +14,11 @@ from shared.merge.settle import with_intents
 from shared.merge.state import Ours, Outcome, Stamp
 from shared.model import Direction, Reference
 from shared.store.ledger import JobRequest
-from shared.sync import waiting
-from shared.sync.follow_ups import fetches, pushes, reasons, review_items, waits
-from shared.sync.merging import Merged
-from shared.sync.priorities import OTHER_EDIT, PARENT_FETCH, PULL, RECONCILE, WEBHOOK_SIGNAL
-from shared.sync.work import Sorted
+from shared.sync.applying.follow_ups import fetches, pushes, reasons, review_items, waits
+from shared.sync.jobs import waiting
+from shared.sync.jobs.priorities import OTHER_EDIT, PARENT_FETCH, PULL, RECONCILE, WEBHOOK_SIGNAL
+from shared.sync.merging.one_record import Merged
+from shared.sync.merging.work import Sorted
 from tests.unit.merge import lab
 from tests.unit.sync.parts import APPLICATION, CANDIDATE, INTEGRATION, JOB, RECORD, job, link, person, seen, work
 

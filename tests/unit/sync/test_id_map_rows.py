@@ -8,7 +8,7 @@ import pytest
 
 from shared.errors import InvalidInput
 from shared.model import EntityType
-from shared.sync.id_map_rows import MOST_ROWS, IdPair, Verdict, parse
+from shared.sync.identity.id_map_rows import MOST_ROWS, IdPair, Verdict, parse
 
 ONE, TWO = UUID(int=1), UUID(int=2)
 HEADER = "entity,internal_id,external_id\n"

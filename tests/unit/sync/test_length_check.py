@@ -6,7 +6,7 @@ import pytest
 
 from shared.errors import InvalidInput
 from shared.model import EntityType
-from shared.sync.length_check import LONGEST, check_lengths
+from shared.sync.editing.length_check import LONGEST, check_lengths
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from shared import errors
 from shared.errors import LiaisonError, RateLimited, SettingsError, Unavailable
-from shared.sync.next_step import (
+from shared.sync.jobs.next_step import (
     OVERTAKEN_WAIT_S,
     Abandon,
     Again,

@@ -13,7 +13,7 @@ from shared.mapping.reading import mappings_of
 from shared.model import UNITS, Candidate, JsonObject, JsonValue
 from shared.security.keys import Keys
 from shared.store.links import Ticket
-from shared.sync.observations import RuleBook, is_admitted, observe, references_of, resolved, writable_units
+from shared.sync.merging.observations import RuleBook, is_admitted, observe, references_of, resolved, writable_units
 from tests.unit.sync.parts import (
     APPLICATION,
     CANDIDATE,

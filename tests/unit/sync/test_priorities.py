@@ -6,8 +6,8 @@ import pytest
 
 from shared.model import UNITS, EntityType
 from shared.store.queues import QUEUE_BY_PRIORITY, queue_for
-from shared.sync import priorities
-from shared.sync.priorities import OTHER_EDIT, UNIT_PRIORITY, priority_of
+from shared.sync.jobs import priorities
+from shared.sync.jobs.priorities import OTHER_EDIT, UNIT_PRIORITY, priority_of
 
 
 def test_every_unit_with_a_priority_exists() -> None:

@@ -12,8 +12,8 @@ import pytest
 from shared.model import Direction
 from shared.store.jobs import JobRequest, Knock, coalesced
 from shared.store.queues import knock_body
-from shared.sync.faults import OrderedFault, fault_from
-from shared.sync.runner import read_knock
+from shared.sync.workers.faults import OrderedFault, fault_from
+from shared.sync.workers.runner import read_knock
 from tests.unit.sync.parts import CANDIDATE, INTEGRATION, NOON, job
 
 

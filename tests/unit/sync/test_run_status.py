@@ -10,7 +10,7 @@ import pytest
 
 from shared.model import Direction, EntityType, RunStatus
 from shared.store.runs import Counts, Run
-from shared.sync.run_status import entry_of
+from shared.sync.runs.run_status import entry_of
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 COMPANY = uuid4()

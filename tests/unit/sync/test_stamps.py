@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.merge.state import Stamp
-from shared.sync.stamps import decode_stamps, encode_stamps
+from shared.sync.merging.stamps import decode_stamps, encode_stamps
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 

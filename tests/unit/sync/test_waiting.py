@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 from uuid import UUID
 
-from shared.sync import waiting
+from shared.sync.jobs import waiting
 from tests.unit.sync.parts import APPLICATION, CANDIDATE, INTEGRATION, RECORD
 
 OTHER = UUID(int=77)

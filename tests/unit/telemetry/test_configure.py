@@ -37,7 +37,7 @@ from shared.settings import load_settings
 
 telemetry.configure(load_settings(), role="liaison-test")
 telemetry.configure(load_settings(), role="liaison-test")
-log = telemetry.get_logger("shared.sync.runner")
+log = telemetry.get_logger("shared.sync.workers.runner")
 traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 with telemetry.bound(integration_id="i-1"), telemetry.continued(traceparent):
     log.info("job_finished", outcome="complete", attempts=2, full_name="Jane Canary", title="Jane Canary",

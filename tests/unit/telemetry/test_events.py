@@ -13,7 +13,7 @@ from shared.telemetry.events import EventRecord
 from shared.telemetry.lines import Columns, JsonLines
 from shared.telemetry.metrics import MAX_SERIES, PERIOD_S, Counts
 
-log = telemetry.get_logger("shared.sync.runner")
+log = telemetry.get_logger("shared.sync.workers.runner")
 
 
 class Keeper(logging.Handler):

@@ -1,0 +1,1 @@
+"""People who become one, here or at a vendor, and two again."""

@@ -1,0 +1,1 @@
+"""Full comparisons: every record against its vendor, the drift repaired, the certificate."""

@@ -1,0 +1,1 @@
+"""Creating at a vendor what was submitted here: exactly once in effect."""

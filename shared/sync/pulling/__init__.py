@@ -1,0 +1,1 @@
+"""Pulls: pages read ahead, counted, and told of honestly."""

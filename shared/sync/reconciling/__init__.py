@@ -1,0 +1,1 @@
+"""One record and one integration: fetch, merge, write ours, write theirs."""
