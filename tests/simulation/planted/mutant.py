@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 from typing import Any
 
 import shared.merge
@@ -58,5 +58,5 @@ class Mutant:
 def _import_whole_engine() -> None:
     """What is first imported while a bug is planted would keep the bug by the name that it imports."""
     for package in (shared.merge, shared.sync):
-        for each in iter_modules(package.__path__, f"{package.__name__}."):
+        for each in walk_packages(package.__path__, f"{package.__name__}."):
             import_module(each.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from typing import Any
 
 from tests.unit.documents.pages import DECISIONS, DOCS, ROOT, names, table
 
@@ -25,6 +26,12 @@ def required() -> set[str]:
     return {found[0].lower() for line in lines if (found := re.match(r"[A-Za-z][A-Za-z0-9-]*", line))}
 
 
+def contracts() -> dict[str, dict[str, Any]]:
+    """The contracts that `lint-imports` holds, by name."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    return {contract["name"]: contract for contract in settings["tool"]["importlinter"]["contracts"]}
+
+
 def test_the_top_level_has_what_the_specification_names() -> None:
     assert [name for name in TOP_LEVEL if not (ROOT / name).exists()] == []
 
@@ -36,9 +43,7 @@ def test_the_binding_packages_are_required() -> None:
 
 
 def test_the_contracts_on_the_page_are_those_that_are_checked() -> None:
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    contracts = [contract["name"] for contract in settings["tool"]["importlinter"]["contracts"]]
-    assert [cells[0] for cells in table(DOCS / "architecture.md", "contract")] == contracts
+    assert [cells[0] for cells in table(DOCS / "architecture.md", "contract")] == list(contracts())
 
 
 def test_the_parts_and_files_on_the_page_exist() -> None:
@@ -83,3 +88,12 @@ def test_the_files_of_the_engines_page_exist() -> None:
     assert len(files) > 15
     missing = {name for name in files if not (ROOT / name).is_file() and not (ROOT / "shared/sync" / name).is_file()}
     assert missing == set()
+
+
+def test_the_engines_packages_are_told_in_their_order() -> None:
+    told = {names(row[0])[0]: row[1] for row in table(DOCS / "architecture.md", "package")}
+    layers = contracts()["Layers of the engine"]["layers"]
+    assert list(told) == [name for line in layers for name in line.split(" | ")]
+    for name, holds in told.items():
+        text = (ROOT / "shared/sync" / name / "__init__.py").read_text("utf-8")
+        assert text == f'"""{holds}."""\n', name

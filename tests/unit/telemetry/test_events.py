@@ -81,17 +81,17 @@ def test_a_level_that_is_off_costs_nothing_and_writes_nothing() -> None:
 
 def test_json_lines_are_one_object_each_whose_head_no_field_can_take() -> None:
     keeper = Keeper()
-    logger = logging.getLogger("liaison.sync.runner")
+    logger = logging.getLogger("liaison.sync.workers.runner")
     logger.addHandler(keeper)
     try:
         with telemetry.captured(), telemetry.continued(None) as span:
             log.info("job_finished", level="canary", event_count=1, logger="canary", path="ü\n{}")
-            telemetry.get_logger("sync.runner").metric("job_ms", 12.5, {"entity": "candidate"})
+            telemetry.get_logger("sync.workers.runner").metric("job_ms", 12.5, {"entity": "candidate"})
     finally:
         logger.removeHandler(keeper)
     lines = [json.loads(JsonLines().format(record)) for record in keeper.records]
     assert lines[0]["level"] == "info"
-    assert lines[0]["logger"] == "liaison.sync.runner"
+    assert lines[0]["logger"] == "liaison.sync.workers.runner"
     assert lines[0]["trace_id"] == span.trace_id
     assert lines[0]["time"].endswith("+00:00")
     assert lines[1] | {"value": 12.5, "entity": "candidate", "event": "job_ms"} == lines[1]
