@@ -55,7 +55,7 @@ def test_its_figures_are_the_codes() -> None:
 
 def test_it_has_every_event_that_tells_people_something() -> None:
     text = section("What an operator sees")
-    folder = PAGE.parents[1] / "shared" / "sync"
+    folder = PAGE.parents[1] / "shared" / "sync" / "workers"
     for name in ("runner", "sweep", "poison"):
         source = (folder / f"{name}.py").read_text(encoding="utf-8")
         events = re.findall(r'log\.(?:warning|error|exception)\(\s*"(\w+)"', source)
