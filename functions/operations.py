@@ -164,12 +164,13 @@ async def redrive_dead_letter(call: Call) -> Answer:
     letter_id = call.path_id()
     async with call.services.database.company(call.company_id) as tx:
         letter = await Listings().dead_letter(tx, letter_id)
-        knock = await call.services.store.ledger.redrive(tx, letter_id)
-    if knock is None:
+        _, knocks = await DeadLetters().redrive(tx, letter_id=letter_id)
+    if not knocks:
         raise Conflict(f"the dead letter is not open: {letter['state']}")
-    await call.services.knocker.send([knock])
-    log.info("dead_letter_redriven", dead_letter_id=letter_id, job_id=knock.job_id)
-    return Answer({"id": letter_id, "job_id": knock.job_id, "state": "redriven"}, status=202)
+    await call.services.knocker.send(knocks)
+    job_id = knocks[0].job_id
+    log.info("dead_letter_redriven", dead_letter_id=letter_id, job_id=job_id)
+    return Answer({"id": letter_id, "job_id": job_id, "state": "redriven"}, status=202)
 
 
 @endpoint(bp, "dismiss_dead_letter", "POST", "api/dead-letters/{id}/dismiss")

@@ -82,8 +82,8 @@ STAGES = (
     Stage("acceptance", 7.5, folders=("acceptance",)),
     Stage("conformance", 1.5, folders=("contract", "conformance"), workers=2, share="loadfile"),
     # No clock of the machine's counts in these, so they bear to be kept waiting.
-    Stage("simulation", 4, folders=("simulation",), workers=2, beside="acceptance"),
-    Stage("unit", 3.5, folders=("unit", "property"), workers=2, branches=True, beside="acceptance"),
+    Stage("simulation", 5, folders=("simulation",), workers=2, beside="acceptance"),
+    Stage("unit", 2.5, folders=("unit", "property"), workers=2, branches=True, beside="acceptance"),
     Stage("browser", 0.5, folders=("browser",), awaited=True),
     Stage("bench", 0.5, folders=("bench",), awaited=True),
 )

@@ -12,7 +12,7 @@ from shared.errors import InvalidInput
 from shared.health import health_view
 from shared.store.dead_letters import BATCH, DeadLetters
 from shared.store.heartbeats import SWEEP
-from shared.store.ledger import Knock, Ledger
+from shared.store.ledger import Knock
 from shared.store.listings import Listings
 from shared.sync.workers.dismissals import Dismissals
 
@@ -40,11 +40,7 @@ async def redrive(asked: argparse.Namespace) -> int:
         taken = BATCH
         while taken == BATCH:
             async with services.database.company(asked.company) as tx:
-                if asked.letter is not None:
-                    knock = await Ledger().redrive(tx, asked.letter)
-                    taken, woken = int(knock is not None), [] if knock is None else [knock]
-                else:
-                    taken, woken = await DeadLetters().redrive(tx, group=asked.group)
+                taken, woken = await DeadLetters().redrive(tx, letter_id=asked.letter, group=asked.group)
             await services.knocker.send(woken)
             letters, knocks = letters + taken, knocks + woken
     result({"redriven": letters, "job_ids": sorted({knock.job_id for knock in knocks})})

@@ -1,4 +1,4 @@
-"""Dead letters by their cause, and many of them redriven or dismissed at once."""
+"""Dead letters by their cause, and one or many of them redriven or dismissed."""
 
 from __future__ import annotations
 
@@ -50,15 +50,17 @@ GROUP BY group_key ORDER BY count(*) DESC, max(created_at) DESC, group_key LIMIT
 """
 
 # Of several failed jobs with one key the latest runs again; if the key is open anyway, that job is asked for instead.
-# Rows are locked in the order of their keys, as whoever asks for several jobs does.
+# Rows are locked in the order of their keys, as whoever asks for several jobs does. Letters are waited for: one that
+# somebody else is about to redrive may yet stay open.
 _REDRIVE: LiteralString = """
 WITH letter AS (
     UPDATE dead_letters SET state = 'redriven', ended_at = clock_timestamp()
     WHERE id IN (
         SELECT d.id FROM dead_letters d
-        WHERE d.state = 'open' AND (%(group)s::text IS NULL OR d.group_key = %(group)s)
+        WHERE d.state = 'open' AND (%(letter)s::uuid IS NULL OR d.id = %(letter)s)
+            AND (%(group)s::text IS NULL OR d.group_key = %(group)s)
             AND (%(integration)s::uuid IS NULL OR d.integration_id = %(integration)s)
-        ORDER BY d.created_at, d.id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+        ORDER BY d.created_at, d.id LIMIT %(limit)s FOR UPDATE)
     RETURNING job_id
 ), locked AS MATERIALIZED (
     SELECT q.* FROM sync_queue q
@@ -114,7 +116,7 @@ SELECT l.*, q.direction, q.record_key, q.run_id FROM letter l LEFT JOIN sync_que
 
 
 class DeadLetters:
-    """Statements on `dead_letters` that concern many."""
+    """Statements on `dead_letters`."""
 
     async def groups(
         self, tx: Transaction, *, integration_id: UUID | None = None, limit: int = MOST_GROUPS
@@ -123,18 +125,27 @@ class DeadLetters:
         return list(await tx.rows(_GROUPS, integration=integration_id, limit=limit))
 
     async def redrive(
-        self, tx: Transaction, *, group: str | None = None, integration_id: UUID | None = None, limit: int = BATCH
+        self,
+        tx: Transaction,
+        *,
+        letter_id: UUID | None = None,
+        group: str | None = None,
+        integration_id: UUID | None = None,
+        limit: int = BATCH,
     ) -> tuple[int, list[Knock]]:
         """
         Run the jobs of open letters again from their first attempt, the oldest letters first.
 
-        Return how many letters were taken up, and a knock for each job. *group* and *integration_id* narrow it. Raises
-        Conflict when others ask for the same jobs too fast.
+        Return how many letters were taken up, and a knock for each job; if a job's key was asked for meanwhile, that
+        job runs in its place. *letter_id*, *group* and *integration_id* narrow it. Raises Conflict when others ask for
+        the same jobs too fast.
         """
         for _ in range(REDRIVE_TRIES):
             try:
                 async with tx.savepoint():
-                    rows = await tx.rows(_REDRIVE, group=group, integration=integration_id, limit=limit)
+                    rows = await tx.rows(
+                        _REDRIVE, letter=letter_id, group=group, integration=integration_id, limit=limit
+                    )
             except UniqueViolation:
                 continue  # a key was asked for at this very moment: look again
             knocks = [

@@ -12,17 +12,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, LiteralString
 from uuid import UUID, uuid4
 
-from psycopg.errors import UniqueViolation
 from pydantic import JsonValue
 
-from shared.errors import Conflict, LeaseLost, NotFound
+from shared.errors import LeaseLost, NotFound
 from shared.model import Direction, EntityType
 from shared.store.database import Transaction, as_json
 from shared.store.jobs import MAX_CRASHES, Claim, Job, JobRequest, Knock, coalesced
 
 __all__ = ["MAX_CRASHES", "Claim", "Job", "JobRequest", "Knock", "Ledger"]
-
-REDRIVE_TRIES = 3
 
 _ENQUEUE: LiteralString = """
 INSERT INTO sync_queue AS q (id, company_id, integration_id, entity_type, direction, action, priority, scheduled_at,
@@ -137,32 +134,6 @@ SELECT integration_id, action, entity_type, record_key, status, epoch, error_mes
     requested_seq > claimed_seq AS is_asked_again,
     status = 'processing' AND lease_until > clock_timestamp() AS is_leased
 FROM sync_queue WHERE id = %(job)s
-"""
-
-_REDRIVE: LiteralString = """
-WITH letter AS (
-    UPDATE dead_letters SET state = 'redriven', ended_at = clock_timestamp()
-    WHERE id = %(letter)s AND state = 'open' RETURNING job_id
-), bumped AS (
-    UPDATE sync_queue q SET requested_seq = q.requested_seq + 1, priority = least(q.priority, f.priority),
-        payload = f.payload || q.payload,
-        retry_count = CASE WHEN q.status = 'pending' THEN 0 ELSE q.retry_count END, hold_reason = NULL,
-        scheduled_at = CASE WHEN q.status = 'pending' THEN clock_timestamp() ELSE q.scheduled_at END
-    FROM sync_queue f, letter
-    WHERE f.id = letter.job_id AND q.id <> f.id AND q.status IN ('pending', 'processing')
-        AND (q.integration_id, q.action, q.entity_type, q.record_key)
-            = (f.integration_id, f.action, f.entity_type, f.record_key)
-    RETURNING q.id, q.company_id, q.epoch, q.priority, f.id AS replaced
-), revived AS (
-    UPDATE sync_queue q SET status = 'pending', epoch = q.epoch + 1, retry_count = 0, crashes = 0,
-        scheduled_at = clock_timestamp(), completed_at = NULL, hold_reason = NULL, error_message = NULL,
-        error_code = NULL
-    FROM letter WHERE q.id = letter.job_id AND q.status = 'failed' AND NOT EXISTS (SELECT FROM bumped)
-    RETURNING q.id, q.company_id, q.epoch, q.priority
-), gone AS (
-    DELETE FROM sync_queue q USING bumped WHERE q.id = bumped.replaced
-)
-SELECT id, company_id, epoch, priority FROM bumped UNION ALL SELECT id, company_id, epoch, priority FROM revived
 """
 
 # Whoever ends a wait holds this until the commit; whoever checks again whether a wait is over asks for it.
@@ -332,21 +303,6 @@ class Ledger:
     async def state(self, tx: Transaction, job_id: UUID) -> Mapping[str, Any] | None:
         """Return a job's key, `status`, `epoch`, `error_message`, `is_asked_again` and `is_leased`, or None."""
         return await tx.row(_STATE, job=job_id)
-
-    async def redrive(self, tx: Transaction, letter_id: UUID) -> Knock | None:
-        """
-        Run a dead letter's job again from its first attempt; None if the letter is not open.
-
-        If its key was asked for meanwhile, that job runs in its place. Raises Conflict when others ask too fast.
-        """
-        for _ in range(REDRIVE_TRIES):
-            try:
-                async with tx.savepoint():
-                    row = await tx.row(_REDRIVE, letter=letter_id)
-                    return _knock(row) if row else None
-            except UniqueViolation:
-                continue  # the key was asked for at this very moment: look again
-        raise Conflict("the job's key is asked for all the time", remedy="try again")
 
     async def lock_waits(self, tx: Transaction, integration_id: UUID) -> None:
         """Wait until nobody else is ending waits of the integration; others wait until this transaction ends."""

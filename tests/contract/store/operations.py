@@ -13,6 +13,7 @@ from shared.model import Direction, EntityType, LogAction, LogStatus, RunStatus
 from shared.store.attention import Quarantined
 from shared.store.conflicts import FieldConflict, MatchConflict
 from shared.store.database import Transaction
+from shared.store.dead_letters import DeadLetters
 from shared.store.history import HistoryRow
 from shared.store.jobs import Job, JobRequest
 from shared.store.links import LinkWrite
@@ -159,7 +160,9 @@ class Chooser:
             if name == "redrive":
                 rows = await world.ground.rows("dead_letters")
                 letters = sorted(row["id"] for row in rows if row["company_id"] == tx.company)
-                return await ledger.redrive(tx, letters[which % len(letters)]) if letters else "no letter"
+                if not letters:
+                    return "no letter"
+                return await DeadLetters().redrive(tx, letter_id=letters[which % len(letters)])
             mine = [job for job in world.jobs if job.company_id == tx.company]
             if not mine:
                 return "no job"

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from shared.store.dead_letters import DeadLetters
 from shared.store.jobs import Job
 from tests.contract.store.ground import APPLICATION, Ground, Place
 from tests.contract.store.test_ledger import postpone, wait_s
@@ -20,8 +21,8 @@ async def fail(ground: Ground, job: Job) -> UUID | None:
 
 async def redrive(place: Place, letter_id: UUID) -> UUID | None:
     async with place.ground.database.company(place.company_id) as tx:
-        knock = await place.ground.store.ledger.redrive(tx, letter_id)
-    return None if knock is None else knock.job_id
+        _, knocks = await DeadLetters().redrive(tx, letter_id=letter_id)
+    return knocks[0].job_id if knocks else None
 
 
 async def test_a_failed_job_leaves_a_letter(place: Place) -> None:
@@ -140,3 +141,12 @@ async def test_a_job_that_was_asked_for_meanwhile_runs_in_its_place(place: Place
     assert (row["priority"], row["payload"]) == (3, {"a": 1, "b": 2})
     assert row["retry_count"] == (0 if status == "pending" else 2)
     assert row["hold_reason"] is None
+
+
+async def test_a_full_pull_stays_full_in_the_job_that_runs_in_its_place(place: Place) -> None:
+    old_id = await place.ask(payload={"mode": "full"})
+    letter_id = await fail(place.ground, await place.ground.claimed(old_id))
+    assert letter_id is not None
+    new_id = await place.ask(payload={"mode": "incremental"})
+    assert await redrive(place, letter_id) == new_id
+    assert (await place.job(new_id))["payload"] == {"mode": "full"}

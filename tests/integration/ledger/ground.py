@@ -14,6 +14,7 @@ from psycopg.rows import DictRow, dict_row
 from shared.model import Direction, EntityType
 from shared.store.companies import Companies
 from shared.store.database import Database
+from shared.store.dead_letters import DeadLetters
 from shared.store.ledger import Claim, Job, JobRequest, Knock, Ledger
 from shared.store.store import Store
 
@@ -129,7 +130,8 @@ class Ground:
 
     async def redrive(self, company_id: UUID, letter_id: UUID) -> Knock | None:
         async with self.database.company(company_id) as tx:
-            return await self.ledger.redrive(tx, letter_id)
+            _, knocks = await DeadLetters().redrive(tx, letter_id=letter_id)
+        return knocks[0] if knocks else None
 
     async def expire(self, job_id: UUID) -> None:
         """Let the lease of a job end: its worker died."""

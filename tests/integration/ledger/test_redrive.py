@@ -68,16 +68,33 @@ async def test_if_the_key_was_asked_for_meanwhile_that_job_runs_instead(ground: 
     assert (await ground.claimed_job(waiting)).id == waiting
 
 
+async def test_a_full_pull_stays_full_when_the_key_was_asked_for_meanwhile(ground: Ground, place: Place) -> None:
+    _, letter_id = await _dead(ground, place, payload={"mode": "full"})
+    waiting = await place.ask("k", payload={"mode": "incremental"})
+    await ground.redrive(place.company_id, letter_id)
+    assert (await ground.job_row(waiting))["payload"] == {"mode": "full"}
+
+
+async def test_a_letter_that_somebody_else_almost_redrove_is_redriven(ground: Ground, place: Place) -> None:
+    """The other one gives up before it commits; until then this one waits."""
+    job_id, letter_id = await _dead(ground, place)
+    async with ground.database.rehearsal(place.company_id) as tx:
+        assert (await DeadLetters().redrive(tx, letter_id=letter_id))[0] == 1
+        redriving = asyncio.create_task(ground.redrive(place.company_id, letter_id))
+        await until(lambda: _is_blocked(ground))
+    knock = await redriving
+    assert knock is not None
+    assert knock.job_id == job_id
+
+
 @pytest.mark.parametrize("how", ["one", "all"])
 async def test_if_the_key_waits_for_an_event_it_waits_no_more(ground: Ground, place: Place, how: str) -> None:
     """A person asked for it: it runs now, and is no longer shown as waiting."""
     _, letter_id = await _dead(ground, place)
     waiting = await place.ask("k", hold_reason="parent:7")
-    if how == "one":
-        await ground.redrive(place.company_id, letter_id)
-    else:
-        async with ground.database.company(place.company_id) as tx:
-            await DeadLetters().redrive(tx, group=None, integration_id=place.integration_id, limit=10)
+    letter, integration = (letter_id, None) if how == "one" else (None, place.integration_id)
+    async with ground.database.company(place.company_id) as tx:
+        await DeadLetters().redrive(tx, letter_id=letter, integration_id=integration)
     assert (await ground.job_row(waiting))["hold_reason"] is None
     async with ground.database.company(place.company_id) as tx:
         assert await ground.ledger.release_held(tx, place.integration_id, ["parent:7"]) == []

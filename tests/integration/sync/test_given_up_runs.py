@@ -9,6 +9,7 @@ import pytest
 
 from shared.errors import Conflict
 from shared.model import Direction, EntityType
+from shared.store.dead_letters import DeadLetters
 from shared.store.ledger import Knock
 from shared.store.queues import knock_body
 from shared.sync.runs.run_jobs import LEFT_OVER
@@ -47,7 +48,7 @@ async def give_up(world: World, action: str = "pull") -> dict[str, Any]:
 
 async def redrive(world: World, letter: dict[str, Any]) -> None:
     async with world.services.database.company(world.company_id) as tx:
-        assert await world.services.store.ledger.redrive(tx, letter["id"]) is not None
+        assert (await DeadLetters().redrive(tx, letter_id=letter["id"]))[1]
     await world.drain()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from shared.model import Direction, EntityType
+from shared.store.dead_letters import DeadLetters
 from shared.store.records import StoredRecord
 from tests.integration.sync.submitting import new_candidate, open_job, submission_of, submit
 from tests.integration.sync.test_archived_submissions import a_submission, run_job_of
@@ -212,6 +213,6 @@ async def test_a_candidate_who_can_not_be_created_makes_their_submission_say_so_
     (letter,) = await world.rows("SELECT id FROM dead_letters WHERE state = 'open'")
     await world.edit_here(CANDIDATE, candidate.id, email="found@example.org")
     async with world.services.database.company(world.company_id) as tx:
-        assert await world.services.store.ledger.redrive(tx, letter["id"]) is not None
+        assert (await DeadLetters().redrive(tx, letter_id=letter["id"]))[1]
     await world.drain()
     assert (await submission_of(world, application.id))["state"] == "submitted"

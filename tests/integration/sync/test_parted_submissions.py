@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from shared.model import EntityType
+from shared.store.dead_letters import DeadLetters
 from tests.fixtures.waiting import until
 from tests.integration.sync.merging import merge, part
 from tests.integration.sync.submitting import new_candidate, open_job, submission_of, submit
@@ -52,7 +53,7 @@ async def test_a_redriven_create_does_not_send_along_what_the_vendor_has_as_the_
     assert parting.applications_stayed == [application.id]
     await world.edit_here(CANDIDATE, augusta.id, email=f"augusta.{augusta.id.hex}@example.org")
     async with world.services.database.company(world.company_id) as tx:
-        assert await world.services.store.ledger.redrive(tx, letter["id"]) is not None
+        assert (await DeadLetters().redrive(tx, letter_id=letter["id"]))[1]
     await world.drain()
     assert await holders(world, f"augusta.{augusta.id.hex}@example.org") == []
     await world.pull(EntityType.APPLICATION)
@@ -76,7 +77,7 @@ async def test_a_redriven_create_does_not_send_along_what_the_vendor_has_as_the_
     await part(world, ada.id)
     await world.edit_here(CANDIDATE, ada.id, email=f"ada.{ada.id.hex}@example.org")
     async with world.services.database.company(world.company_id) as tx:
-        assert await world.services.store.ledger.redrive(tx, letter["id"]) is not None
+        assert (await DeadLetters().redrive(tx, letter_id=letter["id"]))[1]
     await run_job_of(world, ada.id)
     await world.drain()
     assert await holders(world, f"ada.{ada.id.hex}@example.org") == []

@@ -14,6 +14,7 @@ from typing import Any
 from shared.composition import Services
 from shared.errors import LiaisonError
 from shared.model import Direction
+from shared.store.dead_letters import DeadLetters
 from shared.store.jobs import JobRequest
 from shared.store.links import EXTERNAL_KEY
 from shared.sync.jobs.priorities import RECONCILE, WEBHOOK_SIGNAL
@@ -125,7 +126,7 @@ async def _redrive(world: World, services: Services) -> None:
     """People redrive what was given up while calls failed."""
     for row in list(world.committed("dead_letters")):
         async with services.database.company(COMPANY) as tx:
-            await services.store.ledger.redrive(tx, row["id"])
+            await DeadLetters().redrive(tx, letter_id=row["id"])
 
 
 async def _decide_all(world: World, services: Services) -> None:

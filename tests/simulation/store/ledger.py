@@ -11,7 +11,7 @@ import orjson
 from shared.store import ledger as production
 from tests.simulation.store.locks import Strength
 from tests.simulation.store.sessions import Change, Session
-from tests.simulation.store.statements import Result, imitates, least, moment, recordset, shown
+from tests.simulation.store.statements import Result, imitates, moment, recordset, shown
 from tests.simulation.store.tables import INFINITY, Condition, Row
 
 _KEY = ("integration_id", "action", "entity_type", "record_key")
@@ -217,73 +217,6 @@ async def state(session: Session, *, job: UUID) -> Result:
         }
         for row in session.rows_at(table, table.primary.name, job)
     ]
-
-
-@imitates(production, "_REDRIVE")
-async def redrive(session: Session, *, letter: UUID) -> Result:
-    jobs, letters = session.memory.tables["sync_queue"], session.memory.tables["dead_letters"]
-    meant = [session.seen(slot)["job_id"] for slot in session.by_key(letters, letter)]
-    places = [slot for job_id in meant for slot in session.by_key(jobs, job_id)]
-    olds = [session.seen(slot) for slot in places]
-    alike = [
-        slot
-        for old in olds
-        for slot in session.at(jobs, "sync_queue_open", tuple(old[name] for name in _KEY), _same_key(old))
-    ]
-    ended = await session.update(
-        letters,
-        session.by_key(letters, letter),
-        lambda row: row["state"] == "open",
-        lambda row: {**row, "state": "redriven", "ended_at": session.clock()},
-    )
-    for old in olds if ended else []:
-        bumped = await session.update(jobs, alike, _same_key(old), _bumped(session, old))
-        if bumped:
-            await session.delete(jobs, session.by_key(jobs, old["id"]))
-            return shown([after for _, after in bumped], _KNOCK)
-        revived = await session.update(
-            jobs,
-            places,
-            lambda job: job["status"] == "failed",
-            lambda job: {
-                **job,
-                "status": "pending",
-                "epoch": job["epoch"] + 1,
-                "retry_count": 0,
-                "crashes": 0,
-                "scheduled_at": session.clock(),
-                "completed_at": None,
-                "hold_reason": None,
-                "error_message": None,
-                "error_code": None,
-            },
-        )
-        return shown([after for _, after in revived], _KNOCK)
-    return []
-
-
-def _same_key(old: Row) -> Condition:
-    return lambda job: (
-        job["id"] != old["id"]
-        and job["status"] in ("pending", "processing")
-        and all(job[name] == old[name] for name in _KEY)
-    )
-
-
-def _bumped(session: Session, old: Row) -> Change:
-    def change(job: Row) -> Row:
-        is_pending = job["status"] == "pending"
-        return {
-            **job,
-            "requested_seq": job["requested_seq"] + 1,
-            "priority": least(job["priority"], old["priority"]),
-            "payload": {**old["payload"], **job["payload"]},
-            "retry_count": 0 if is_pending else job["retry_count"],
-            "hold_reason": None,
-            "scheduled_at": session.clock() if is_pending else job["scheduled_at"],
-        }
-
-    return change
 
 
 @imitates(production, "_LOCK_WAITS")
