@@ -21,6 +21,7 @@ from tests.simulation.engine.story import MOST_LINES, shrink, told
 from tests.simulation.engine.traits import plain
 from tests.simulation.engine.values import value_of
 from tests.simulation.engine.vendor import MemoryVendor
+from tests.simulation.planted.mutants import MUTANTS
 
 ROOT = Path(__file__).resolve().parents[2]
 WORLDS = 300
@@ -98,6 +99,11 @@ def test_three_hundred_worlds_hold_every_invariant() -> None:
 
 @pytest.mark.parametrize("seed", BEYOND)
 def test_a_world_that_told_of_a_fault_holds(seed: int) -> None:
+    assert play(plan_of(seed)).failure is None
+
+
+@pytest.mark.parametrize("seed", sorted({each.seed for each in MUTANTS if each.seed > WORLDS}))
+def test_a_world_that_tells_of_a_planted_bug_holds_without_it(seed: int) -> None:
     assert play(plan_of(seed)).failure is None
 
 

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from shared.model import EntityType
 from shared.store.create_intents import SentApplication
 from tests.contract.store.ground import APPLICATION, CANDIDATE, JOB, Place
-from tests.contract.store.test_records import insert
+from tests.contract.store.record_rows import insert
 
 
 async def test_an_intent_is_taken_over_and_ends(place: Place) -> None:

@@ -11,7 +11,7 @@ import pytest
 from shared.store.dead_letters import DeadLetters
 from shared.store.jobs import Job
 from tests.contract.store.ground import APPLICATION, Ground, Place
-from tests.contract.store.test_ledger import postpone, wait_s
+from tests.contract.store.jobs import postpone, wait_s
 
 
 async def fail(ground: Ground, job: Job) -> UUID | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from shared.store.links import LinkWrite
 from shared.store.namesakes import KnownPerson
 from tests.contract.store.ground import CANDIDATE, JOB, Place
-from tests.contract.store.test_records import insert, link
+from tests.contract.store.record_rows import insert, link
 
 
 async def by_phone(place: Place, *digits: str, most: int = 3) -> list[KnownPerson]:

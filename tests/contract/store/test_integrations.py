@@ -16,8 +16,8 @@ from shared.store.integrations import Integration, Integrations, NewIntegration
 from shared.store.links import LinkWrite
 from shared.store.records import RecordWrite
 from shared.store.webhook_events import WebhookEvents
+from tests.contract.store.conflict_items import held, match
 from tests.contract.store.ground import CANDIDATE, JOB, Place
-from tests.contract.store.test_people import held, match
 
 
 def new(name: str = "GH", **how: Any) -> NewIntegration:

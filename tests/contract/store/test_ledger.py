@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -13,20 +12,10 @@ from shared.errors import LeaseLost, NotFound
 from shared.store.database import Transaction
 from shared.store.jobs import Claim, Job
 from tests.contract.store.ground import CANDIDATE, JOB, Ground, Place
+from tests.contract.store.jobs import postpone, wait_s
 from tests.simulation.store.tables import INFINITY
 
 SECOND = timedelta(seconds=1)
-
-
-async def postpone(ground: Ground, job: Job, **how: Any) -> None:
-    async with ground.database.company(job.company_id) as tx:
-        await ground.store.ledger.postpone(tx, job, **how)
-
-
-async def wait_s(place: Place, job_id: UUID) -> float:
-    """In how many seconds it is due."""
-    due: timedelta = (await place.job(job_id))["scheduled_at"] - await place.ground.now()
-    return due.total_seconds()
 
 
 # -- asking -----------------------------------------------------------------------------------------------------------

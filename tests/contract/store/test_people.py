@@ -11,31 +11,10 @@ import psycopg
 import pytest
 
 from shared.store.attention import Issue, Quarantined, Told
-from shared.store.conflicts import ConflictItem, FieldConflict, MatchConflict
 from shared.store.notices import Notices
 from shared.store.pins import StoredPin
+from tests.contract.store.conflict_items import end, held, match, open_of, put, put_matches
 from tests.contract.store.ground import CANDIDATE, JOB, Place
-
-
-def held(record_id: UUID, unit: str = "email", **how: Any) -> FieldConflict:
-    given: dict[str, Any] = {"kind": "field", "inputs": {"link": ["a", "b"]}, "sealed": b"s", **how}
-    return FieldConflict(uuid4(), given.pop("kind"), CANDIDATE, record_id, unit, **given)
-
-
-async def put(place: Place, *items: FieldConflict) -> int:
-    async with place.ground.database.company(place.company_id) as tx:
-        return await place.ground.store.conflicts.put(tx, items)
-
-
-async def open_of(place: Place, record_id: UUID) -> dict[str, ConflictItem]:
-    async with place.ground.database.company(place.company_id) as tx:
-        found = await place.ground.store.conflicts.open_of(tx, [record_id])
-    return {unit: item for (_, unit), item in found.items()}
-
-
-async def end(place: Place, item_id: UUID, status: str = "closed", **how: Any) -> None:
-    async with place.ground.database.company(place.company_id) as tx:
-        await place.ground.store.conflicts.end(tx, item_id, status, **how)
 
 
 async def told(place: Place) -> list[tuple[str, UUID]]:
@@ -84,15 +63,6 @@ async def test_an_item_ends_once(place: Place) -> None:
     assert (found.status, found.ended_by, found.decision, found.version) == ("resolved", "ann", "ours", 2)
     assert found.ended_at is not None
     assert await put(place, held(record_id)) == 1
-
-
-def match(place: Place, external_id: str, *matches: UUID, kind: str = "ambiguous_match", **how: Any) -> MatchConflict:
-    return MatchConflict(kind, CANDIDATE, place.integration_id, external_id, matches, **how)
-
-
-async def put_matches(place: Place, *items: MatchConflict) -> None:
-    async with place.ground.database.company(place.company_id) as tx:
-        await place.ground.store.conflicts.put_matches(tx, items)
 
 
 async def test_a_match_waits_once(place: Place) -> None:

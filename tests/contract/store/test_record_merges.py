@@ -7,8 +7,8 @@ from uuid import uuid4
 
 from shared.store.links import LinkWrite
 from shared.store.record_merges import merge_key
+from tests.contract.store.conflict_items import end, held, match, put, put_matches
 from tests.contract.store.ground import CANDIDATE, Place
-from tests.contract.store.test_people import end, held, match, put, put_matches
 
 
 async def test_merges_and_their_chains(place: Place) -> None:

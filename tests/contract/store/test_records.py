@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,35 +10,10 @@ import psycopg
 import pytest
 
 from shared.errors import Conflict, NotFound
-from shared.model import EntityType
-from shared.store.links import LinkWrite
 from shared.store.records import RecordWrite, StoredRecord
 from shared.store.submissions import Queued
 from tests.contract.store.ground import APPLICATION, CANDIDATE, JOB, Place
-
-
-async def insert(place: Place, entity: EntityType, data: Mapping[str, Any], **how: Any) -> UUID:
-    record_id = uuid4()
-    async with place.ground.database.company(place.company_id) as tx:
-        await place.ground.store.records.insert(tx, entity, [RecordWrite(record_id, entity, data, {}, **how)])
-    return record_id
-
-
-async def fetch(place: Place, entity: EntityType, record_id: UUID) -> StoredRecord:
-    async with place.ground.database.company(place.company_id) as tx:
-        return await place.ground.store.records.fetch(tx, entity, record_id)
-
-
-async def update(place: Place, *writes: RecordWrite) -> None:
-    async with place.ground.database.company(place.company_id) as tx:
-        await place.ground.store.records.update(tx, writes[0].entity, writes)
-
-
-async def link(place: Place, entity: EntityType, record_id: UUID, external_id: str, state: str = "live") -> None:
-    write = LinkWrite(uuid4(), record_id, external_id, None, {})
-    async with place.ground.database.company(place.company_id) as tx:
-        await place.ground.store.links.insert(tx, place.integration_id, entity, [write])
-    await place.ground.change("external_entity_map", {"id": write.id}, state=state)
+from tests.contract.store.record_rows import fetch, insert, link, update
 
 
 async def test_a_record_as_it_is_read(place: Place) -> None:

@@ -22,6 +22,7 @@ from shared.store.companies import Companies
 from tests.fixtures.postgres import Database
 from tests.fixtures.storage import StorageAccount
 from tests.integration.api.calling import Caller
+from tests.integration.api.commands import Cli
 
 SECRET = "a shared secret of thirty-two characters"
 ENCRYPTION_SECRET = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
@@ -218,3 +219,20 @@ def everything_of(query: Query, company_id: UUID) -> dict[str, list[tuple[Any, .
         table: query(f"SELECT to_jsonb(t)::text FROM {table} t WHERE {column} = %s ORDER BY 1", company_id)  # noqa: S608
         for table, column in tables
     }
+
+
+@pytest.fixture
+def cli(database: Database, storage: StorageAccount, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """The command line with this test's settings."""
+    return Cli(
+        {
+            "DATABASE_URL": database.app_dsn,
+            "DATABASE_OWNER_URL": database.owner_dsn,
+            "AzureWebJobsStorage": storage.connection_string,
+            "ENCRYPTION_SECRET": ENCRYPTION_SECRET,
+            "AUTH_JWT_SECRET": SECRET,
+            "OUTGOING_ALLOW_LOOPBACK": "true",
+            "OUTBOUND_NEEDS_PREVIEW": "false",
+        },
+        monkeypatch,
+    )

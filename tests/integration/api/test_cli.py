@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import io
 import json
 import re
 import shlex
-import sys
-from collections.abc import Mapping
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,76 +13,14 @@ from uuid import uuid4
 import pytest
 
 from sandbox.vendors.greenhouse import GreenhouseSimulator
-from shared.cli.__main__ import main
 from shared.cli.arguments import parser
 from shared.composition import Services
-from tests.fixtures.postgres import Database
-from tests.fixtures.storage import StorageAccount
 from tests.integration.api.calling import Caller
-from tests.integration.api.conftest import ENCRYPTION_SECRET, SECRET, Company, Query
-from tests.integration.api.test_operations import bury
+from tests.integration.api.commands import Cli
+from tests.integration.api.conftest import Company, Query
+from tests.integration.api.dead_letters import bury
 
 ROOT = Path(__file__).parents[3]
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended."""
-
-    code: int
-    lines: list[dict[str, Any]]
-    faults: str
-
-
-@dataclass(frozen=True)
-class Cli:
-    """The command line on this test's parts, run in a thread: it has an event loop of its own."""
-
-    environment: Mapping[str, str]
-    patch: pytest.MonkeyPatch
-
-    async def __call__(self, *arguments: object, text: str = "") -> Ended:
-        out, err = io.StringIO(), io.StringIO()
-        with self.patch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-            for name, value in self.environment.items():
-                patch.setenv(name, value)
-            patch.setattr(sys, "stdin", io.StringIO(text))
-            code = await asyncio.to_thread(_main, [str(argument) for argument in arguments])
-        return Ended(code, [json.loads(line) for line in out.getvalue().splitlines()], err.getvalue())
-
-    async def alone(self, *arguments: object) -> Ended:
-        """Run it as a process of its own."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "shared.cli", *map(str, arguments),
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            cwd=ROOT, env={"PATH": "", **self.environment},
-        )  # fmt: skip
-        answered, failed = await asyncio.wait_for(process.communicate(), 60)
-        return Ended(process.returncode or 0, [json.loads(line) for line in answered.splitlines()], failed.decode())
-
-
-def _main(arguments: list[str]) -> int:
-    try:
-        return main(arguments)
-    except SystemExit as ended:
-        return int(ended.code or 0)
-
-
-@pytest.fixture
-def cli(database: Database, storage: StorageAccount, monkeypatch: pytest.MonkeyPatch) -> Cli:
-    """The command line with this test's settings."""
-    return Cli(
-        {
-            "DATABASE_URL": database.app_dsn,
-            "DATABASE_OWNER_URL": database.owner_dsn,
-            "AzureWebJobsStorage": storage.connection_string,
-            "ENCRYPTION_SECRET": ENCRYPTION_SECRET,
-            "AUTH_JWT_SECRET": SECRET,
-            "OUTGOING_ALLOW_LOOPBACK": "true",
-            "OUTBOUND_NEEDS_PREVIEW": "false",
-        },
-        monkeypatch,
-    )
 
 
 async def test_from_nothing_to_a_pulled_account(

@@ -13,6 +13,7 @@ from shared.security.identity import Role
 from shared.store.heartbeats import SWEEP, Heartbeats
 from tests.integration.api.calling import Caller
 from tests.integration.api.conftest import Company, Query
+from tests.integration.api.dead_letters import bury
 
 
 def log_rows(query: Query, company: Company, integration_id: str, count: int) -> None:
@@ -158,22 +159,6 @@ async def test_a_sync_in_a_direction_that_is_not_allowed_is_refused(
     assert (reply.status, reply.body["code"]) == (409, "conflict")
     assert reply.body["remedy"]
     assert query("SELECT count(*) FROM runs") == [(0,)]
-
-
-def bury(query: Query, company: Company, integration_id: str) -> UUID:
-    """Make a failed job with its dead letter; return the letter's id."""
-    job, letter = uuid4(), uuid4()
-    query(
-        "INSERT INTO sync_queue (id, company_id, integration_id, entity_type, direction, action, record_key, status,"
-        " retry_count) VALUES (%s, %s, %s, 'candidate', 'inbound', 'reconcile', %s, 'failed', 3)",
-        job, company.id, integration_id, str(job),
-    )  # fmt: skip
-    query(
-        "INSERT INTO dead_letters (id, company_id, integration_id, job_id, queue, action, entity_type, code, cause,"
-        " attempts) VALUES (%s, %s, %s, %s, 'sync-urgent', 'reconcile', 'candidate', 'unavailable', 'no answer', 4)",
-        letter, company.id, integration_id, job,
-    )  # fmt: skip
-    return letter
 
 
 async def test_a_dead_letter_is_redriven_once(

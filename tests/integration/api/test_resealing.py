@@ -26,10 +26,8 @@ from shared.store import sealed
 from shared.store.database import Transaction
 from shared.store.sealed import SealedRows
 from tests.integration.api.calling import Caller
+from tests.integration.api.commands import Cli
 from tests.integration.api.conftest import ENCRYPTION_SECRET, Company, Query, drain
-from tests.integration.api.test_cli import Cli, cli
-
-__all__ = ["cli"]
 
 NEWEST = "bmV3ZXN0IHNlY3JldCBvZiB0aGlydHktdHdvIGJ5dGVzISE="
 ROTATING = {"ENCRYPTION_SECRET": NEWEST, "ENCRYPTION_SECRET_PREVIOUS": ENCRYPTION_SECRET}

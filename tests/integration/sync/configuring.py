@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from shared.integrations.lifecycle import Integrations
+from shared.integrations.requests import PatchIntegration
 from tests.integration.sync.world import World
 
 
@@ -12,3 +17,20 @@ async def configure(world: World, key: str, value: str) -> None:
         key=key,
         value=value,
     )
+
+
+async def patch(world: World, **changes: object) -> None:
+    """Change the integration's settings as an administrator does."""
+    await Integrations.of(world.services).change(
+        world.company_id, world.integration_id, PatchIntegration.model_validate(changes), expected_version=None
+    )
+
+
+async def directions(world: World, **each: str) -> None:
+    """Set `config.directions`, entity by entity, as an administrator does."""
+    await patch(world, config={"directions": each})
+
+
+async def map_as(world: World, mapping: Mapping[str, Any] | None) -> None:
+    """Save *mapping* as a person would."""
+    await patch(world, config={"mapping": mapping})

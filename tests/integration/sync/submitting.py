@@ -7,7 +7,10 @@ from uuid import UUID
 
 from shared.model import EntityType
 from shared.store.records import StoredRecord
+from tests.integration.sync.vendor import applications_there
 from tests.integration.sync.world import World, fresh_token
+
+LOST = {"kind": "lost_answer", "method": "POST", "path": "/v3/applications", "times": 1}
 
 
 async def open_job(world: World) -> tuple[dict[str, Any], UUID]:
@@ -55,3 +58,27 @@ async def lose_the_answer(world: World) -> tuple[StoredRecord, StoredRecord]:
     )
     await world.drain()
     return candidate, application
+
+
+async def a_submission(world: World) -> tuple[StoredRecord, StoredRecord]:
+    """Submit somebody whom the vendor does not know; return both records."""
+    await world.pull()
+    _, job_id = await open_job(world)
+    candidate = await new_candidate(world)
+    return candidate, await submit(world, candidate.id, job_id)
+
+
+async def lose_the_application_of(world: World, external_id: int) -> tuple[UUID, StoredRecord, dict[str, Any]]:
+    """
+    Submit somebody whom the vendor knows; it makes the application, and never answers.
+
+    Return the candidate, our application, and the vendor's.
+    """
+    _, job_id = await open_job(world)
+    candidate_id = (await world.record_of(EntityType.CANDIDATE, external_id))["id"]
+    application = await submit(world, candidate_id, job_id)
+    await world.control.post("/faults", json=LOST)
+    await world.drain()
+    assert (await submission_of(world, application.id))["state"] == "queued"
+    (made,) = await applications_there(world, external_id)
+    return candidate_id, application, made

@@ -8,9 +8,10 @@ import pytest
 
 from shared.model import EntityType
 from tests.integration.sync.comparing import compare
-from tests.integration.sync.test_mapping import linked, map_as, shown_stage
-from tests.integration.sync.test_vendor_merges import merge_silently
-from tests.integration.sync.vendor import a_candidate, an_application, signal, stage_names
+from tests.integration.sync.configuring import map_as
+from tests.integration.sync.links import linked
+from tests.integration.sync.vendor import a_candidate, an_application, shown_stage, signal, stage_names
+from tests.integration.sync.vendor_merging import merge_silently
 from tests.integration.sync.world import World
 
 CANDIDATE, APPLICATION, JOB = EntityType.CANDIDATE, EntityType.APPLICATION, EntityType.JOB

@@ -3,40 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from uuid import UUID
 
 import pytest
 
 from shared.errors import Conflict
 from shared.model import EntityType
-from shared.store.records import StoredRecord
 from tests.fixtures.waiting import until
-from tests.integration.sync.submitting import lose_the_answer, new_candidate, open_job, submission_of, submit
+from tests.integration.sync.locks import WAITING
+from tests.integration.sync.submitting import (
+    a_submission,
+    lose_the_answer,
+    new_candidate,
+    submission_of,
+    submit,
+)
 from tests.integration.sync.vendor import holders
 from tests.integration.sync.waits import due_now
+from tests.integration.sync.working import run_job_of
 from tests.integration.sync.world import World
 
-WAITING = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 CANDIDATE, APPLICATION = EntityType.CANDIDATE, EntityType.APPLICATION
-
-
-async def a_submission(world: World) -> tuple[StoredRecord, StoredRecord]:
-    """Submit somebody whom the vendor does not know; return both records."""
-    await world.pull()
-    _, job_id = await open_job(world)
-    candidate = await new_candidate(world)
-    return candidate, await submit(world, candidate.id, job_id)
-
-
-async def run_job_of(world: World, record_id: UUID) -> None:
-    """Run the job of one record, and no other."""
-    job = await world.row(
-        "SELECT id FROM sync_queue WHERE record_key = %(key)s AND status = 'pending'", key=str(record_id)
-    )
-    async with world.services.database.dispatch() as tx:
-        claim = await world.services.store.ledger.claim(tx, job["id"], low=1, high=10, ttl_s=60, per_integration=5)
-    assert claim is not None
-    await world.services.runner.run(claim)
 
 
 async def test_the_candidate_goes_along_with_another_application_when_the_first_is_archived(world: World) -> None:

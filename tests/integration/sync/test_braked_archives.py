@@ -10,7 +10,7 @@ from shared.model import EntityType
 from tests.integration.sync.archiving import archive, deletes, people, record, removal, restore
 from tests.integration.sync.comparing import compare
 from tests.integration.sync.configuring import configure
-from tests.integration.sync.test_deletes import open_issues
+from tests.integration.sync.issues import open_issues
 from tests.integration.sync.vendor import at_vendor, signal
 from tests.integration.sync.waits import due_now
 from tests.integration.sync.world import World

@@ -8,12 +8,10 @@ import pytest
 
 from shared.model import EntityType
 from shared.store.records import StoredRecord
-from tests.integration.sync.submitting import lose_the_answer, open_job, submission_of, submit
-from tests.integration.sync.test_moved_submissions import applications_there, lose_the_application_of
-from tests.integration.sync.test_owed_submissions import directions
-from tests.integration.sync.test_pause import patch
-from tests.integration.sync.test_vendor_merges import person
-from tests.integration.sync.vendor import holders
+from tests.integration.sync.configuring import directions, patch
+from tests.integration.sync.submitting import lose_the_answer, lose_the_application_of, open_job, submission_of, submit
+from tests.integration.sync.vendor import applications_there, holders
+from tests.integration.sync.vendor_merging import person
 from tests.integration.sync.waits import after_the_lag, due_now
 from tests.integration.sync.world import World, fresh_token
 

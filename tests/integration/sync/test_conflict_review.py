@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,38 +12,12 @@ from shared.errors import Conflict
 from shared.integrations.lifecycle import Integrations
 from shared.integrations.preferences import prefer_always
 from shared.model import EntityType, Party
-from shared.store.conflict_listing import ConflictFilter, ConflictListing
 from shared.store.notices import Notices
 from shared.sync.deciding.bulk_resolution import resolve_many
 from shared.sync.deciding.reminders import Reminders
+from tests.integration.sync.conflicting import DUE, edit_both, items, with_emails
 from tests.integration.sync.vendor import signal
 from tests.integration.sync.world import World
-
-DUE = timedelta(hours=48)
-
-
-async def with_emails(world: World, count: int) -> list[dict[str, Any]]:
-    """Return *count* of the vendor's candidates that have exactly one address."""
-    people = (await world.vendor_state())["candidates"]
-    found = [each for each in people if len(each["email_addresses"]) == 1]
-    return found[:count]
-
-
-async def edit_both(world: World, people: list[dict[str, Any]], tag: str = "") -> None:
-    """Change the e-mail of each of *people* on both sides, and let the jobs run."""
-    for number, person in enumerate(people):
-        record = await world.record_of(EntityType.CANDIDATE, person["id"])
-        await world.edit_here(EntityType.CANDIDATE, record["id"], email=f"portal{number}{tag}@example.org")
-        address = {"value": f"vendor{number}{tag}@example.org", "type": "personal"}
-        await world.edit_at_vendor("candidates", person["id"], {"email_addresses": [address]})
-    await world.drain()
-
-
-async def items(world: World, **wanted: Any) -> list[dict[str, Any]]:
-    """Return the listed conflicts."""
-    listing = ConflictListing(DUE)
-    async with world.services.database.company(world.company_id) as tx:
-        return await listing.page(tx, ConflictFilter(**wanted), after=None, limit=100)
 
 
 async def notices(world: World) -> list[tuple[str, UUID]]:

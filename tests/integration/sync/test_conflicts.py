@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from shared.errors import Conflict
 from shared.model import EntityType
-from tests.integration.sync.vendor import a_candidate, signal, vendor_candidate, writes
+from tests.integration.sync.conflicting import conflicting_emails
+from tests.integration.sync.vendor import signal, vendor_candidate, writes
 from tests.integration.sync.world import World
-
-
-async def conflicting_emails(world: World) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Edit one e-mail on both sides; return the vendor's candidate and our record as they were."""
-    await world.pull()
-    candidate = await a_candidate(world)
-    record = await world.record_of(EntityType.CANDIDATE, candidate["id"])
-    await world.edit_here(EntityType.CANDIDATE, record["id"], email="from.portal@example.org")
-    await world.edit_at_vendor(
-        "candidates", candidate["id"], {"email_addresses": [{"value": "from.vendor@example.org", "type": "personal"}]}
-    )
-    await world.control.delete("/requests")
-    await world.drain()
-    return candidate, record
 
 
 async def test_an_email_edited_on_both_sides_is_held_and_nothing_overwritten(world: World) -> None:

@@ -13,13 +13,13 @@ import pytest
 from shared.integrations.lifecycle import Integrations
 from shared.merge.state import Base
 from shared.model import Direction, EntityType
-from shared.store.ledger import Claim
 from shared.sync.keeping.chronicle import Chronicle
 from shared.sync.keeping.conflict_items import ConflictItems
 from shared.sync.reconciling.pushing import Pusher
 from tests.fixtures.waiting import until
-from tests.integration.sync.test_deleted_integration import nothing_waits
-from tests.integration.sync.test_run_locks import waiting
+from tests.integration.sync.leaving import nothing_waits
+from tests.integration.sync.locks import waiting
+from tests.integration.sync.working import claimed
 from tests.integration.sync.world import World
 
 CANDIDATE = EntityType.CANDIDATE
@@ -38,17 +38,6 @@ class Paused(Pusher):
         self.answered.set()
         await self.may_go_on.wait()
         return await super()._settle(*what, **how)
-
-
-async def claimed(world: World, action: str) -> Claim:
-    """Claim the one job of *action* that is due."""
-    (job,) = await world.rows(
-        "SELECT id FROM sync_queue WHERE status = 'pending' AND action = %(action)s", action=action
-    )
-    async with world.services.database.dispatch() as tx:
-        claim = await world.services.store.ledger.claim(tx, job["id"], low=1, high=10, ttl_s=60, per_integration=5)
-    assert claim is not None
-    return claim
 
 
 @asynccontextmanager

@@ -15,22 +15,22 @@ from shared.store.ledger import JobRequest
 from shared.store.records import StoredRecord
 from shared.sync.jobs.priorities import RECONCILE
 from tests.fixtures.waiting import until
-from tests.integration.sync.submitting import lose_the_answer, new_candidate, open_job, submission_of, submit
-from tests.integration.sync.test_archived_submissions import a_submission
-from tests.integration.sync.test_owed_submissions import directions
+from tests.integration.sync.configuring import directions
+from tests.integration.sync.leaving import LEFT, nothing_waits
+from tests.integration.sync.submitting import (
+    a_submission,
+    lose_the_answer,
+    new_candidate,
+    open_job,
+    submission_of,
+    submit,
+)
 from tests.integration.sync.vendor import holders
 from tests.integration.sync.waits import after_the_lag, due_now
 from tests.integration.sync.world import World, connect_one_more
 
 CANDIDATE, APPLICATION = EntityType.CANDIDATE, EntityType.APPLICATION
 WAITING = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-LEFT = (
-    "SELECT 1 FROM issues WHERE ended_at IS NULL",
-    "SELECT 1 FROM quarantine WHERE ended_at IS NULL",
-    "SELECT 1 FROM dead_letters WHERE state = 'open'",
-    "SELECT 1 FROM create_intents WHERE state = 'open'",
-    "SELECT 1 FROM sync_queue WHERE integration_id = %(old)s AND status = 'pending' AND action = 'reconcile'",
-)
 
 
 async def delete(world: World) -> dict[str, Any]:
@@ -41,11 +41,6 @@ async def delete(world: World) -> dict[str, Any]:
 async def connect_again(world: World) -> World:
     """Connect the same account anew."""
     return await connect_one_more(world.services, world.company_id, world.simulator, world.admin_dsn)
-
-
-async def nothing_waits(world: World) -> bool:
-    """Whether nothing is left that waits for the deleted integration, jobs, issues and letters alike."""
-    return not any(await world.rows_of(LEFT, old=world.integration_id))
 
 
 async def failure_of(world: World, application: StoredRecord) -> str:

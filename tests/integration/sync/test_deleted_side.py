@@ -12,7 +12,7 @@ from functions.conflicts import conflict_view
 from shared.errors import InvalidInput
 from shared.integrations.lifecycle import Integrations
 from shared.model import EntityType
-from tests.integration.sync.test_conflict_review import items, with_emails
+from tests.integration.sync.conflicting import items, with_emails
 from tests.integration.sync.world import World, connect_one_more
 
 CANDIDATE = EntityType.CANDIDATE

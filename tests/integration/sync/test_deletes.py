@@ -13,7 +13,8 @@ from shared.integrations.requests import CreateIntegration
 from shared.model import EntityType
 from tests.integration.sync.comparing import compare, ground_of
 from tests.integration.sync.configuring import configure
-from tests.integration.sync.test_conflict_review import edit_both, with_emails
+from tests.integration.sync.conflicting import edit_both, with_emails
+from tests.integration.sync.issues import open_issues
 from tests.integration.sync.vendor import a_candidate, signal
 from tests.integration.sync.world import World
 from tests.parity_proof.planting import Pair, in_step
@@ -26,10 +27,6 @@ DELETED = "SELECT status FROM sync_logs WHERE entity_type = 'candidate' AND acti
 
 async def count(world: World, query: str) -> int:
     return int((await world.row(query))["count"])
-
-
-async def open_issues(world: World) -> set[str]:
-    return {row["kind"] for row in await world.rows("SELECT kind FROM issues WHERE ended_at IS NULL")}
 
 
 async def delete_at_vendor(world: World, pairs: Sequence[Pair]) -> None:

@@ -14,9 +14,9 @@ from shared.integrations.requests import PatchIntegration
 from shared.model import EntityType
 from tests.fixtures.waiting import until
 from tests.integration.sync.comparing import compare
-from tests.integration.sync.test_deleted_at_work import claimed
-from tests.integration.sync.test_run_locks import waiting
+from tests.integration.sync.locks import waiting
 from tests.integration.sync.vendor import a_candidate
+from tests.integration.sync.working import claimed
 from tests.integration.sync.world import World
 
 CANDIDATE = EntityType.CANDIDATE

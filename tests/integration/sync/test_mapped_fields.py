@@ -9,8 +9,7 @@ import pytest
 
 from shared.adapters.greenhouse.capabilities import CAPABILITIES
 from shared.model import EntityType
-from tests.integration.sync.test_pull import CANDIDATE_EDITS
-from tests.integration.sync.vendor import an_application, stage_names
+from tests.integration.sync.vendor import CANDIDATE_EDITS, an_application, stage_names
 from tests.integration.sync.world import World
 
 Edit = Callable[[World], Awaitable[object]]

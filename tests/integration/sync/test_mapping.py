@@ -2,44 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from shared.integrations.lifecycle import Integrations
-from shared.integrations.requests import PatchIntegration
 from shared.model import EntityType
-from tests.integration.sync.test_pause import patch
-from tests.integration.sync.vendor import a_candidate, an_application, signal, stage_names, vendor_candidate, writes
+from tests.integration.sync.configuring import map_as, patch
+from tests.integration.sync.links import linked
+from tests.integration.sync.vendor import (
+    a_candidate,
+    an_application,
+    shown_stage,
+    signal,
+    stage_names,
+    vendor_candidate,
+    writes,
+)
 from tests.integration.sync.world import World
 
 CANDIDATE, APPLICATION, JOB = EntityType.CANDIDATE, EntityType.APPLICATION, EntityType.JOB
 
 
-async def map_as(world: World, mapping: Mapping[str, Any] | None) -> None:
-    """Save *mapping* as a person would."""
-    request = PatchIntegration.model_validate({"config": {"mapping": mapping}})
-    await Integrations.of(world.services).change(world.company_id, world.integration_id, request, expected_version=None)
-
-
-async def linked(world: World, entity: EntityType) -> set[str]:
-    """Return the vendor's ids of what is here."""
-    rows = await world.rows(
-        "SELECT external_id FROM external_entity_map WHERE entity_type = %(entity)s", entity=entity.value
-    )
-    return {row["external_id"] for row in rows}
-
-
 async def links_of(world: World) -> dict[str, tuple[Any, Any]]:
     rows = await world.rows("SELECT external_id, digest, base FROM external_entity_map WHERE entity_type = 'candidate'")
     return {row["external_id"]: (row["digest"], row["base"]) for row in rows}
-
-
-async def shown_stage(world: World, application_id: int) -> str:
-    rows = (await world.vendor_state())["applications"]
-    return str(next(row["stage_name"] for row in rows if row["id"] == application_id))
 
 
 async def test_s_135_a_filter_decides_who_comes_in_and_nothing_waits_for_the_others(world: World) -> None:

@@ -8,9 +8,10 @@ import pytest
 
 from shared.errors import Conflict
 from shared.model import EntityType
+from tests.integration.sync.links import links_of
 from tests.integration.sync.merging import merge, part, two_people
 from tests.integration.sync.submitting import open_job, submit
-from tests.integration.sync.test_vendor_merges import links_of, merge_silently, merge_there, tell
+from tests.integration.sync.vendor_merging import merge_silently, merge_there, tell
 from tests.integration.sync.waits import due_now
 from tests.integration.sync.world import World
 

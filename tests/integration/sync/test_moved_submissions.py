@@ -8,14 +8,20 @@ from uuid import UUID
 import pytest
 
 from shared.model import EntityType
-from shared.store.records import StoredRecord
 from shared.sync.candidates.vendor_merges import MOST_WAITS
 from tests.integration.sync.configuring import configure
-from tests.integration.sync.submitting import lose_the_answer, open_job, submission_of, submit
-from tests.integration.sync.test_archived_submissions import run_job_of
-from tests.integration.sync.test_vendor_merges import merge_silently, merge_there, person, tell
-from tests.integration.sync.vendor import holders, signal
+from tests.integration.sync.submitting import (
+    LOST,
+    lose_the_answer,
+    lose_the_application_of,
+    open_job,
+    submission_of,
+    submit,
+)
+from tests.integration.sync.vendor import applications_there, holders, signal
+from tests.integration.sync.vendor_merging import merge_silently, merge_there, person, tell
 from tests.integration.sync.waits import after_the_lag, due_now
+from tests.integration.sync.working import run_job_of
 from tests.integration.sync.world import World
 
 CANDIDATE, APPLICATION = EntityType.CANDIDATE, EntityType.APPLICATION
@@ -31,10 +37,6 @@ async def merged_while_nobody_knows(world: World, fault: dict[str, Any]) -> tupl
     await world.drain()
     await merge_there(world, winner, loser)
     return winner, application.id
-
-
-async def applications_there(world: World, person_id: int) -> list[dict[str, Any]]:
-    return [each for each in (await world.vendor_state())["applications"] if each["candidate_id"] == person_id]
 
 
 @pytest.mark.parametrize("comes_first", [True, False])
@@ -82,25 +84,6 @@ async def test_what_the_vendor_moves_between_its_answer_and_our_look_follows_the
     here = await world.record_of(APPLICATION, there["id"])
     assert here["id"] == application.id
     assert here["data"]["candidate_id"] == str((await world.record_of(CANDIDATE, winner))["id"])
-
-
-LOST = {"kind": "lost_answer", "method": "POST", "path": "/v3/applications", "times": 1}
-
-
-async def lose_the_application_of(world: World, external_id: int) -> tuple[UUID, StoredRecord, dict[str, Any]]:
-    """
-    Submit somebody whom the vendor knows; it makes the application, and never answers.
-
-    Return the candidate, our application, and the vendor's.
-    """
-    _, job_id = await open_job(world)
-    candidate_id = (await world.record_of(CANDIDATE, external_id))["id"]
-    application = await submit(world, candidate_id, job_id)
-    await world.control.post("/faults", json=LOST)
-    await world.drain()
-    assert (await submission_of(world, application.id))["state"] == "queued"
-    (made,) = await applications_there(world, external_id)
-    return candidate_id, application, made
 
 
 async def arrive(world: World, how: str, application: int) -> None:

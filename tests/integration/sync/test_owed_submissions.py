@@ -7,18 +7,13 @@ from typing import Any
 from shared.model import Direction, EntityType
 from shared.store.dead_letters import DeadLetters
 from shared.store.records import StoredRecord
-from tests.integration.sync.submitting import new_candidate, open_job, submission_of, submit
-from tests.integration.sync.test_archived_submissions import a_submission, run_job_of
-from tests.integration.sync.test_pause import patch
+from tests.integration.sync.configuring import directions, patch
+from tests.integration.sync.submitting import a_submission, new_candidate, open_job, submission_of, submit
 from tests.integration.sync.vendor import a_candidate, holders, vendor_candidate, writes
+from tests.integration.sync.working import run_job_of
 from tests.integration.sync.world import World
 
 CANDIDATE, APPLICATION = EntityType.CANDIDATE, EntityType.APPLICATION
-
-
-async def directions(world: World, **each: str) -> None:
-    """Set `config.directions`, entity by entity, as an administrator does."""
-    await patch(world, config={"directions": each})
 
 
 async def told(world: World) -> list[dict[str, Any]]:

@@ -10,11 +10,12 @@ import pytest
 from shared.model import EntityType
 from shared.store.dead_letters import DeadLetters
 from tests.fixtures.waiting import until
+from tests.integration.sync.locks import WAITING
 from tests.integration.sync.merging import merge, part
 from tests.integration.sync.submitting import new_candidate, open_job, submission_of, submit
-from tests.integration.sync.test_archived_submissions import WAITING, run_job_of
 from tests.integration.sync.vendor import holders, vendor_person
 from tests.integration.sync.waits import due_now
+from tests.integration.sync.working import run_job_of
 from tests.integration.sync.world import World
 
 CANDIDATE = EntityType.CANDIDATE

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from shared.integrations.lifecycle import Integrations
-from shared.integrations.requests import PatchIntegration
 from shared.model import EntityType
+from tests.integration.sync.configuring import patch
 from tests.integration.sync.vendor import a_candidate, vendor_candidate, writes
 from tests.integration.sync.world import World
-
-
-async def patch(world: World, **changes: object) -> None:
-    """Change the integration's settings as an administrator does."""
-    await Integrations.of(world.services).change(
-        world.company_id, world.integration_id, PatchIntegration.model_validate(changes), expected_version=None
-    )
 
 
 async def test_s_065_a_paused_integration_pulls_and_writes_nothing_and_catches_up_when_resumed(world: World) -> None:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from shared.model import EntityType
-from tests.integration.sync.test_conflicts import conflicting_emails
+from tests.integration.sync.conflicting import conflicting_emails
 from tests.integration.sync.vendor import signal, vendor_candidate, writes
 from tests.integration.sync.world import World
 

@@ -8,6 +8,7 @@ import pytest
 
 from shared.errors import InvalidInput
 from shared.model import EntityType
+from tests.integration.sync.vendor import CANDIDATE_EDITS
 from tests.integration.sync.world import World
 
 ROWS = """
@@ -55,22 +56,6 @@ async def test_pain_26_a_second_full_pull_rewrites_no_row(world: World) -> None:
         "SELECT details FROM sync_logs WHERE run_id IN (SELECT id FROM runs WHERE parent_id = %(id)s)", id=run["id"]
     )
     assert [set(row["details"]) for row in quiet] == [{"unchanged"}] * len(quiet)
-
-
-CANDIDATE_EDITS: list[tuple[str, dict[str, Any]]] = [
-    ("name", {"first_name": "Renamed"}),
-    ("preferred_name", {"preferred_name": "Nick"}),
-    ("email", {"email_addresses": [{"value": "brand.new@example.org", "type": "personal"}]}),
-    ("phone", {"phone_numbers": [{"value": "+44 20 7946 0999", "type": "mobile"}]}),
-    ("addresses", {"addresses": [{"value": "9 New Street", "type": "home"}]}),
-    ("links", {"website_addresses": [{"value": "https://new.example", "type": "personal"}]}),
-    ("linkedin_url", {"social_media_addresses": [{"value": "https://www.linkedin.com/in/new"}]}),
-    ("current_company", {"company": "Newly Joined Ltd"}),
-    ("current_title", {"title": "Chief of Novelty"}),
-    ("tags", {"tags": ["entirely", "new"]}),
-    ("time_zone", {"time_zone": "Hawaii"}),
-    ("can_email", {"can_email": None}),
-]
 
 
 @pytest.mark.parametrize(("unit", "edit"), CANDIDATE_EDITS, ids=[unit for unit, _ in CANDIDATE_EDITS])

@@ -8,9 +8,9 @@ from shared.sync.merging.work import Work
 from tests.integration.sync.archiving import applications_of, archive, deletes, people, record, removal, restore
 from tests.integration.sync.comparing import compare, ground_of
 from tests.integration.sync.configuring import configure
-from tests.integration.sync.test_deletes import open_issues
-from tests.integration.sync.test_vendor_merges import merge_there
+from tests.integration.sync.issues import open_issues
 from tests.integration.sync.vendor import at_vendor, signal, writes
+from tests.integration.sync.vendor_merging import merge_there
 from tests.integration.sync.waits import due_now
 from tests.integration.sync.world import World
 

@@ -17,7 +17,7 @@ from shared.resealing import Resealing
 from tests.fixtures.postgres import Database
 from tests.fixtures.storage import StorageAccount
 from tests.integration.sync.comparing import compare
-from tests.integration.sync.test_conflict_review import edit_both, items, with_emails
+from tests.integration.sync.conflicting import edit_both, items, with_emails
 from tests.integration.sync.vendor import an_application
 from tests.integration.sync.world import World, settings_for
 

@@ -12,6 +12,7 @@ import psycopg
 from shared.model import Direction, EntityType, RunStatus
 from shared.store.ledger import Claim
 from tests.fixtures.waiting import until
+from tests.integration.sync.locks import waiting
 from tests.integration.sync.world import World
 
 
@@ -102,11 +103,3 @@ async def locked(world: World, run_id: UUID) -> AsyncIterator[None]:
     async with await psycopg.AsyncConnection.connect(world.admin_dsn) as connection:
         await connection.execute("SELECT 1 FROM runs WHERE id = %s FOR UPDATE", (run_id,))
         yield
-
-
-async def waiting(world: World, transactions: int) -> bool:
-    """Whether that many transactions wait for another one's lock."""
-    found = await world.rows(
-        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0"
-    )
-    return len(found) == transactions

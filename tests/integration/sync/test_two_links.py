@@ -15,8 +15,8 @@ from shared.sync.merging.observations import observe
 from shared.sync.merging.work import Work
 from tests.integration.sync.merging import merge, two_people
 from tests.integration.sync.submitting import open_job, submission_of, submit
-from tests.integration.sync.test_vendor_merges import merge_there, person
 from tests.integration.sync.vendor import signal
+from tests.integration.sync.vendor_merging import merge_there, person
 from tests.integration.sync.world import World
 
 CANDIDATE = EntityType.CANDIDATE

@@ -9,6 +9,21 @@ from shared.store.ledger import JobRequest
 from shared.sync.jobs.priorities import RECONCILE
 from tests.integration.sync.world import World
 
+CANDIDATE_EDITS: list[tuple[str, dict[str, Any]]] = [
+    ("name", {"first_name": "Renamed"}),
+    ("preferred_name", {"preferred_name": "Nick"}),
+    ("email", {"email_addresses": [{"value": "brand.new@example.org", "type": "personal"}]}),
+    ("phone", {"phone_numbers": [{"value": "+44 20 7946 0999", "type": "mobile"}]}),
+    ("addresses", {"addresses": [{"value": "9 New Street", "type": "home"}]}),
+    ("links", {"website_addresses": [{"value": "https://new.example", "type": "personal"}]}),
+    ("linkedin_url", {"social_media_addresses": [{"value": "https://www.linkedin.com/in/new"}]}),
+    ("current_company", {"company": "Newly Joined Ltd"}),
+    ("current_title", {"title": "Chief of Novelty"}),
+    ("tags", {"tags": ["entirely", "new"]}),
+    ("time_zone", {"time_zone": "Hawaii"}),
+    ("can_email", {"can_email": None}),
+]
+
 
 async def a_candidate(world: World) -> dict[str, Any]:
     """Return a vendor's candidate with name, one e-mail and a phone, whose e-mail nobody shares."""
@@ -84,3 +99,14 @@ async def vendor_person(world: World, **fields: Any) -> int:
     response.raise_for_status()
     made: int = response.json()["id"]
     return made
+
+
+async def shown_stage(world: World, application_id: int) -> str:
+    """Return the stage that the vendor shows of an application."""
+    rows = (await world.vendor_state())["applications"]
+    return str(next(row["stage_name"] for row in rows if row["id"] == application_id))
+
+
+async def applications_there(world: World, person_id: int) -> list[dict[str, Any]]:
+    """Return the vendor's applications of a candidate."""
+    return [each for each in (await world.vendor_state())["applications"] if each["candidate_id"] == person_id]

@@ -75,3 +75,10 @@ def test_blobs_sign_with_a_version_that_azurite_verifies() -> None:
     found = re.search(r"^azure-storage-blob==12\.(\d+)", (ROOT / "requirements.txt").read_text(), flags=re.MULTILINE)
     assert found is not None
     assert int(found[1]) <= 28
+
+
+def test_what_tests_share_stands_in_no_file_of_tests() -> None:
+    """What several files need has a module of its own, which says by its name what it is."""
+    borrowed = re.compile(r"^\s*(?:from|import) tests\.\S*\btest_\w+", flags=re.MULTILINE)
+    found = [path for path in (ROOT / "tests").rglob("*.py") if borrowed.search(path.read_text(encoding="utf-8"))]
+    assert found == []
